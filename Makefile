@@ -1,0 +1,48 @@
+# make demo       the core alone, on real predictions
+# make test       everything: lint, types, tests, documentation
+# make test-core  the tests alone
+# make docs       the documentation as HTML, into docs/_build/html
+# make clean      removes the environments
+
+PYTHON ?= python3
+CORE := .venv/core
+DEV := .venv/dev
+STAMP_OF := pyproject.toml constraints.txt Makefile
+
+.PHONY: demo test test-core lint docs clean
+
+demo: $(CORE)/stamp
+	$(CORE)/bin/ensembler bench
+
+test: lint test-core docs
+
+test-core: $(DEV)/stamp
+	$(DEV)/bin/pytest
+
+lint: $(DEV)/stamp
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/mypy
+
+docs: $(DEV)/stamp
+	$(DEV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+# Environments are made without ensurepip, which some systems leave out: the pip that is there installs a new one inside.
+define make_environment
+	rm -rf $(1)
+	$(PYTHON) -m venv --without-pip $(1)
+	$(PYTHON) -m pip --python $(1)/bin/python install --quiet --disable-pip-version-check --upgrade pip
+endef
+
+$(CORE)/stamp: $(STAMP_OF)
+	$(call make_environment,$(CORE))
+	$(CORE)/bin/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(DEV)/stamp: $(STAMP_OF)
+	$(call make_environment,$(DEV))
+	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e '.[parquet]' --group dev
+	touch $@
+
+clean:
+	rm -rf .venv docs/_build

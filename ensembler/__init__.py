@@ -1,0 +1,87 @@
+"""Combine the saved class probabilities of several trained models, and say honestly which combination is best.
+
+The public names load on first use, so that ``import ensembler`` costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "SimpleAverage": "combiners.simple_average",
+    "AccuracyWeightedAverage": "combiners.accuracy_weighted",
+    "ClassWeightedAverage": "combiners.class_weighted",
+    "LossWeightedAverage": "combiners.loss_weighted",
+    "ExponentialWeightedAverage": "combiners.exponential_weighted",
+    "MajorityVote": "combiners.majority_vote",
+    "HierarchicalCommittee": "combiners.committee",
+    "Stacking": "combiners.stacked",
+    "WeightedVote": "combiners.weighted_vote",
+    "Median": "combiners.order_statistics",
+    "Product": "combiners.product_rule",
+    "Maximum": "combiners.order_statistics",
+    "Minimum": "combiners.order_statistics",
+    "TrimmedMean": "combiners.order_statistics",
+    "BordaCount": "combiners.borda",
+    "BestMember": "combiners.best",
+    "GreedySelection": "combiners.greedy",
+    "Predictions": "predictions",
+    "load_predictions": "loading",
+    "compare_rules": "comparison",
+}
+
+__all__ = [
+    "AccuracyWeightedAverage",
+    "BestMember",
+    "BordaCount",
+    "ClassWeightedAverage",
+    "ExponentialWeightedAverage",
+    "GreedySelection",
+    "HierarchicalCommittee",
+    "LossWeightedAverage",
+    "MajorityVote",
+    "Maximum",
+    "Median",
+    "Minimum",
+    "Predictions",
+    "Product",
+    "SimpleAverage",
+    "Stacking",
+    "TrimmedMean",
+    "WeightedVote",
+    "__version__",
+    "compare_rules",
+    "load_predictions",
+]
+
+if TYPE_CHECKING:
+    from ensembler.combiners.accuracy_weighted import AccuracyWeightedAverage
+    from ensembler.combiners.best import BestMember
+    from ensembler.combiners.borda import BordaCount
+    from ensembler.combiners.class_weighted import ClassWeightedAverage
+    from ensembler.combiners.committee import HierarchicalCommittee
+    from ensembler.combiners.exponential_weighted import ExponentialWeightedAverage
+    from ensembler.combiners.greedy import GreedySelection
+    from ensembler.combiners.loss_weighted import LossWeightedAverage
+    from ensembler.combiners.majority_vote import MajorityVote
+    from ensembler.combiners.order_statistics import Maximum, Median, Minimum, TrimmedMean
+    from ensembler.combiners.product_rule import Product
+    from ensembler.combiners.simple_average import SimpleAverage
+    from ensembler.combiners.stacked import Stacking
+    from ensembler.combiners.weighted_vote import WeightedVote
+    from ensembler.comparison import compare_rules
+    from ensembler.loading import load_predictions
+    from ensembler.predictions import Predictions
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ensembler' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"ensembler.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,42 @@
+"""The commands by name."""
+
+from typing import Annotated
+
+import typer
+
+from ensembler import __version__
+from ensembler.cli import bench, list_rules, members, predict, sample
+
+app = typer.Typer(
+    name="ensembler",
+    help="Combine the saved class probabilities of several trained models, and say honestly which combination is best.",
+    epilog="Without paths, commands read ./preds, or else the bundled predictions of nine FER2013 networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def show_version(value: bool) -> None:
+    """Print the version and stop."""
+    if value:
+        typer.echo(f"ensembler {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take options that belong to no command."""
+
+
+app.command("bench")(bench.bench)
+app.command("predict")(predict.predict)
+app.command("members")(members.members)
+app.command("list")(list_rules.list_rules)
+app.command("sample")(sample.sample)

@@ -1,0 +1,106 @@
+"""``ensembler bench``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ensembler.cli import options
+from ensembler.cli.output import command_line, one_of, print_document, print_json, progress
+
+PROTOCOL = "Protocol"
+
+
+def bench(
+    paths: options.Paths = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE[:KEY=VALUE,…]",
+            help="Compare only this rule; repeatable. `ensembler list` shows all.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Rank and choose by this metric [default: accuracy]; further ones are shown.",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = None,
+    fit_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="val|cross|part|test",
+            help="Where weights are fitted: validation rows (default where there are some), cross-fitting "
+            "(default otherwise), a part of the rows, or the scored rows themselves (optimistic).",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = None,
+    part: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="Share of the rows to fit on, with --fit-on part [default: 0.5].",
+            rich_help_panel=PROTOCOL,
+        ),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)] = 5,
+    seed: Annotated[int, typer.Option(help="Divides the rows.", rich_help_panel=PROTOCOL)] = 0,
+    labels: options.Labels = None,
+    val: options.Val = None,
+    members: options.Members = None,
+    only: options.Only = None,
+    without: options.Without = None,
+    logits: options.Logits = False,
+    normalize: options.Normalize = False,
+    weights: options.Weights = None,
+    groups: options.Groups = None,
+    as_json: options.AsJson = False,
+    as_markdown: options.AsMarkdown = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write rules and members as a table.", rich_help_panel=options.OUTPUT)
+    ] = None,
+) -> None:
+    """Compare every combination rule on one prediction set, and say which one to use.
+
+    Weights are fitted on validation rows or by cross-fitting, never on the rows that are scored unless you ask for it.
+    """
+    one_of(json=as_json, markdown=as_markdown)
+    from ensembler.comparison import check_fit_on, compare_rules
+    from ensembler.files import write_text
+    from ensembler.report.bench import bench_document
+
+    fit_on = check_fit_on(fit_on, part)
+    reads_val = fit_on in (None, "val")
+    if val is not None and not reads_val:
+        raise_unused_val(fit_on)
+    wanted = (True if fit_on == "val" else None) if reads_val else False
+    data = options.load(
+        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, weights, groups
+    )
+    with options.warnings_to_stderr(), progress("fitting") as show:
+        result = compare_rules(
+            data,
+            rule or None,
+            metric=metric or "accuracy",
+            fit_on=fit_on,
+            folds=folds,
+            part=part,
+            seed=seed,
+            progress=show,
+        )
+    if csv is not None:
+        write_text(csv, result.to_frame().to_csv(index=False))
+    if as_json:
+        print_json(result.to_dict(command_line()))
+    else:
+        print_document(bench_document(result), as_markdown=as_markdown)
+
+
+def raise_unused_val(fit_on: str | None) -> None:
+    """Refuse validation rows that nothing would be fitted on."""
+    from ensembler.errors import UsageError
+
+    raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")

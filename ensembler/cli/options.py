@@ -1,0 +1,123 @@
+"""Arguments and options that several commands share, and the prediction set they lead to."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from ensembler.errors import EnsemblerWarning
+
+if TYPE_CHECKING:
+    from ensembler.predictions import Predictions
+
+INPUT = "Input"
+OUTPUT = "Output"
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Prediction files (.npy, .npz, .csv, .parquet), folders or patterns; one member a file.",
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    Path | None, typer.Option(help="Labels; by default labels.npy beside the members.", rich_help_panel=INPUT)
+]
+Val = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with the same members on validation rows; by default val/ beside them.", rich_help_panel=INPUT
+    ),
+]
+Members = Annotated[
+    Path | None,
+    typer.Option(
+        help="Class names and member metadata; by default members.json beside the members.", rich_help_panel=INPUT
+    ),
+]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Use only members of such names.", rich_help_panel=INPUT)
+]
+Without = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="Leave out members of such names.", rich_help_panel=INPUT)
+]
+Logits = Annotated[
+    bool, typer.Option("--logits", help="The files hold logits: apply a softmax.", rich_help_panel=INPUT)
+]
+Normalize = Annotated[bool, typer.Option("--normalize", help="Divide each row by its sum.", rich_help_panel=INPUT)]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="Row weights; a file of the same name in the validation folder weighs its rows.", rich_help_panel=INPUT
+    ),
+]
+Groups = Annotated[
+    Path | None, typer.Option(help="A group for each row; folds never divide a group.", rich_help_panel=INPUT)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)
+]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT)]
+
+
+@contextmanager
+def warnings_to_stderr() -> Iterator[None]:
+    """Print our own warnings as one line each; leave all others to Python."""
+    original = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, EnsemblerWarning):
+            sys.stderr.write(f"warning: {message}\n")
+        else:
+            original(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EnsemblerWarning)
+        warnings.showwarning = show
+        yield
+
+
+def load(
+    paths: list[Path] | None,
+    labels: Path | None,
+    val: Path | bool | None,
+    members: Path | None,
+    only: list[str] | None,
+    without: list[str] | None,
+    logits: bool,
+    normalize: bool,
+    weights: Path | None = None,
+    groups: Path | None = None,
+) -> "Predictions":
+    """Load the prediction set that the shared options describe, telling on stderr where it comes from by default."""
+    from ensembler.layout import default_source
+    from ensembler.loading import load_predictions
+
+    if not paths:
+        folder, message = default_source()
+        sys.stderr.write(f"{message}\n")
+        paths = [folder]
+    with warnings_to_stderr():
+        return load_predictions(
+            *paths,
+            labels=labels,
+            val=val,
+            members=members,
+            only=only or (),
+            without=without or (),
+            logits=logits,
+            normalize=normalize,
+            weights=weights,
+            groups=groups,
+        )

@@ -1,0 +1,79 @@
+"""Results on stdout, progress on stderr."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ensembler.errors import UsageError
+
+if TYPE_CHECKING:
+    from ensembler.report.tables import Document
+
+WIDTH_WHEN_PIPED = 160
+
+
+def print_document(document: "Document", *, as_markdown: bool = False) -> None:
+    """Print tables for reading, or as Markdown."""
+    from rich.console import Console
+
+    from ensembler.report.tables import draw, markdown
+
+    if as_markdown:
+        sys.stdout.write(markdown(document))
+        return
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    draw(document, Console(width=WIDTH_WHEN_PIPED if piped else None, highlight=False, soft_wrap=False))
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def one_of(**flags: bool) -> None:
+    """Refuse options that exclude one another."""
+    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude one another; give one of them")
+
+
+def command_line() -> str:
+    """Return the command as it was typed, with files by their base names, so that it tells nothing of the machine."""
+    return shlex.join(["ensembler", *(base_name(word) for word in sys.argv[1:])])
+
+
+def base_name(word: str) -> str:
+    """Return a path's last part; of ``--option=path`` too. Other words stay."""
+    if any(character in word for character in "[{"):
+        return word
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{Path(value).name}" if os.sep in value else word
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Yield a callback that draws a bar on stderr, or None when stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(done: int, total: int, name: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{what}: {name:24.24}")
+
+        yield show

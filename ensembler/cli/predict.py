@@ -1,0 +1,70 @@
+"""``ensembler predict``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ensembler.cli import options
+
+
+def predict(
+    paths: options.Paths = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE[:KEY=VALUE,…]", help="The rule to use; `ensembler bench` says which.", show_default=False
+        ),
+    ] = ...,  # type: ignore[assignment]
+    to: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Predictions of the same members for the rows to predict.", show_default=False
+        ),
+    ] = ...,  # type: ignore[assignment]
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="ensemble.npy for probabilities, submission.csv for id,label.", show_default=False
+        ),
+    ] = ...,  # type: ignore[assignment]
+    proba: Annotated[
+        bool, typer.Option("--proba", help="Write probabilities into the .csv too, one column a class.")
+    ] = False,
+    fit_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="val|test",
+            help="Fit on the validation rows (default where there are some) or on the labelled rows beside them.",
+        ),
+    ] = None,
+    labels: options.Labels = None,
+    val: options.Val = None,
+    members: options.Members = None,
+    only: options.Only = None,
+    without: options.Without = None,
+    logits: options.Logits = False,
+    normalize: options.Normalize = False,
+    weights: options.Weights = None,
+) -> None:
+    """Fit a rule on labelled predictions and apply it to new rows of the same members."""
+    from ensembler.comparison import fit_rule
+    from ensembler.errors import UsageError
+    from ensembler.loading import load_rows_like
+    from ensembler.prediction import check_destination, write_prediction
+
+    check_destination(out, proba)
+    if val is not None and fit_on == "test":
+        raise UsageError("--val has no effect with --fit-on test; drop one of them")
+    wanted = False if fit_on == "test" else (True if fit_on == "val" else None)
+    data = options.load(
+        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, weights
+    )
+    with options.warnings_to_stderr():
+        new = load_rows_like(data, to, logits=logits, normalize=normalize)
+        fitted = fit_rule(data, rule, fit_on)
+    fitting = data.validation if data.validation is not None and fit_on != "test" else data
+    scores = fitted.predict_proba(new.proba, check_input=False)
+    write_prediction(out, scores, new, with_proba=proba)
+    sys.stderr.write(f"{rule}: fitted on {fitting.n_samples:,} rows, predicted {new.n_samples:,} rows, wrote {out}\n")

@@ -1,0 +1,16 @@
+"""``ensembler sample``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sample(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.", show_default=False)],
+) -> None:
+    """Write the bundled FER2013 predictions into a folder: an example of the layout, ready to bench."""
+    from ensembler.datasets import write_sample
+
+    written = write_sample(directory)
+    typer.echo(f"wrote {len(written)} files into {directory}; try: ensembler bench {directory}/*.npy")

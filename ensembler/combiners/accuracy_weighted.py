@@ -1,0 +1,50 @@
+"""The mean weighted by each member's accuracy."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembler.combiners.base import AdditiveCombiner, Labels, Values
+from ensembler.metrics.scores import accuracy
+from ensembler.probabilities import Floats, normalise
+
+
+@dataclass
+class AccuracyWeightedAverage(AdditiveCombiner):
+    r"""Mean weighted by accuracy on the fitting rows (Kim's VA-simp-WA).
+
+    .. math:: s_c = \sum_m a_m\, p_m(c), \qquad w_m = a_m / \sum_j a_j
+
+    Attributes
+    ----------
+    accuracy_ : (M,) float64
+    weights_ : (M,) float64, summing to 1
+
+    References
+    ----------
+    Kim et al., J. Multimodal User Interfaces 10 (2016) 173–189, doi 10.1007/s12193-015-0209-0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.4, 0.6], [0.3, 0.7]]])
+    >>> AccuracyWeightedAverage().fit(proba, [0, 1]).weights_
+    array([0.66666667, 0.33333333])
+    """
+
+    name: ClassVar[str] = "accuracy-weighted"
+    source: ClassVar[str] = "Kim et al. 2016 (VA-simp-WA), doi 10.1007/s12193-015-0209-0"
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        self.accuracy_ = accuracy(labels, proba, sample_weight)
+        self._multipliers = self.accuracy_ if self.accuracy_.any() else np.ones(self.n_members_)
+        self.weights_ = normalise(self._multipliers)
+
+    def contribution(self, member: int, proba: Floats) -> Values:
+        """Return the member's probabilities times its accuracy."""
+        return np.asarray(self._multipliers[member] * proba.astype(np.float64))
+
+    def n_fitted(self) -> int:
+        """One accuracy a member."""
+        return self.n_members_

@@ -1,0 +1,66 @@
+"""The best single member."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ensembler.combiners.base import Combiner, Labels, Values, weighted_sum
+from ensembler.metrics import get_metric
+from ensembler.probabilities import Floats
+
+
+@dataclass
+class BestMember(Combiner):
+    r"""The member that is best on the fitting rows, alone; what an ensemble has to beat.
+
+    .. math:: s = p_{m^*}, \qquad m^* = \arg\max_m \text{metric}_m
+
+    Equally good members: the first.
+
+    Parameters
+    ----------
+    metric : str or callable
+        A name from the registry of metrics, or ``function(labels, proba)`` of which more is better.
+
+    Attributes
+    ----------
+    member_ : int
+        Index of the chosen member.
+    weights_ : (M,) float64, one 1 and else 0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.4, 0.6], [0.3, 0.7]], [[0.9, 0.1], [0.2, 0.8]]])
+    >>> BestMember().fit(proba, [0, 1]).member_
+    1
+    """
+
+    name: ClassVar[str] = "best-member"
+    source: ClassVar[str] = "the yardstick of every ensemble"
+    reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
+
+    metric: str | Callable[..., Any] = "accuracy"
+
+    def check_parameters(self) -> None:
+        """Refuse unknown metrics."""
+        get_metric(self.metric)
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        metric = get_metric(self.metric)
+        quality = metric.goodness(metric(labels, proba, sample_weight))
+        self.member_ = int(np.argmax(np.where(np.isnan(quality), -np.inf, quality)))
+        self.weights_ = np.eye(self.n_members_)[self.member_]
+
+    def _scores(self, proba: Floats) -> Values:
+        return weighted_sum(proba, self.weights_)
+
+    def needs_probabilities(self) -> bool:
+        """Only if its metric does."""
+        return get_metric(self.metric).needs_probabilities
+
+    def n_fitted(self) -> int:
+        """One choice."""
+        return 1

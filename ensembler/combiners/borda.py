@@ -1,0 +1,48 @@
+"""The Borda count."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembler.combiners.base import AdditiveCombiner, Labels, Values
+from ensembler.probabilities import Floats
+
+
+@dataclass
+class BordaCount(AdditiveCombiner):
+    r"""Sum over members of how many classes each class beats; equal probabilities share their mid-rank.
+
+    .. math::
+        s_c = \sum_m \Bigl( \bigl|\{k : p_m(k) < p_m(c)\}\bigr|
+        + \tfrac12 \bigl|\{k \ne c : p_m(k) = p_m(c)\}\bigr| \Bigr)
+
+    References
+    ----------
+    Ho, Hull & Srihari, Decision combination in multiple classifier systems, IEEE TPAMI 16 (1994) 66–75,
+    doi 10.1109/34.273716.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.6, 0.3, 0.1]], [[0.4, 0.4, 0.2]]])
+    >>> BordaCount().fit(proba).scores(proba)
+    array([[3.5, 2.5, 0. ]])
+    """
+
+    name: ClassVar[str] = "borda"
+    source: ClassVar[str] = "Ho, Hull & Srihari 1994, doi 10.1109/34.273716"
+    learns: ClassVar[bool] = False
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        """Nothing is learned."""
+
+    def contribution(self, member: int, proba: Floats) -> Values:
+        """Return the mid-ranks of the member's probabilities, 0 for the least probable class."""
+        from scipy.stats import rankdata
+
+        return np.asarray(rankdata(proba, axis=-1) - 1.0)
+
+    def needs_probabilities(self) -> bool:
+        """Return True: a hard label does not rank the classes it did not choose."""
+        return True

@@ -1,0 +1,74 @@
+"""The mean weighted by each member's log loss."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ensembler.combiners.base import AdditiveCombiner, Labels, Values, is_number, require
+from ensembler.metrics.scores import log_loss
+from ensembler.probabilities import Floats, normalise
+
+
+@dataclass
+class LossWeightedAverage(AdditiveCombiner):
+    r"""Mean weighted by log loss on the fitting rows.
+
+    .. math::
+        s_c = \sum_m u_m\, p_m(c), \qquad
+        u_m = 1 / \mathrm{NLL}_m \quad\text{or}\quad u_m = e^{-\beta\,\mathrm{NLL}_m}
+
+    The study of FER2013 ensembles only names a weighting by loss; both forms are inferred from common use.
+
+    Parameters
+    ----------
+    form : "inverse" or "exp"
+    beta : float
+        Steepness of the exponential form; must be left at 1 with the inverse form, where it has no meaning.
+
+    Attributes
+    ----------
+    nll_ : (M,) float64
+        Mean negative log likelihood of each member, in nats.
+    weights_ : (M,) float64, summing to 1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.4, 0.6], [0.3, 0.7]]])
+    >>> LossWeightedAverage().fit(proba, [0, 1]).weights_.round(3)
+    array([0.795, 0.205])
+    """
+
+    name: ClassVar[str] = "loss-weighted"
+    source: ClassVar[str] = "common use; inferred"
+
+    form: Literal["inverse", "exp"] = "inverse"
+    beta: float = 1.0
+
+    def check_parameters(self) -> None:
+        """Refuse unknown forms and a beta without effect."""
+        require(self.form in ("inverse", "exp"), self, "form", "'inverse' or 'exp'")
+        require(is_number(self.beta), self, "beta", "a number")
+        require(self.form == "exp" or self.beta == 1.0, self, "beta", "1 with form 'inverse', which does not use it")
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        self.nll_ = log_loss(labels, proba, sample_weight)
+        if self.form == "inverse":
+            self._multipliers = 1.0 / self.nll_
+        else:
+            exponents: Values = -self.beta * self.nll_
+            self._multipliers = np.exp(exponents - exponents.max())
+        self.weights_ = normalise(self._multipliers)
+
+    def contribution(self, member: int, proba: Floats) -> Values:
+        """Return the member's probabilities times its unnormalised weight."""
+        return np.asarray(self._multipliers[member] * proba.astype(np.float64))
+
+    def needs_probabilities(self) -> bool:
+        """Return True: a hard label has no log loss."""
+        return True
+
+    def n_fitted(self) -> int:
+        """One loss a member."""
+        return self.n_members_

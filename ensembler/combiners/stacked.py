@@ -1,0 +1,163 @@
+"""A classifier on top of the members' log probabilities."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ensembler.combiners.base import Combiner, Labels, Values, is_number, require
+from ensembler.errors import FitWarning, NotApplicableError, ParameterError
+from ensembler.probabilities import Floats, sigmoid, softmax
+
+FEATURE_CLIP = 1e-6
+REGULARISATION = (0.001, 0.01, 0.1)
+
+
+@dataclass
+class Stacking(Combiner):
+    r"""Multinomial logistic regression on the log probabilities of all members.
+
+    The M·C features :math:`\log \max(p_m(c), 10^{-6})` are standardised on the fitting rows; the regularisation C is
+    the one of ``strengths`` with the lowest log loss over 3 stratified folds of the fitting rows (2 if a class has two
+    rows only; the smallest strength, unchosen, if a class has one).
+
+    Parameters
+    ----------
+    final_estimator : scikit-learn classifier, optional
+        Used in place of the logistic regression, on the same standardised features. It is copied, never changed.
+    strengths : sequence of float
+        Values of C to choose from; must be left alone with a ``final_estimator``, which does not use them.
+
+    Attributes
+    ----------
+    model_ : scikit-learn Pipeline
+        The scaler and the fitted classifier.
+
+    Warns
+    -----
+    FitWarning
+        The optimiser did not converge.
+
+    References
+    ----------
+    Wolpert, Stacked generalization, Neural Networks 5 (1992) 241–259, doi 10.1016/S0893-6080(05)80023-1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 2, 60)
+    >>> confidence = np.where(labels == 1, 0.7, 0.3) + rng.normal(0, 0.1, (2, 60))
+    >>> proba = np.stack([1 - confidence, confidence], axis=-1)
+    >>> float((Stacking().fit(proba, labels).predict(proba) == labels).mean())
+    1.0
+    """
+
+    name: ClassVar[str] = "stacking"
+    source: ClassVar[str] = "Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1"
+
+    final_estimator: Any = None
+    strengths: Sequence[float] = REGULARISATION
+
+    def check_parameters(self) -> None:
+        """Refuse what is not a classifier, and strengths without effect."""
+        valid = self.final_estimator is None or (
+            hasattr(self.final_estimator, "fit") and hasattr(self.final_estimator, "predict")
+        )
+        require(valid, self, "final_estimator", "a scikit-learn classifier (an object, so from Python only)")
+        valid = isinstance(self.strengths, (list, tuple)) and len(self.strengths) > 0
+        valid = valid and all(is_number(value) and value > 0 for value in self.strengths)
+        require(valid, self, "strengths", "a list of positive numbers")
+        unused = self.final_estimator is not None and tuple(self.strengths) != REGULARISATION
+        require(not unused, self, "strengths", "the default with a final_estimator, which does not use them")
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits
+
+        if len(np.unique(labels)) < 2:
+            raise NotApplicableError(f"{self.name} needs at least two classes in the fitting rows, got one")
+        classifier = self._logistic(labels) if self.final_estimator is None else copy.deepcopy(self.final_estimator)
+        self.model_ = make_pipeline(StandardScaler(), classifier)
+        weighted = bool((sample_weight != 1).any())
+        keywords = {f"{name}__sample_weight": sample_weight for name, _ in self.model_.steps} if weighted else {}
+        # Such small matrix products are faster on one thread, and repeat to the last bit.
+        with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                self.model_.fit(self._features(proba), labels, **keywords)
+            except TypeError as error:
+                if not weighted:
+                    raise
+                raise ParameterError(
+                    f"{self.name}: {type(classifier).__name__} takes no row weights ({error})"
+                ) from error
+        self._pass_on(caught, ConvergenceWarning)
+
+    def _logistic(self, labels: Labels) -> Any:
+        from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+        from sklearn.model_selection import StratifiedKFold
+
+        n_folds = min(3, int(np.bincount(labels)[np.unique(labels)].min()))
+        if n_folds < 2 or len(self.strengths) == 1:
+            return LogisticRegression(C=min(self.strengths), max_iter=1000)
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+        return LogisticRegressionCV(
+            Cs=sorted(self.strengths),
+            cv=folds,
+            scoring="neg_log_loss",
+            max_iter=1000,
+            l1_ratios=(0,),
+            use_legacy_attributes=False,
+        )
+
+    def _pass_on(self, caught: list[warnings.WarningMessage], convergence: type[Warning]) -> None:
+        """Turn convergence warnings into one of ours; hand on the others."""
+        if any(issubclass(item.category, convergence) for item in caught):
+            message = f"{self.name}: the logistic regression did not converge; give more rows or fewer members"
+            warnings.warn(message, FitWarning, stacklevel=3)
+        for item in caught:
+            if not issubclass(item.category, convergence):
+                warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
+
+    @staticmethod
+    def _features(proba: Floats) -> Values:
+        """Return the (N, M·C) logarithms, member by member."""
+        n_members, n_samples, n_classes = proba.shape
+        features = np.empty((n_samples, n_members * n_classes))
+        for member in range(n_members):
+            columns = slice(member * n_classes, (member + 1) * n_classes)
+            features[:, columns] = np.log(np.maximum(proba[member].astype(np.float64), FEATURE_CLIP))
+        return features
+
+    def _scores(self, proba: Floats) -> Values:
+        features = self._features(proba)
+        if hasattr(self.model_, "predict_proba"):
+            seen = self.model_.predict_proba(features)
+        elif hasattr(self.model_, "decision_function"):
+            decision = self.model_.decision_function(features)
+            seen = (
+                softmax(decision) if decision.ndim == 2 else np.stack([sigmoid(-decision), sigmoid(decision)], axis=-1)
+            )
+        else:
+            predicted = self.model_.predict(features)
+            seen = (predicted[:, None] == self.model_.classes_).astype(np.float64)
+        scores = np.zeros((proba.shape[1], self.n_classes_))
+        scores[:, self.model_.classes_] = seen
+        return scores
+
+    def needs_probabilities(self) -> bool:
+        """Return True: the features are log probabilities."""
+        return True
+
+    def n_fitted(self) -> int:
+        """Coefficients and intercepts of a linear model; one a feature and class for any other."""
+        classifier = self.model_[-1]
+        if hasattr(classifier, "coef_"):
+            return int(np.size(classifier.coef_) + np.size(classifier.intercept_))
+        return self.n_members_ * self.n_classes_**2

@@ -1,0 +1,66 @@
+"""Votes weighted by the log odds of each member's accuracy."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembler.combiners.base import AdditiveCombiner, Labels, Values
+from ensembler.metrics.scores import accuracy
+from ensembler.probabilities import Floats, clip_accuracy
+
+
+@dataclass
+class WeightedVote(AdditiveCombiner):
+    r"""The most probable class if members err independently and equally in every class.
+
+    .. math:: s_c = \log P(c) + \sum_{m\,:\,m \text{ votes } c} \Bigl[ \log\frac{a_m}{1 - a_m} + \log(C - 1) \Bigr]
+
+    with accuracies clipped to :math:`[1/(2N), 1 - 1/(2N)]` and priors :math:`P(c) = (N_c + 1)/(N + C)`, both from the
+    fitting rows. The probabilities are the softmax of the scores.
+
+    Attributes
+    ----------
+    accuracy_ : (M,) float64
+        After clipping.
+    priors_ : (C,) float64
+    vote_values_ : (M,) float64
+        What a vote of each member adds; negative for one that is worse than chance.
+
+    References
+    ----------
+    Kuncheva & Rodríguez, Knowledge and Information Systems 38 (2014) 259–275, doi 10.1007/s10115-012-0586-6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.4, 0.6], [0.3, 0.7]]])
+    >>> WeightedVote().fit(proba, [0, 1]).predict(proba)
+    array([0, 1])
+    """
+
+    name: ClassVar[str] = "weighted-vote"
+    source: ClassVar[str] = "Kuncheva & Rodríguez 2014, doi 10.1007/s10115-012-0586-6"
+    log_scale: ClassVar[bool] = True
+    counts_votes: ClassVar[bool] = True
+    reported: ClassVar[tuple[str, ...]] = ("vote_values_", "priors_")
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        self.accuracy_ = clip_accuracy(accuracy(labels, proba, sample_weight), len(labels))
+        counts = np.bincount(labels, weights=sample_weight, minlength=self.n_classes_)
+        self.priors_ = (counts + 1.0) / (len(labels) + self.n_classes_)
+        self.vote_values_ = np.log(self.accuracy_ / (1.0 - self.accuracy_)) + np.log(self.n_classes_ - 1.0)
+
+    def offset(self) -> Values:
+        """Return the log priors."""
+        return np.asarray(np.log(self.priors_))
+
+    def contribution(self, member: int, proba: Floats) -> Values:
+        """Return the value of the member's vote in the column of its class, zero elsewhere."""
+        ballot = np.zeros(proba.shape)
+        ballot[np.arange(len(proba)), proba.argmax(axis=-1)] = self.vote_values_[member]
+        return ballot
+
+    def n_fitted(self) -> int:
+        """One accuracy a member and one prior a class."""
+        return self.n_members_ + self.n_classes_

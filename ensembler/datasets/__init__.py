@@ -1,0 +1,26 @@
+"""The bundled reference predictions: nine CNNs on FER2013."""
+
+import shutil
+from pathlib import Path
+
+from ensembler.errors import FileError
+from ensembler.files import writing
+
+
+def folder() -> Path:
+    """Return the folder of the bundled prediction set; its README says where the predictions come from."""
+    return Path(__file__).parent / "fer2013"
+
+
+def write_sample(destination: str | Path) -> list[Path]:
+    """Copy the bundled set into a new or empty folder, and return what was written."""
+    destination = Path(destination)
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise FileError(f"{destination}: is there already, expected a new or empty folder; nothing was written")
+    written = []
+    for source in sorted(path for path in folder().rglob("*") if path.is_file()):
+        target = destination / source.relative_to(folder())
+        with writing(target) as temporary:
+            shutil.copyfile(source, temporary)
+        written.append(target)
+    return written

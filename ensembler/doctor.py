@@ -1,0 +1,51 @@
+"""What is suspicious about a prediction set that can be read."""
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from ensembler.errors import DataWarning
+from ensembler.predictions import Predictions
+
+
+def warn(predictions: Predictions) -> None:
+    """Give a `DataWarning` for each finding."""
+    for finding in findings(predictions):
+        warnings.warn(finding, DataWarning, stacklevel=3)
+
+
+def findings(predictions: Predictions) -> Iterator[str]:
+    """Yield in words what is legal, and probably not what was meant."""
+    if predictions.n_members == 1:
+        yield f"there is one member only, {predictions.names[0]!r}: every rule comes down to it"
+    for name, member in zip(predictions.names, predictions.proba, strict=True):
+        if predictions.n_samples > 1 and bool((member == member[0]).all()):
+            yield f"member {name!r} gives the same probabilities in every row; is it trained?"
+    first_of: dict[str, str] = {}
+    for name, checksum in zip(predictions.names, predictions.digests, strict=True):
+        if checksum in first_of:
+            yield f"members {first_of[checksum]!r} and {name!r} are identical; is one a copy of the other?"
+        first_of.setdefault(checksum, name)
+    validation = predictions.validation
+    if validation is not None:
+        if validation_is_scored(predictions):
+            yield (
+                "the validation rows are the scored rows: weights are fitted on what is scored, "
+                "and every figure is optimistic"
+            )
+        absent = np.setdiff1d(predictions.truth, validation.truth)
+        if len(absent):
+            names = ", ".join(predictions.classes[label] for label in absent)
+            it = "it" if len(absent) == 1 else "them"
+            yield f"no validation row has class {names}: nothing about {it} can be learned there"
+
+
+def validation_is_scored(predictions: Predictions) -> bool:
+    """Whether the validation rows are the scored rows once more."""
+    validation = predictions.validation
+    return (
+        validation is not None
+        and validation.digests == predictions.digests
+        and np.array_equal(validation.truth, predictions.truth)
+    )

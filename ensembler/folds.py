@@ -1,0 +1,76 @@
+"""Which rows are fitted on and which are scored."""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import ParameterError
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Pairs of (fitting rows, held-out rows), and what had to be changed to get them.
+
+    No pairs at all means that the rows cannot be divided; ``note`` says why.
+    """
+
+    pairs: list[tuple[Rows, Rows]] = field(default_factory=list)
+    note: str | None = None
+
+
+def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_folds: int, seed: int) -> Folds:
+    """Divide rows into stratified shuffled folds, keeping groups together.
+
+    A class with fewer rows than folds reduces their number, to 2 at least.
+    """
+    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
+
+    if n_folds < 2:
+        raise ParameterError(f"folds is {n_folds}, expected at least 2")
+    units, what = (len(labels), "row") if groups is None else (len(np.unique(groups)), "group")
+    if units < 2:
+        return Folds(note=f"one {what} cannot be divided into folds")
+    counts = np.unique(labels, return_counts=True)[1]
+    possible = min(n_folds, max(2, int(counts.min())), units)
+    note = None
+    if possible < n_folds:
+        note = f"{possible} folds instead of {n_folds}: a class has {counts.min()} rows and there are {units} {what}s"
+    spread = np.zeros((len(labels), 1))
+    if groups is not None:
+        splits = StratifiedGroupKFold(possible, shuffle=True, random_state=seed).split(spread, labels, groups)
+    elif counts.max() < possible:
+        splits = KFold(possible, shuffle=True, random_state=seed).split(spread)
+    else:
+        splits = StratifiedKFold(possible, shuffle=True, random_state=seed).split(spread, labels)
+    with warnings.catch_warnings():
+        # scikit-learn warns of small classes; the note says it.
+        warnings.simplefilter("ignore", UserWarning)
+        pairs = [(train, held) for train, held in splits if len(train) and len(held)]
+    return Folds(pairs, note) if len(pairs) > 1 else Folds(note=f"the {what}s cannot be divided into two folds")
+
+
+def split_part(
+    labels: NDArray[np.int64], groups: NDArray[np.generic] | None, fraction: float, seed: int
+) -> tuple[Rows, Rows]:
+    """Divide rows into a part to fit on and a rest to score, stratified, or by group where there are groups."""
+    if not 0 < fraction < 1:
+        raise ParameterError(f"part is {fraction:g}, expected a fraction between 0 and 1")
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        # Take rows at even distances from the shuffled rows in order of class: each class gives its share within one.
+        order = rng.permutation(len(labels))
+        order = order[np.argsort(labels[order], kind="stable")]
+        steps = np.floor(np.arange(len(labels) + 1) * fraction + 1e-9)
+        picked = np.zeros(len(labels), dtype=bool)
+        picked[order[np.diff(steps) > 0]] = True
+    else:
+        names = rng.permutation(np.unique(groups))
+        picked = np.isin(groups, names[: round(fraction * len(names))])
+    if not picked.any() or picked.all():
+        units = f"{len(labels)} rows" if groups is None else f"{len(np.unique(groups))} groups"
+        raise ParameterError(f"part {fraction:g} of {units} leaves nothing to fit on or nothing to score")
+    return np.flatnonzero(picked), np.flatnonzero(~picked)

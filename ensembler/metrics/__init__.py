@@ -1,0 +1,115 @@
+"""Metrics by name, each a `Metric` that knows which direction is better and whether it needs probabilities.
+
+>>> import numpy as np
+>>> proba = np.array([[0.7, 0.3], [0.4, 0.6], [0.6, 0.4]])
+>>> float(get_metric("accuracy")(np.array([0, 1, 0]), proba))
+1.0
+>>> get_metric("top-k-accuracy:k=3").name
+'top-k-accuracy:k=3'
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import ParameterError, UnknownNameError
+from ensembler.metrics import scores
+from ensembler.metrics.calibration import expected_calibration_error
+from ensembler.specs import parse_spec
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named score of (..., N, C) probabilities.
+
+    Parameters
+    ----------
+    name : str
+        As written on the command line.
+    function : callable
+        ``function(labels, proba, sample_weight=None)`` with ``proba`` (..., N, C), returning the leading axes.
+    greater_is_better : bool
+    needs_probabilities : bool
+        False where the predicted classes are enough, so that it is defined for hard labels too.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    greater_is_better: bool = True
+    needs_probabilities: bool = False
+
+    def __call__(
+        self,
+        labels: NDArray[np.int64],
+        proba: NDArray[np.floating],
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the score for each leading index of ``proba``."""
+        return np.asarray(self.function(labels, proba, sample_weight), dtype=np.float64)
+
+    def goodness(self, value: Any) -> Any:
+        """Return the value with the sign that makes greater better."""
+        return value if self.greater_is_better else -value
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", scores.accuracy),
+        Metric("balanced-accuracy", scores.balanced_accuracy),
+        Metric("macro-f1", scores.macro_f1),
+        Metric("log-loss", scores.log_loss, greater_is_better=False, needs_probabilities=True),
+        Metric("brier", scores.brier, greater_is_better=False, needs_probabilities=True),
+        Metric("ece", expected_calibration_error, greater_is_better=False, needs_probabilities=True),
+        Metric("top-k-accuracy", scores.top_k_accuracy, needs_probabilities=True),
+        Metric("mcc", scores.matthews),
+        Metric("roc-auc", scores.roc_auc, needs_probabilities=True),
+    )
+}
+
+
+def get_metric(metric: "str | Metric | Callable[..., float]") -> Metric:
+    """Return the metric of that name (with parameters as ``name:key=value``), or wrap a callable.
+
+    A callable gets ``(labels, proba)`` with ``proba`` (N, C), and ``sample_weight=`` where rows are weighted; greater
+    is taken as better. Pass a `Metric` to say otherwise.
+    """
+    if isinstance(metric, Metric):
+        return metric
+    if isinstance(metric, str):
+        name, parameters = parse_spec(metric)
+        if name not in METRICS:
+            raise UnknownNameError("metric", name, METRICS)
+        return with_parameters(METRICS[name], metric, parameters) if parameters else METRICS[name]
+    return Metric(
+        getattr(metric, "__name__", repr(metric)), functools.partial(call_by_member, metric), needs_probabilities=True
+    )
+
+
+def with_parameters(metric: Metric, spec: str, parameters: dict[str, Any]) -> Metric:
+    """Bind keyword parameters of a metric, each a whole number of at least 1."""
+    known = [p.name for p in inspect.signature(metric.function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for key, value in parameters.items():
+        if key not in known:
+            raise UnknownNameError(f"parameter of metric {metric.name}", key, known)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ParameterError(f"metric {spec!r}: {key} is {value!r}, expected a whole number of at least 1")
+    return replace(metric, name=spec, function=functools.partial(metric.function, **parameters))
+
+
+def call_by_member(
+    function: Callable[..., float],
+    labels: NDArray[np.int64],
+    proba: NDArray[np.floating],
+    sample_weight: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """Apply a user's function of one (N, C) array to each leading index."""
+    weighted = sample_weight is not None and bool((sample_weight != 1).any())
+    keywords = {"sample_weight": sample_weight} if weighted else {}
+    flat = proba.reshape(-1, *proba.shape[-2:])
+    return np.array([function(labels, rows, **keywords) for rows in flat]).reshape(proba.shape[:-2])

@@ -1,0 +1,47 @@
+"""Whether a stated confidence comes true."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def expected_calibration_error(
+    labels: NDArray[np.int64],
+    proba: NDArray[np.floating],
+    sample_weight: NDArray[np.float64] | None = None,
+    *,
+    bins: int = 15,
+) -> NDArray[np.float64]:
+    r"""Return the expected calibration error of the top-1 confidence.
+
+    .. math:: \mathrm{ECE} = \sum_{b=1}^{B} \frac{|S_b|}{N} \, \bigl|\, \mathrm{acc}(S_b) - \mathrm{conf}(S_b) \,\bigr|
+
+    where :math:`S_b` holds the rows whose largest probability lies in :math:`((b-1)/B,\, b/B]`, acc is their
+    accuracy and conf their mean largest probability.
+
+    Parameters
+    ----------
+    labels : (N,) int64
+    proba : (..., N, C)
+    sample_weight : (N,) float64, optional
+    bins : int
+        Number of equal-width bins.
+
+    Returns
+    -------
+    (...,) float64, between 0 and 1; lower is better.
+
+    References
+    ----------
+    Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599.
+    """
+    lead = proba.shape[:-2]
+    flat = proba.reshape(-1, *proba.shape[-2:])
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    inner_edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    errors = np.empty(len(flat))
+    for index, rows in enumerate(flat):
+        confidence = rows.max(axis=-1).astype(np.float64)
+        surplus = weight * ((rows.argmax(axis=-1) == labels) - confidence)
+        bin_of_row = np.searchsorted(inner_edges, confidence, side="left")
+        errors[index] = np.abs(np.bincount(bin_of_row, weights=surplus, minlength=bins)).sum() / weight.sum()
+    return errors.reshape(lead)

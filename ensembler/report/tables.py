@@ -1,0 +1,105 @@
+"""Tables as plain text cells, drawn by rich in a terminal or written as Markdown.
+
+What is in a table is decided here once; how it looks is decided by `draw` and `markdown`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, headers (numbers are right-aligned), rows of text, and what to say below."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+    left: Sequence[int] = (0,)
+    strong: Sequence[int] = field(default=())
+
+
+@dataclass(frozen=True)
+class Document:
+    """Sentences, and tables between them."""
+
+    parts: Sequence[Table | str]
+
+
+def number(value: float | None, decimals: int = 4, *, sign: bool = False) -> str:
+    """Write a number without a leading zero; a dash for one that is missing or not finite."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-").startswith("0.") else text
+
+
+def draw(document: Document, console: "Console") -> None:
+    """Print a document to a terminal; nothing in it is taken for markup."""
+    from rich import box
+    from rich.padding import Padding
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    for index, part in enumerate(document.parts):
+        if index:
+            console.print()
+        if isinstance(part, str):
+            console.print(Text(part))
+            continue
+        drawn = RichTable(
+            title=Text(part.title, style="bold"),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        for column, header in enumerate(part.headers):
+            drawn.add_column(Text(header), justify="left" if column in part.left else "right", overflow="fold")
+        for position, row in enumerate(part.rows):
+            drawn.add_row(*map(Text, row), style="bold" if position in part.strong else None)
+        console.print(drawn)
+        for note in part.notes:
+            console.print(Padding(Text(note), (0, 0, 0, 2)))
+
+
+def markdown(document: Document) -> str:
+    """Return a document as GitHub-flavoured Markdown."""
+    lines: list[str] = []
+    for part in document.parts:
+        if isinstance(part, str):
+            lines += [escape(part), ""]
+            continue
+        lines += [f"**{escape(part.title)}**", "", markdown_row(part.headers)]
+        lines.append(
+            "|" + "|".join("---" if column in part.left else "---:" for column in range(len(part.headers))) + "|"
+        )
+        for position, row in enumerate(part.rows):
+            strong = position in part.strong
+            lines.append(
+                markdown_row([f"**{cell}**" if strong and cell else cell for cell in map(escape, row)], escaped=True)
+            )
+        lines.append("")
+        for note in part.notes:
+            lines += [escape(note), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def markdown_row(cells: Sequence[str], *, escaped: bool = False) -> str:
+    """Write one row of a Markdown table."""
+    return "| " + " | ".join(cell if escaped else escape(cell) for cell in cells) + " |"
+
+
+def escape(text: str) -> str:
+    """Keep names from being read as Markdown or HTML."""
+    for character in "\\|<>*_`[]#":
+        text = text.replace(character, {"<": "&lt;", ">": "&gt;"}.get(character, "\\" + character))
+    return " ".join(text.split())
