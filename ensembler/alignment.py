@@ -106,7 +106,7 @@ def unique_positions(table: Table) -> dict[str, int]:
     if len(position) < len(table.ids):
         names, counts = np.unique(table.ids, return_counts=True)
         raise AlignmentError(
-            f"{table.path}: id {names[counts > 1][0]!r} stands in {counts.max()} rows, expected each id once"
+            f"{table.path}: id {str(names[counts > 1][0])!r} stands in {counts.max()} rows, expected each id once"
         )
     return position
 

@@ -60,8 +60,8 @@ def positive_class(
     )
     if not binary:
         raise ShapeError(
-            f"{subject} has shape {table.array.shape} of {table.array.dtype}, which is read as P(class 1) of two "
-            f"classes, but the labels are not 0 and 1; expected (rows, classes) probabilities, or integers for hard labels "
+            f"{subject} has shape {table.array.shape} of {table.array.dtype}, which is read as P(class 1), "
+            "but the labels are not 0 and 1; expected (rows, classes) probabilities, or integers for hard labels "
             "(regression is not supported)"
         )
     values = np.asarray(table.array).reshape(len(table.array))

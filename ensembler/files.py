@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import FileError, ShapeError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 ID_COLUMN = "id"
@@ -99,6 +102,8 @@ def explain(error: Exception) -> str:
 
 def read_npz(path: Path) -> list[Table]:
     """Read an archive: one array called ``proba`` is the member of the file's name, others are members by their own."""
+    if not zipfile.is_zipfile(path):
+        raise FileError(f"{path}: is damaged, or no .npz archive; write it again with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -114,14 +119,13 @@ def read_frame(path: Path) -> Table:
     import pandas as pd
 
     try:
-        if path.suffix == ".csv":
-            frame = pd.read_csv(path, dtype={ID_COLUMN: str}, skipinitialspace=True)
-        else:
-            frame = pd.read_parquet(path)
+        frame = read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except ImportError as error:
         raise FileError(f"{path}: reading .parquet needs pyarrow; pip install 'ensembler-bench[parquet]'") from error
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise FileError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from error
+    except FileError:
+        raise
+    except (ValueError, pd.errors.ParserError) as error:
+        raise FileError(f"{path}: cannot be read as {path.suffix[1:]}: {str(error).strip()}") from error
     frame.columns = [str(column).strip() for column in frame.columns]
     ids = None
     if ID_COLUMN in frame.columns:
@@ -130,8 +134,6 @@ def read_frame(path: Path) -> Table:
         raise FileError(
             f"{path}: holds {len(frame)} rows and {frame.shape[1]} columns beside the id, expected a header and rows"
         )
-    if len(set(frame.columns)) < frame.shape[1]:
-        raise FileError(f"{path}: two columns have one name in {', '.join(frame.columns)}")
     if frame.isna().to_numpy().any():
         row, column = np.argwhere(frame.isna().to_numpy())[0]
         raise FileError(
@@ -147,6 +149,27 @@ def read_frame(path: Path) -> Table:
             f"{path}: column {texts[0]!r} is not numeric, expected one column of probabilities a class (and 'id')"
         )
     return Table(path.stem, path, frame.to_numpy(dtype=np.float64), ids, tuple(frame.columns))
+
+
+def read_csv(path: Path) -> "pd.DataFrame":
+    """Read a .csv as it is written: no column renamed, no class called ``NA`` or ``None`` taken for a hole."""
+    import pandas as pd
+
+    names = [str(name).strip() for name in pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]]
+    if len(set(names)) < len(names):
+        raise FileError(f"{path}: two columns have one name in {', '.join(names)}")
+    frame = pd.read_csv(
+        path,
+        header=0,
+        names=names,
+        dtype={ID_COLUMN: str},
+        skipinitialspace=True,
+        keep_default_na=False,
+        na_values=[""],
+    )
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise FileError(f"{path}: rows have more cells than the header's {len(names)} names, expected a name a column")
+    return frame
 
 
 def read_row_values(path: Path) -> Table:

@@ -28,8 +28,12 @@ class Candidate:
 
     def fit(self, data: Predictions) -> Combiner:
         """Return an own copy of the rule, fitted on labelled rows."""
-        rule = type(self.rule)(**self.rule.get_params(deep=False))
-        return rule.fit(data.proba, data.truth, data.sample_weight, check_input=False)
+        return fresh(self.rule).fit(data.proba, data.truth, data.sample_weight, check_input=False)
+
+
+def fresh(rule: Combiner) -> Combiner:
+    """Return an unfitted rule with the same parameters."""
+    return type(rule)(**rule.get_params(deep=False))
 
 
 def candidate(rule: str | Combiner, data: Predictions, metric: str | Callable[..., Any] | None = None) -> Candidate:

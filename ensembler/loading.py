@@ -158,11 +158,6 @@ def assemble(
     check_lengths(rows)
     order, ids = row_order([*tables, *([labels] if labels else []), *rows.row_values.values()])
     n_samples = len(tables[0].array)
-    truth = None
-    if labels is not None:
-        subject = f"{rows.which}labels"
-        numbers = class_numbers(labels.array, shape, subject, labels.path)
-        truth = check_labels(numbers, n_samples, shape.n_classes, subject)[order[labels.path, labels.name]]
     # float64 files are kept as they are; everything else fits into float32.
     wide = any(table.array.dtype == np.float64 for table in tables)
     proba = np.empty((len(tables), n_samples, shape.n_classes), dtype=np.float64 if wide else np.float32)
@@ -171,6 +166,11 @@ def assemble(
         member, is_hard = member_proba(table, shape, None if labels is None else labels.array, options, rows.which)
         proba[index] = member[order[table.path, table.name]]
         hard.append(is_hard)
+    truth = None
+    if labels is not None:
+        subject = f"{rows.which}labels"
+        numbers = class_numbers(labels.array, shape, subject, labels.path)
+        truth = check_labels(numbers, n_samples, shape.n_classes, subject)[order[labels.path, labels.name]]
     extra = {key: np.asarray(table.array)[order[table.path, table.name]] for key, table in rows.row_values.items()}
     return Predictions(
         proba,

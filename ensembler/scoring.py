@@ -76,7 +76,7 @@ def score_fitted(setting: Setting) -> list[RuleScore]:
 
 
 def score_crossed(setting: Setting) -> list[RuleScore]:
-    """Measure each rule by what it says, fold by fold, about rows it has not seen; fit it on all rows for its weights."""
+    """Measure each rule, fold by fold, on rows it has not seen; fit it on all rows for its weights."""
     crossed = cross_fit(setting.running(), setting.fitting, setting.parts, setting.counter.tick)
     entries = []
     for one in setting.running():

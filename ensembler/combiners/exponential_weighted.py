@@ -67,7 +67,7 @@ class ExponentialWeightedAverage(Combiner):
     >>> proba = np.array([[[0.6, 0.4], [0.3, 0.7], [0.6, 0.4]], [[0.1, 0.9], [0.4, 0.6], [0.3, 0.7]]])
     >>> rule = ExponentialWeightedAverage().fit(proba, [0, 1, 0])
     >>> rule.q_, rule.plateau_width_, rule.weights_.round(2)
-    (0.8, 1493, array([0.81, 0.19]))
+    (1.6, 1485, array([0.81, 0.19]))
     """
 
     name: ClassVar[str] = "exponential-weighted"

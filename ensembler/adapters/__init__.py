@@ -1,0 +1,1 @@
+"""Other people's interfaces, one framework a file."""

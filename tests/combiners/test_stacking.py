@@ -1,0 +1,103 @@
+"""Stacking against scikit-learn used directly."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeClassifier
+from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from ensembler import Stacking
+from ensembler.errors import FitWarning, NotApplicableError, ParameterError
+from tests.conftest import draw
+
+
+def features(proba):
+    return np.concatenate([np.log(np.clip(member, 1e-6, None)) for member in proba], axis=1)
+
+
+def test_it_is_a_tuned_logistic_regression_on_standardised_log_probabilities():
+    proba, labels = draw(1, 4, 400)
+    new, _ = draw(2, 4, 100)
+    scaler = StandardScaler().fit(features(proba))
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    direct = LogisticRegressionCV(
+        Cs=[0.001, 0.01, 0.1],
+        cv=folds,
+        scoring="neg_log_loss",
+        max_iter=1000,
+        l1_ratios=(0,),
+        use_legacy_attributes=False,
+    ).fit(scaler.transform(features(proba)), labels)
+    rule = Stacking().fit(proba, labels)
+    np.testing.assert_allclose(
+        rule.predict_proba(new), direct.predict_proba(scaler.transform(features(new))), atol=1e-9
+    )
+    assert rule.n_fitted() == 4 * 16 + 4
+
+
+def test_an_absent_class_gets_probability_zero():
+    proba, labels = draw(3, 3, 200)
+    kept = labels != 1
+    output = Stacking().fit(proba[:, kept], labels[kept]).predict_proba(proba)
+    assert (output[:, 1] == 0).all()
+    np.testing.assert_allclose(output.sum(-1), 1)
+
+
+def test_any_classifier_can_be_the_final_estimator_and_is_not_changed():
+    proba, labels = draw(4, 3, 300)
+    for estimator in (RandomForestClassifier(20, random_state=0), RidgeClassifier(), KNeighborsClassifier(5)):
+        rule = Stacking(final_estimator=estimator).fit(proba, labels)
+        direct = type(estimator)(**estimator.get_params())
+        scaled = StandardScaler().fit_transform(features(proba))
+        np.testing.assert_array_equal(rule.predict(proba), direct.fit(scaled, labels).predict(scaled))
+        assert not hasattr(estimator, "classes_")
+        assert rule.final_estimator is estimator
+
+
+def test_two_classes_with_a_decision_function():
+    proba, labels = draw(5, 3, 200, 2)
+    rule = Stacking(final_estimator=RidgeClassifier()).fit(proba, labels)
+    np.testing.assert_allclose(rule.predict_proba(proba).sum(-1), 1)
+
+
+def test_parameters_of_the_final_estimator_can_be_set():
+    rule = Stacking(final_estimator=LogisticRegression()).set_params(final_estimator__C=0.5)
+    assert rule.final_estimator.C == 0.5
+    assert rule.get_params()["final_estimator__C"] == 0.5
+
+
+def test_not_converging_is_a_warning():
+    proba, labels = draw(6, 4, 200)
+    with pytest.warns(FitWarning, match="did not converge"):
+        Stacking(final_estimator=LogisticRegression(max_iter=1)).fit(proba, labels)
+
+
+def test_row_weights_reach_the_classifier_or_are_refused():
+    proba, labels = draw(7, 3, 200)
+    weights = np.random.default_rng(0).uniform(0.1, 3, 200)
+    assert not np.allclose(
+        Stacking().fit(proba, labels, weights).predict_proba(proba), Stacking().fit(proba, labels).predict_proba(proba)
+    )
+    with pytest.raises(ParameterError, match="KNeighborsClassifier takes no row weights"):
+        Stacking(final_estimator=KNeighborsClassifier()).fit(proba, labels, weights)
+
+
+def test_one_class_cannot_be_learned():
+    proba, _ = draw(8, 3, 20)
+    with pytest.raises(NotApplicableError, match="stacking needs at least two classes in the fitting rows, got one"):
+        Stacking().fit(proba, np.zeros(20, int))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"final_estimator": "logistic"}, "final_estimator is 'logistic', expected a scikit-learn classifier"),
+        ({"strengths": (0,)}, "strengths is .* expected a list of positive numbers"),
+        ({"strengths": (1.0,), "final_estimator": LogisticRegression()}, "expected the default with a final_estimator"),
+    ],
+)
+def test_impossible_options(options, message):
+    with pytest.raises(ParameterError, match=message):
+        Stacking(**options).fit(*draw(9))

@@ -1,0 +1,102 @@
+"""Prediction sets made in Python."""
+
+import numpy as np
+import pytest
+
+from ensembler import Predictions
+from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, ValueRangeError
+from tests.conftest import draw
+
+
+def test_arrays_are_kept_and_described():
+    proba, labels = draw(0, 3, 20, 4)
+    data = Predictions(proba.astype(np.float32), labels, names=["a", "b", "c"], class_names=list("wxyz"))
+    assert (data.n_members, data.n_samples, data.n_classes) == (3, 20, 4)
+    assert data.proba.dtype == np.float32
+    assert data.classes == ("w", "x", "y", "z")
+    assert Predictions(proba, labels).names == ("member-0", "member-1", "member-2")
+    assert Predictions(proba, labels).classes == ("0", "1", "2", "3")
+
+
+def test_selecting_members_and_rows():
+    proba, labels = draw(0, 3, 20, 4)
+    data = Predictions(
+        proba,
+        labels,
+        names=["a", "b", "c"],
+        groups=np.arange(20),
+        validation=Predictions(proba, labels, names=["a", "b", "c"]),
+    )
+    some = data.select(without=["b"])
+    np.testing.assert_array_equal(some.proba, proba[[0, 2]])
+    assert some.validation.names == ("a", "c")
+    assert data.select() is data
+    rows = data.take(np.array([3, 1]))
+    np.testing.assert_array_equal(rows.labels, labels[[3, 1]])
+    assert rows.groups.tolist() == [3, 1]
+    assert rows.validation is None
+    with pytest.raises(
+        UnknownNameError, match="unknown member or pattern 'd'; did you mean|unknown member or pattern 'd'"
+    ):
+        data.select(["d"])
+
+
+def test_what_does_not_fit_is_refused():
+    proba, labels = draw(0, 3, 20, 4)
+    cases = [
+        (
+            lambda: Predictions(proba, labels, names=["a", "a", "b"]),
+            AlignmentError,
+            "members 0 and 1 are both called 'a'",
+        ),
+        (lambda: Predictions(proba, labels, names=["a"]), ShapeError, "got 1 member names for 3 members"),
+        (lambda: Predictions(proba, labels, names=["a", "", "b"]), ValueRangeError, "name of member 1 is ''"),
+        (
+            lambda: Predictions(proba, labels, class_names=["a"]),
+            ShapeError,
+            r"1 class names \(a\) for predictions of 4 classes",
+        ),
+        (lambda: Predictions(proba, labels, hard=[True]), ShapeError, "hard has 1 entries, expected one for each of 3"),
+        (lambda: Predictions(proba, labels, groups=[1, 2]), ShapeError, r"groups has shape \(2,\), expected \(20,\)"),
+        (
+            lambda: Predictions(proba, labels, sample_weight=-np.ones(20)),
+            ValueRangeError,
+            "sample_weight: row 0 is -1.0",
+        ),
+        (
+            lambda: Predictions(proba, labels, sample_weight=np.zeros(20)),
+            ValueRangeError,
+            "sample_weight is zero in every row",
+        ),
+        (
+            lambda: Predictions(proba[0], labels),
+            ShapeError,
+            r"got 3|expected \(members, rows, classes\); for one member",
+        ),
+        (
+            lambda: Predictions([proba[0], proba[1, :5]], labels),
+            ShapeError,
+            r"members have different shapes \[\(20, 4\), \(5, 4\)\]",
+        ),
+        (lambda: Predictions(proba * 3, labels), ValueRangeError, "predictions of member 'member-0': row 0 sums to 3"),
+        (lambda: Predictions(proba[..., :1], labels), ShapeError, "expected at least two classes"),
+        (lambda: Predictions(proba.astype(str), labels), ValueRangeError, "has dtype <U"),
+        (
+            lambda: Predictions(proba, labels, validation=Predictions(proba[:2], labels)),
+            AlignmentError,
+            "validation has the members member-0, member-1, expected those of the scored rows",
+        ),
+        (lambda: Predictions(proba, labels, validation=Predictions(proba)), AlignmentError, "validation has no labels"),
+        (lambda: Predictions(proba).truth, AlignmentError, "these predictions have no labels"),
+    ]
+    for make, error, message in cases:
+        with pytest.raises(error, match=message):
+            make()
+
+
+def test_digests_tell_arrays_apart():
+    proba, _ = draw(0, 3, 20, 4)
+    first, second = Predictions(proba), Predictions(proba[::-1])
+    assert first.digests == second.digests[::-1]
+    assert len(set(first.digests)) == 3
+    assert Predictions(proba.astype(np.float32)).digests != first.digests
