@@ -1,21 +1,25 @@
 """The accuracy of a weighted average at every point of a grid of weights, exactly and without trying most of them.
 
-Between neighbouring grid points weights move little. For one row let t be the score of the true class minus that of
-its strongest rival. From one weight vector to another t moves by at most the sum of absolute weight changes times the
-largest probability. A row whose t has one sign at both ends of a stretch of the grid, and is further from zero than
-the weights move in between, is right (or wrong) throughout. The rows that remain are tried in the middle of the
-stretch, and so on.
+A row's margin is the score of its true class minus that of its strongest rival. On a stretch of the grid the weights
+lie close to the chord between their values at its two ends; call *bend* the largest sum, over the members, of
+absolute distances from that chord, times the largest probability. Scores are linear in the weights, so a row whose
+margin exceeds the bend at both ends is right all along the stretch, and a row that the same rival beats by more than
+the bend at both ends is wrong all along it. The rows that remain are tried in the middle of the stretch, and so on.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.probabilities import Floats
+from ensembler.probabilities import Floats, row_blocks
 
 Values = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
-BLOCK_VALUES = 1 << 22
-FIRST_STRIDE = 64
+BLOCK_VALUES = 1 << 21
+FIRST_BEND = 0.03
+"""Stretches that bend more than this are divided before any row is looked at."""
 NEARLY_TIED = 1e-9
 """Rows closer to a tie than this are decided by the sum in ascending member order, not by a matrix product."""
 
@@ -32,70 +36,133 @@ def accuracy_over_grid(proba: Floats, labels: NDArray[np.int64], sample_weight: 
         Non-negative, each row summing to 1, ordered so that neighbours are alike.
     """
     n_members, n_samples, n_classes = proba.shape
-    travelled = np.concatenate([[0.0], np.abs(np.diff(weights, axis=0)).sum(axis=1).cumsum()])
-    travelled *= float(proba.max())
-    right = np.zeros(len(weights) + 1)
-    right_from = np.zeros(len(weights) + 1)
+    grid = Grid(weights, float(proba.max()))
     step = max(1, BLOCK_VALUES // (n_members * n_classes))
     for start in range(0, n_samples, step):
         rows = slice(start, start + step)
-        block = Block(proba[:, rows].astype(np.float64), labels[rows], sample_weight[rows])
-        add_block(block, weights, travelled, right, right_from)
-    total = right[:-1] + right_from.cumsum()[:-1]
-    return np.asarray(np.round(total / sample_weight.sum(), 12))
+        # Members last: one row's values lie together, and a product with the weights runs along them.
+        block = np.empty((len(labels[rows]), n_classes, n_members))
+        block[:] = np.moveaxis(proba[:, rows], 0, 2)
+        grid.add(block, labels[rows], sample_weight[rows])
+    return np.asarray(np.round(grid.right() / sample_weight.sum(), 12))
 
 
-class Block:
-    """Some rows in float64, and how they fare under given weights."""
+@dataclass(frozen=True)
+class Level:
+    """Stretches of the grid between two points each, their bends, and where their halves are on the next level.
 
-    def __init__(self, proba: Values, labels: NDArray[np.int64], sample_weight: Values) -> None:
-        self.proba, self.labels, self.sample_weight = proba, labels, sample_weight
+    Only stretches with a point inside are listed; a half without one is -1.
+    """
 
-    def take(self, rows: NDArray[np.intp]) -> "Block":
-        """Return the block of some of the rows."""
-        return Block(self.proba[:, rows], self.labels[rows], self.sample_weight[rows])
+    low: Indices
+    high: Indices
+    bend: Values
+    first_half: Indices
+    second_half: Indices
 
-    def margins(self, weights: Values) -> tuple[Values, NDArray[np.bool_]]:
-        """Return the margin of each row (Q, n) under each weight vector (Q, M), and whether the row is right."""
-        n_members, n_rows, n_classes = self.proba.shape
-        scores = (weights @ self.proba.reshape(n_members, -1)).reshape(len(weights), n_rows, n_classes)
-        index = np.arange(n_rows)
-        truth = scores[:, index, self.labels]
-        scores[:, index, self.labels] = -np.inf
-        margin = truth - scores.max(axis=-1)
-        right = margin > 0
-        points, rows = np.nonzero(np.abs(margin) < NEARLY_TIED)
-        if len(rows):
-            exact = np.zeros((len(rows), n_classes))
-            for member in range(n_members):
-                exact += weights[points, member, None] * self.proba[member, rows]
-            right[points, rows] = exact.argmax(axis=-1) == self.labels[rows]
-        return margin, right
+    @property
+    def middle(self) -> Indices:
+        """The point at which each stretch is divided."""
+        return (self.low + self.high) // 2
 
 
-def add_block(block: Block, weights: Values, travelled: Values, right: Values, right_from: Values) -> None:
-    """Add the weight of right rows: at single grid points to ``right``, over stretches to ``right_from``."""
-    anchors = np.unique(np.append(np.arange(0, len(weights), FIRST_STRIDE), len(weights) - 1))
-    margin, is_right = block.margins(weights[anchors])
-    right[anchors] += is_right @ block.sample_weight
-    everything = np.arange(len(block.labels))
-    stretches = [(anchors[i], anchors[i + 1], everything, margin[i], margin[i + 1]) for i in range(len(anchors) - 1)]
-    while stretches:
-        low, high, rows, at_low, at_high = stretches.pop()
-        if high - low < 2:
-            continue
-        settled = (np.sign(at_low) == np.sign(at_high)) & (
-            np.abs(at_low) + np.abs(at_high) > travelled[high] - travelled[low] + NEARLY_TIED
-        )
-        certain = block.sample_weight[rows[settled & (at_low > 0)]].sum()
-        right_from[low + 1] += certain
-        right_from[high] -= certain
-        open_rows = ~settled
-        if open_rows.any():
-            rows = rows[open_rows]
+class Grid:
+    """The weight vectors, and the row weight that has been right so far under each of them."""
+
+    def __init__(self, weights: Values, largest: float) -> None:
+        self.weights, self.largest = weights, largest
+        self.at_point = np.zeros(len(weights))
+        self.from_point_on = np.zeros(len(weights) + 1)
+        self.anchors = np.array(self.divide(0, len(weights) - 1) if len(weights) > 1 else [0])
+        self.levels: list[Level] = []
+        low, high = self.anchors[:-1], self.anchors[1:]
+        inside = high - low > 1
+        self.first_stretches = np.flatnonzero(inside)
+        low, high = low[inside], high[inside]
+        while len(low):
             middle = (low + high) // 2
-            part = block.take(rows)
-            at_middle, is_right = part.margins(weights[middle : middle + 1])
-            right[middle] += is_right[0] @ part.sample_weight
-            stretches.append((low, middle, rows, at_low[open_rows], at_middle[0]))
-            stretches.append((middle, high, rows, at_middle[0], at_high[open_rows]))
+            next_low, next_high = np.stack([low, middle], axis=1).ravel(), np.stack([middle, high], axis=1).ravel()
+            inside = next_high - next_low > 1
+            place = np.where(inside, inside.cumsum() - 1, -1)
+            self.levels.append(Level(low, high, self.bends(low, high), place[::2], place[1::2]))
+            low, high = next_low[inside], next_high[inside]
+
+    def right(self) -> Values:
+        """Return the row weight that is right at each point."""
+        return np.asarray(self.at_point + self.from_point_on.cumsum()[:-1])
+
+    def bends(self, low: Indices, high: Indices) -> Values:
+        """Return how far the weights stray from the chords of stretches that follow one another without overlap."""
+        lengths = high - low + 1
+        starts = lengths.cumsum() - lengths
+        stretch = np.repeat(np.arange(len(low)), lengths)
+        steps = np.arange(len(stretch)) - starts[stretch]
+        share = (steps / (lengths - 1)[stretch])[:, None]
+        chord = (1.0 - share) * self.weights[low[stretch]] + share * self.weights[high[stretch]]
+        stray = np.abs(self.weights[low[stretch] + steps] - chord).sum(axis=1)
+        return np.asarray(np.maximum.reduceat(stray, starts) * self.largest + NEARLY_TIED)
+
+    def divide(self, low: int, high: int) -> list[int]:
+        """Return points between which the weights bend little, both ends included."""
+        if high - low < 2 or self.bends(np.array([low]), np.array([high]))[0] <= FIRST_BEND:
+            return [low, high]
+        middle = (low + high) // 2
+        return [*self.divide(low, middle)[:-1], *self.divide(middle, high)]
+
+    def add(self, block: Values, labels: Indices, sample_weight: Values) -> None:
+        """Count the rows of a block, (n, C, M)."""
+        n_rows, n_classes, n_members = block.shape
+        n_points, n_anchors = len(self.weights), len(self.anchors)
+        scores = (block.reshape(-1, n_members) @ self.weights[self.anchors].T).reshape(n_rows, n_classes, n_anchors)
+        every_row, every_anchor = np.repeat(np.arange(n_rows), n_anchors), np.tile(self.anchors, n_rows)
+        scores = np.ascontiguousarray(np.moveaxis(scores, 2, 1)).reshape(-1, n_classes)
+        judged = self.judge(scores, block, labels, every_row, every_anchor)
+        margin, rival, right = (part.reshape(n_rows, n_anchors) for part in judged)
+        self.at_point[self.anchors] += sample_weight @ right
+        # From here on there is one entry for each pair of a row and a stretch, with both ends in the last axis.
+        first = self.first_stretches
+        row, stretch = np.repeat(np.arange(n_rows), len(first)), np.tile(np.arange(len(first)), n_rows)
+        margin = np.stack([margin[:, first], margin[:, first + 1]], axis=-1).reshape(-1, 2)
+        rival = np.stack([rival[:, first], rival[:, first + 1]], axis=-1).reshape(-1, 2)
+        for level in self.levels:
+            bend = level.bend[stretch]
+            always_right = (margin[:, 0] > bend) & (margin[:, 1] > bend)
+            always_wrong = (margin[:, 0] < -bend) & (margin[:, 1] < -bend) & (rival[:, 0] == rival[:, 1])
+            certain, weight = stretch[always_right], sample_weight[row[always_right]]
+            self.from_point_on += np.bincount(level.low[certain] + 1, weight, n_points + 1)
+            self.from_point_on -= np.bincount(level.high[certain], weight, n_points + 1)
+            left = np.flatnonzero(~(always_right | always_wrong))
+            row, stretch, margin, rival = row[left], stretch[left], margin[left], rival[left]
+            middle = level.middle[stretch]
+            inner, new_rival, right = self.judge(self.scores(block, row, middle), block, labels, row, middle)
+            self.at_point += np.bincount(middle, sample_weight[row] * right, n_points)
+            halves = np.concatenate([level.first_half[stretch], level.second_half[stretch]])
+            margin = np.concatenate([np.stack([margin[:, 0], inner], 1), np.stack([inner, margin[:, 1]], 1)])
+            rival = np.concatenate([np.stack([rival[:, 0], new_rival], 1), np.stack([new_rival, rival[:, 1]], 1)])
+            kept = np.flatnonzero(halves >= 0)
+            row, stretch, margin, rival = np.tile(row, 2)[kept], halves[kept], margin[kept], rival[kept]
+
+    def scores(self, block: Values, row: Indices, point: Indices) -> Values:
+        """Return the scores (K, C) of some rows, each under its own weight vector."""
+        scores = np.empty((len(row), block.shape[1]))
+        for part in row_blocks(len(row), block.shape[1] * block.shape[2]):
+            np.matmul(block[row[part]], self.weights[point[part]][:, :, None], out=scores[part][:, :, None])
+        return scores
+
+    def judge(
+        self, scores: Values, block: Values, labels: Indices, row: Indices, point: Indices
+    ) -> tuple[Values, Indices, NDArray[np.bool_]]:
+        """Return margins, strongest rivals and whether rows are right, each (K,); ``scores`` (K, C) is used up."""
+        every, truth = np.arange(len(row)), labels[row]
+        margin = scores[every, truth]
+        scores[every, truth] = -np.inf
+        rival = scores.argmax(axis=1)
+        margin -= scores[every, rival]
+        right = margin > 0
+        tied = np.flatnonzero(np.abs(margin) < NEARLY_TIED)
+        if len(tied):
+            exact = np.zeros((len(tied), block.shape[1]))
+            for member in range(block.shape[2]):
+                exact += self.weights[point[tied], member, None] * block[row[tied], :, member]
+            right[tied] = exact.argmax(axis=1) == truth[tied]
+        return margin, rival, right

@@ -1,0 +1,21 @@
+"""What a measurement ran on."""
+
+import os
+import platform
+from importlib.metadata import version
+from typing import Any
+
+
+def describe() -> dict[str, Any]:
+    """Return versions and the processor, for the results file."""
+    model = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            model = next((line.split(":")[1].strip() for line in stream if line.startswith("model name")), model)
+    packages = ("ensembler-bench", "numpy", "scipy", "scikit-learn", "pandas", "typer")
+    return {
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": model,
+        **{package: version(package) for package in packages},
+    }

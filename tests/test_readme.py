@@ -1,0 +1,65 @@
+"""What the README shows is what happens."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands():
+    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_the_commands_run(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ours = [command for command in commands() if command[0] == "ensembler"]
+    assert len(ours) >= 6
+    for command in ours:
+        result = run(*command[1:])
+        assert result.code == 0, (command, result.err)
+    assert (tmp_path / "ensemble.npy").exists()
+
+
+def test_the_other_commands_are_targets_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = [command[1] for command in commands() if command[0] == "make"]
+    assert targets == ["demo", "test"]
+    assert all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_the_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README is ours
+    assert capsys.readouterr().out.startswith("exponential-weighted 0.70")
+
+
+def test_the_table_is_what_the_demo_prints(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    printed = {line.rstrip() for line in run("bench").out.splitlines()}
+    table = next(block for block in blocks("text") if "★†" in block)
+    assert [line for line in table.splitlines() if line.rstrip() not in printed] == []
+
+
+def test_the_tree_names_files_that_are_there():
+    tree = next(block for block in blocks("text") if "predictions.py" in block)
+    for name in re.findall(r"[\w/]+\.py\b|[\w/]+/(?=\s)", tree):
+        assert any((ROOT / place / name).exists() for place in (".", "ensembler", "ensembler/combiners")), name
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_the_makefile_knows_its_targets():
+    for target in ("demo", "test", "test-core", "lint", "docs"):
+        done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
