@@ -8,7 +8,6 @@ The comparison with AutoGluon needs a Python of its own with ``pip install autog
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -270,9 +269,6 @@ def main() -> None:
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(results, indent=2))
-    print(
-        f"peak memory of this script: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB", file=sys.stderr
-    )
 
 
 if __name__ == "__main__":

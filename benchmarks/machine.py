@@ -3,15 +3,17 @@
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 
 def describe() -> dict[str, Any]:
     """Return versions and the processor, for the results file."""
     model = platform.processor()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as stream:
-            model = next((line.split(":")[1].strip() for line in stream if line.startswith("model name")), model)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
     packages = ("ensembler-bench", "numpy", "scipy", "scikit-learn", "pandas", "typer")
     return {
         "python": platform.python_version(),

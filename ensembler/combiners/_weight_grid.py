@@ -8,6 +8,7 @@ the bend at both ends is wrong all along it. The rows that remain are tried in t
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,14 +117,14 @@ class Grid:
         scores = (block.reshape(-1, n_members) @ self.weights[self.anchors].T).reshape(n_rows, n_classes, n_anchors)
         every_row, every_anchor = np.repeat(np.arange(n_rows), n_anchors), np.tile(self.anchors, n_rows)
         scores = np.ascontiguousarray(np.moveaxis(scores, 2, 1)).reshape(-1, n_classes)
-        judged = self.judge(scores, block, labels, every_row, every_anchor)
-        margin, rival, right = (part.reshape(n_rows, n_anchors) for part in judged)
-        self.at_point[self.anchors] += sample_weight @ right
+        margin, rival, right = self.judge(scores, block, labels, every_row, every_anchor)
+        self.at_point[self.anchors] += sample_weight @ right.reshape(n_rows, n_anchors)
         # From here on there is one entry for each pair of a row and a stretch, with both ends in the last axis.
         first = self.first_stretches
         row, stretch = np.repeat(np.arange(n_rows), len(first)), np.tile(np.arange(len(first)), n_rows)
-        margin = np.stack([margin[:, first], margin[:, first + 1]], axis=-1).reshape(-1, 2)
-        rival = np.stack([rival[:, first], rival[:, first + 1]], axis=-1).reshape(-1, 2)
+        ends = np.stack([first, first + 1], axis=-1).ravel()
+        margin = margin.reshape(n_rows, n_anchors)[:, ends].reshape(-1, 2)
+        rival = rival.reshape(n_rows, n_anchors)[:, ends].reshape(-1, 2)
         for level in self.levels:
             bend = level.bend[stretch]
             always_right = (margin[:, 0] > bend) & (margin[:, 1] > bend)
@@ -137,10 +138,9 @@ class Grid:
             inner, new_rival, right = self.judge(self.scores(block, row, middle), block, labels, row, middle)
             self.at_point += np.bincount(middle, sample_weight[row] * right, n_points)
             halves = np.concatenate([level.first_half[stretch], level.second_half[stretch]])
-            margin = np.concatenate([np.stack([margin[:, 0], inner], 1), np.stack([inner, margin[:, 1]], 1)])
-            rival = np.concatenate([np.stack([rival[:, 0], new_rival], 1), np.stack([new_rival, rival[:, 1]], 1)])
             kept = np.flatnonzero(halves >= 0)
-            row, stretch, margin, rival = np.tile(row, 2)[kept], halves[kept], margin[kept], rival[kept]
+            row, stretch = np.tile(row, 2)[kept], halves[kept]
+            margin, rival = in_halves(margin, inner)[kept], in_halves(rival, new_rival)[kept]
 
     def scores(self, block: Values, row: Indices, point: Indices) -> Values:
         """Return the scores (K, C) of some rows, each under its own weight vector."""
@@ -166,3 +166,10 @@ class Grid:
                 exact += self.weights[point[tied], member, None] * block[row[tied], :, member]
             right[tied] = exact.argmax(axis=1) == truth[tied]
         return margin, rival, right
+
+
+def in_halves(ends: NDArray[Any], middle: NDArray[Any]) -> NDArray[Any]:
+    """Return the ends of all first halves, then of all second halves, from the ends (K, 2) and the middles (K,)."""
+    first, second = ends.copy(), ends.copy()
+    first[:, 1] = second[:, 0] = middle
+    return np.concatenate([first, second])
