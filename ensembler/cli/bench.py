@@ -25,7 +25,7 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="METRIC",
-            help="Rank and choose by this metric [default: accuracy]; further ones are shown.",
+            help="Rank and choose by this metric (default: accuracy); further ones are shown.",
             rich_help_panel=PROTOCOL,
         ),
     ] = None,
@@ -42,7 +42,7 @@ def bench(
         float | None,
         typer.Option(
             metavar="FRACTION",
-            help="Share of the rows to fit on, with --fit-on part [default: 0.5].",
+            help="Share of the rows to fit on, with --fit-on part (default: 0.5).",
             rich_help_panel=PROTOCOL,
         ),
     ] = None,

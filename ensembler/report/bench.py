@@ -104,7 +104,10 @@ def rules_table(result: Comparison) -> Table:
     notes += [
         f"{entry.name}: {note.removeprefix(entry.rule.name + ': ')}" for entry in result.rules for note in entry.notes
     ]
-    notes += [f"left out: {name}: {reason}" for name, reason in result.left_out]
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in result.left_out:
+        by_reason.setdefault(reason, []).append(name)
+    notes += [f"left out: {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
     title = mark_optimistic("Combination rules", result)
     return Table(
         title, ["", "rule", *map(header, result.metric_names), "gain"], rows, notes, left=(0, 1), strong=strong

@@ -9,7 +9,7 @@ import numpy as np
 from ensembler.combiners.base import Combiner
 from ensembler.metrics import METRICS
 from ensembler.predictions import Predictions
-from ensembler.report.tables import MISSING, Document, Table, number
+from ensembler.report.tables import Document, Table, number
 from ensembler.results import jsonable
 
 MOST_CLASSES = 30
@@ -78,18 +78,21 @@ def members_document(description: dict[str, Any]) -> Document:
     rows = [
         [member["name"]]
         + ([number(member["val_accuracy"])] if with_val else [])
-        + [number(member["accuracy"]), number(member["confidence"]), member["kind"], facts(member["metadata"])]
+        + [number(member["accuracy"]), number(member["confidence"]), member["kind"]]
         for member in ranked
     ]
-    headers = ["member", *(["val. acc."] if with_val else []), "acc.", "confidence", "kind", "metadata"]
-    left = (0, len(headers) - 2, len(headers) - 1)
+    headers = ["member", *(["val.\nacc."] if with_val else []), "acc.", "confidence", "kind"]
     notes = ["confidence: mean of the largest probability; above the accuracy, a member is too sure of itself"]
-    return Document([sentence, balance, Table("Members", headers, rows, notes, left=left)])
+    parts: list[Table | str] = [sentence, balance, Table("Members", headers, rows, notes, left=(0, len(headers) - 1))]
+    known = [[member["name"], facts(member["metadata"])] for member in ranked if member["metadata"]]
+    if known:
+        parts.append(Table("Metadata", ["member", "what is known"], known, left=(0, 1)))
+    return Document(parts)
 
 
 def facts(metadata: dict[str, Any]) -> str:
     """Write metadata in one line."""
-    return ", ".join(f"{key}={value}" for key, value in metadata.items()) or MISSING
+    return ", ".join(f"{key}={value}" for key, value in metadata.items())
 
 
 def describe_rules(rules: dict[str, type[Combiner]]) -> list[dict[str, Any]]:
@@ -115,9 +118,15 @@ def rules_document(described: list[dict[str, Any]]) -> Document:
     """Arrange the rules for reading."""
     rows = []
     for rule in described:
-        defaults = "\n".join(f"{key}={plain(value)}" for key, value in rule["parameters"].items())
-        rows.append([rule["name"], "yes" if rule["learns"] else "no", f"{rule['summary']}\n{rule['source']}", defaults])
-    table = Table("Rules", ["rule", "learns", "what it does, and its source", "parameters"], rows, left=(0, 1, 2, 3))
+        defaults = [f"  {key}={plain(value)}" for key, value in rule["parameters"].items()]
+        rows.append(
+            [
+                "\n".join([rule["name"], *defaults]),
+                "yes" if rule["learns"] else "no",
+                f"{rule['summary']}\n{rule['source']}",
+            ]
+        )
+    table = Table("Rules", ["rule\n  parameter=default", "learns", "what it does\nsource"], rows, left=(0, 1, 2))
     metrics = "Metrics: " + ", ".join(METRICS) + " (top-k-accuracy:k=3)."
     usage = "Parameters are given as --rule NAME:KEY=VALUE,KEY=VALUE, values as JSON or plain text."
     return Document([table, usage, metrics])
