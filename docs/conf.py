@@ -1,14 +1,11 @@
 """Sphinx configuration; the page of all rules is written anew from the registry at each build."""
 
-import dataclasses
 import inspect
-import json
 from pathlib import Path
 
 import ensembler
 from ensembler.metrics import METRICS
 from ensembler.registry import all_rules
-from ensembler.results import jsonable
 
 project = "ensembler"
 author = "The ensembler authors"
@@ -35,20 +32,12 @@ default_role = "code"
 
 def write_rules_page() -> None:
     lines = ["# All rules", "", "Written from the code by `docs/conf.py`. `ensembler list` prints the same.", ""]
-    lines += [
-        "| rule | class | learns from labels | runs on hard labels | parameters | source |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines += ["| rule | learns | hard labels | source |", "|---|---|---|---|"]
     for name, rule in all_rules().items():
-        parameters = ", ".join(
-            f"`{field.name}={json.dumps(jsonable(field.default))}`" for field in dataclasses.fields(rule)
-        )
         cells = [
             f"[{name}](#{rule.__module__}.{rule.__name__})",
-            f"`{rule.__name__}`",
             "yes" if rule.learns else "no",
             "no" if rule().needs_probabilities() else "yes",
-            parameters or "–",
             rule.source,
         ]
         lines.append("| " + " | ".join(cells) + " |")
