@@ -1,23 +1,27 @@
 # make demo       the core alone, on real predictions
 # make test       everything: lint, types, tests, documentation
-# make test-core  the tests alone
+# make test-core  the tests of what needs no torch, without torch
 # make docs       the documentation as HTML, into docs/_build/html
 # make clean      removes the environments
 
 PYTHON ?= python3
 CORE := .venv/core
+TEST := .venv/test
 DEV := .venv/dev
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
-.PHONY: demo test test-core lint docs clean
+.PHONY: demo test test-all test-core lint docs clean
 
 demo: $(CORE)/stamp
 	$(CORE)/bin/ensembler bench
 
-test: lint test-core docs
+test: lint test-all docs
 
-test-core: $(DEV)/stamp
+test-all: $(DEV)/stamp
 	$(DEV)/bin/pytest
+
+test-core: $(TEST)/stamp
+	$(TEST)/bin/pytest tests ensembler --ignore tests/backbones
 
 lint: $(DEV)/stamp
 	$(DEV)/bin/ruff check
@@ -41,7 +45,12 @@ $(CORE)/stamp: $(STAMP_OF)
 
 $(DEV)/stamp: $(STAMP_OF)
 	$(call make_environment,$(DEV))
-	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e '.[parquet]' --group dev
+	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e '.[parquet,backbones]' --group dev
+	touch $@
+
+$(TEST)/stamp: $(STAMP_OF)
+	$(call make_environment,$(TEST))
+	$(TEST)/bin/python -m pip install --quiet -c constraints.txt -e '.[parquet]' --group test
 	touch $@
 
 clean:

@@ -1,0 +1,5 @@
+"""``python -m backbones``."""
+
+from backbones.cli import main
+
+main()

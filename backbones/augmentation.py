@@ -1,0 +1,48 @@
+"""Random flips, rotations and shifts of whole batches."""
+
+import torch
+from torch import Tensor, nn
+
+from backbones.errors import ConfigurationError
+
+
+class Augmentation(nn.Module):
+    """Flip, rotate and shift each image of a batch by its own draw, in training mode only.
+
+    The flip and the affine map are kornia's. Draws come from PyTorch's global generator, so that seeding it repeats
+    them. Rotation and shift are one resampling of the image, bilinear, with the border repeated outside.
+
+    Parameters
+    ----------
+    flip : float
+        Probability of a horizontal flip.
+    degrees : float
+        Rotations are uniform between minus and plus this many degrees.
+    shift : float
+        Shifts along each axis are uniform up to this share of the image's side.
+    """
+
+    def __init__(self, flip: float = 0.5, degrees: float = 10.0, shift: float = 0.1) -> None:
+        super().__init__()
+        if not 0 <= flip <= 1:
+            raise ConfigurationError(f"flip is {flip}, expected a probability between 0 and 1")
+        if not 0 <= degrees <= 180:
+            raise ConfigurationError(f"degrees is {degrees}, expected 0 to 180")
+        if not 0 <= shift < 1:
+            raise ConfigurationError(f"shift is {shift}, expected at least 0 and below 1")
+        from kornia.augmentation import RandomAffine, RandomHorizontalFlip
+
+        steps: list[nn.Module] = []
+        if flip:
+            steps.append(RandomHorizontalFlip(p=flip))
+        if degrees or shift:
+            steps.append(RandomAffine(degrees, (shift, shift) if shift else None, p=1.0, padding_mode="border"))
+        self.steps = nn.Sequential(*steps)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return augmented images (N, 1, size, size) in training mode, the same images otherwise."""
+        if not self.training:
+            return images
+        with torch.no_grad():
+            augmented: Tensor = self.steps(images)
+        return augmented

@@ -1,0 +1,287 @@
+"""The ``backbones`` command."""
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from backbones.errors import BackbonesError, DataWarning
+
+app = typer.Typer(
+    name="backbones",
+    help="Train the networks of the FER2013 ensemble study, ending in prediction arrays for ensembler.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Architecture = Annotated[str, typer.Argument(help="deep, shallow or agrawal.", show_default=False)]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="fer2013.csv, icml_face_data.csv or train.csv (gzipped or not), or a folder of image folders.",
+        show_default=False,
+    ),
+]
+Cache = Annotated[Path | None, typer.Option(help="Folder for the decoded images; by default beside the data.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse data whose class counts are not the official ones.")]
+Seed = Annotated[int, typer.Option(help="Of the weights, the order of rows and the augmentation.")]
+Epochs = Annotated[int | None, typer.Option(help="Most epochs (default: 80).")]
+BatchSize = Annotated[int | None, typer.Option(help="Images a step (default: 128).")]
+Rate = Annotated[float | None, typer.Option(help="Learning rate: the start with plateau, the peak with onecycle.")]
+Decay = Annotated[float | None, typer.Option(help="L2 penalty (default: 1e-7).")]
+Dropout = Annotated[float | None, typer.Option(help="Share of values dropped (default: 0.3; agrawal has none).")]
+Schedule = Annotated[
+    str | None, typer.Option(metavar="plateau|onecycle", help="Divide the rate when stuck (default), or one cycle.")
+]
+Patience = Annotated[
+    int | None, typer.Option(help="Stop after so many epochs without progress (default: 10 with plateau).")
+]
+Flip = Annotated[float | None, typer.Option(help="Probability of a horizontal flip (default: 0.5).")]
+Degrees = Annotated[float | None, typer.Option(help="Largest rotation (default: 10).")]
+Shift = Annotated[float | None, typer.Option(help="Largest shift as a share of the side (default: 0.1).")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
+Accelerator = Annotated[str, typer.Option(help="auto, cpu, gpu, …: Lightning's accelerators.")]
+Devices = Annotated[str, typer.Option(help="Number of devices, or auto.")]
+FlipAveraging = Annotated[bool, typer.Option("--flip-averaging", help="Average over each image and its mirror image.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command()
+def summary(as_json: AsJson = False) -> None:
+    """Show the three networks: layers, trainable parameters, multiply-adds of one image."""
+    from backbones.architectures import PRESETS, build
+    from backbones.architectures.layers import multiply_adds, trainable_parameters
+
+    networks: list[dict[str, Any]] = []
+    for name, start in PRESETS.items():
+        network = build(name, dropout=start.dropout, n_classes=7, size=48)
+        networks.append(
+            {
+                "name": name,
+                "trainable_parameters": trainable_parameters(network),
+                "multiply_adds": multiply_adds(network, (1, 48, 48)),
+                "layers": [str(layer) for part in network.children() for layer in part.children()],
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps({"networks": networks}, indent=2))
+        return
+    for one in networks:
+        cost = f"{one['multiply_adds'] / 1e6:.1f} M multiply-adds"
+        typer.echo(f"{one['name']}: {one['trainable_parameters']:,} parameters, {cost}")
+        for layer in one["layers"]:
+            typer.echo(f"    {layer}")
+
+
+@app.command()
+def train(
+    architecture: Architecture,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The run's folder; its name becomes the member's.", show_default=False)],
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: Rate = None,
+    weight_decay: Decay = None,
+    dropout: Dropout = None,
+    schedule: Schedule = None,
+    patience: Patience = None,
+    flip: Flip = None,
+    degrees: Degrees = None,
+    shift: Shift = None,
+    threads: Threads = None,
+    accelerator: Accelerator = "auto",
+    devices: Devices = "auto",
+    cache: Cache = None,
+    strict: Strict = False,
+) -> None:
+    """Train one network. Killed at any moment, the same command goes on where it was."""
+    from backbones.fer2013 import load_faces
+    from backbones.runs import Run, RunConfig
+    from backbones.training import train as train_run
+
+    faces = load_faces(data, strict=strict, cache=cache)
+    config = RunConfig.for_faces(
+        architecture,
+        faces,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        dropout=dropout,
+        schedule=schedule,
+        patience=patience,
+        flip=flip,
+        degrees=degrees,
+        shift=shift,
+    )
+    run = Run(out)
+    train_run(
+        run,
+        config,
+        faces,
+        threads=threads,
+        accelerator=accelerator,
+        devices=int(devices) if devices.isdigit() else devices,
+    )
+    if run.finished:
+        result = run.result()
+        for name, words in (("val", "validation"), ("test", "test")):
+            if name in result:
+                part = result[name]
+                typer.echo(
+                    f"{words}: {part['accuracy']:.4f} (epoch {result['best_epoch']} of {result['epochs']}), "
+                    f"{part['accuracy_without_twins']:.4f} without {part['twins_of_training_images']} twins of "
+                    "training images"
+                )
+
+
+@app.command()
+def predict(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.", show_default=False)],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the prediction set.", show_default=False)],
+    flip_averaging: FlipAveraging = False,
+    cache: Cache = None,
+    strict: Strict = False,
+) -> None:
+    """Write the probabilities of finished runs as members of a prediction set."""
+    from backbones.export import export
+    from backbones.fer2013 import load_faces
+    from backbones.runs import Run
+
+    faces = load_faces(data, strict=strict, cache=cache)
+    for folder in runs:
+        accuracies = export(Run(folder), faces, out, flip=flip_averaging)
+        typer.echo(f"{folder.name}: validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}")
+
+
+@app.command()
+def grid(
+    architecture: Architecture,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The grid's folder.", show_default=False)],
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: Rate = None,
+    weight_decay: Decay = None,
+    dropout: Dropout = None,
+    schedule: Schedule = None,
+    patience: Patience = None,
+    points: Annotated[int | None, typer.Option(help="Train at most so many points now.")] = None,
+    threads: Threads = None,
+    cache: Cache = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try learning rate, weight decay and dropout at a tenth, once and ten times their base.
+
+    Several processes may work on one grid; a stopped one is taken up.
+    """
+    import dataclasses
+
+    from backbones.fer2013 import load_faces
+    from backbones.grid import search
+    from backbones.runs import RunConfig
+
+    faces = load_faces(data, strict=strict, cache=cache)
+    base = RunConfig.for_faces(
+        architecture,
+        faces,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        dropout=dropout,
+        schedule=schedule,
+        patience=patience,
+    )
+    results = search(out, base, faces, threads=threads, most_points=points)
+    if as_json:
+        typer.echo(json.dumps({"points": [dataclasses.asdict(point) for point in results]}, indent=2))
+        return
+    typer.echo(f"{'learning rate':>14} {'weight decay':>13} {'dropout':>8} {'val. accuracy':>14}")
+    for point in results:
+        reached = point.state if point.val_accuracy is None else f"{point.val_accuracy:.4f}"
+        typer.echo(f"{point.learning_rate:>14g} {point.weight_decay:>13g} {point.dropout:>8g} {reached:>14}")
+
+
+@app.command()
+def curves(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder for the figures; by default that of each run.")] = None,
+    kind: Annotated[str, typer.Option("--format", metavar="png|svg|pdf", help="Kind of file.")] = "png",
+) -> None:
+    """Draw learning curves, and confusion matrices of finished runs."""
+    from backbones.curves import write_figures
+    from backbones.runs import Run
+
+    for path in write_figures([Run(folder) for folder in runs], out, kind):
+        typer.echo(path)
+
+
+@app.command()
+def recipe(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the prediction set.")] = Path("preds"),
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    file: Annotated[Path | None, typer.Option("--recipe", help="Another list of members (TOML).")] = None,
+    flip_averaging: FlipAveraging = False,
+    threads: Threads = None,
+    cache: Cache = None,
+    strict: Strict = False,
+) -> None:
+    """Train all members of a recipe (by default the nine of the study), ending in a complete prediction set.
+
+    Killed at any moment, the same command goes on where it was.
+    """
+    from backbones.fer2013 import load_faces
+    from backbones.recipe import BUNDLED, read_recipe, train_recipe
+
+    entries = read_recipe(file or BUNDLED)
+    faces = load_faces(data, strict=strict, cache=cache)
+    train_recipe(entries, faces, runs, out, flip=flip_averaging, threads=threads)
+    typer.echo(f"{len(entries)} members are in {out}; try: ensembler bench {out}")
+
+
+MODULES = ("torch", "lightning", "kornia", "optuna", "matplotlib", "torchmetrics", "safetensors", "PIL")
+
+
+def main() -> None:
+    """Run the command line; errors that are meant for users become one line and an exit code."""
+    original = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, DataWarning):
+            sys.stderr.write(f"warning: {message}\n")
+        else:
+            original(message, category, filename, lineno, file, line)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DataWarning)
+            warnings.showwarning = show
+            app()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in MODULES:
+            raise
+        sys.stderr.write(f"error: {error.name} is not installed; pip install 'ensembler-bench[backbones]'\n")
+        sys.exit(1)
+    except BackbonesError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)

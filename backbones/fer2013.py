@@ -1,0 +1,325 @@
+"""FER2013 in all the forms people have it, and other image sets of the same folder form.
+
+Read are ``fer2013.csv`` (``emotion,pixels,Usage``), ``icml_face_data.csv`` (the same with leading spaces in the names),
+``train.csv`` (``emotion,pixels``), each gzipped or not, and folders ``train/<class>/…``, ``test/<class>/…`` whose file
+names may begin with the official split (``PublicTest_…``).
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backbones.errors import DataError, DataWarning
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
+SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
+COUNTS = {
+    "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "val": (467, 56, 496, 895, 653, 415, 607),
+    "test": (491, 55, 528, 879, 594, 416, 626),
+}
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+HELD_OUT = 0.1
+"""Share of the training rows kept for validation where a set has none."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Square grey images (N, size, size) and their classes (N,)."""
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """A labelled image set in three splits.
+
+    Attributes
+    ----------
+    train, val, test : Split
+        Training, PublicTest and PrivateTest of FER2013; ``test`` may be empty.
+    class_names : tuple of str
+    checksum : str
+        sha256 of the images and labels of all splits, whatever file they came from.
+    """
+
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...] = CLASSES
+    checksum: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Height and width of an image."""
+        return int(self.train.images.shape[1])
+
+    def split(self, name: str) -> Split:
+        """Return a split by name: train, val or test."""
+        return {"train": self.train, "val": self.val, "test": self.test}[name]
+
+
+def load_faces(path: str | Path, *, strict: bool = False, cache: str | Path | None = None) -> Faces:
+    """Load an image set, from its cache if there is one.
+
+    Parameters
+    ----------
+    path : path
+        A csv file, gzipped or not, or a folder.
+    strict : bool
+        Refuse a set of seven facial emotions whose counts are not those of FER2013, instead of warning.
+    cache : path, optional
+        Folder for the decoded images; by default beside the data, or in the user's cache where that is not writable.
+
+    Raises
+    ------
+    DataError
+        What is wrong with which file.
+    """
+    from backbones.cache import read_cache, write_cache
+
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    faces = read_cache(path, cache)
+    if faces is None:
+        splits, class_names = read_folder(path) if path.is_dir() else (read_csv(path), CLASSES)
+        faces = complete(splits, class_names)
+        write_cache(path, cache, faces)
+    for note in faces.notes:
+        warnings.warn(note, DataWarning, stacklevel=2)
+    if faces.class_names == CLASSES:
+        check_counts(faces, strict=strict)
+    return faces
+
+
+def complete(splits: Mapping[str, Split], class_names: tuple[str, ...]) -> Faces:
+    """Make a set of splits whole: hold out validation rows where there are none, and take the checksum."""
+    train = splits.get("train")
+    if train is None or not len(train):
+        raise DataError("there are no training images, expected rows with Usage Training, or a folder train/")
+    notes = []
+    val = splits.get("val")
+    if val is None or not len(val):
+        train, val = hold_out(train)
+        notes.append(f"there is no validation split: {len(val):,} of the training images are held out for it")
+    empty = Split(np.zeros((0, *train.images.shape[1:]), np.uint8), np.zeros(0, np.int64))
+    test = splits.get("test", empty)
+    digest = hashlib.sha256()
+    for split in (train, val, test):
+        digest.update(np.ascontiguousarray(split.images).data)
+        digest.update(np.ascontiguousarray(split.labels).data)
+    return Faces(train, val, test, class_names, digest.hexdigest(), notes)
+
+
+def hold_out(train: Split) -> tuple[Split, Split]:
+    """Divide training rows into training and validation, every tenth of each class, the same ones each time."""
+    order = np.argsort(train.labels, kind="stable")
+    held = np.zeros(len(train), dtype=bool)
+    held[order[:: round(1 / HELD_OUT)]] = True
+    return Split(train.images[~held], train.labels[~held]), Split(train.images[held], train.labels[held])
+
+
+def check_counts(faces: Faces, *, strict: bool) -> None:
+    """Say which class counts are not the official ones."""
+    wrong = []
+    for name, expected in COUNTS.items():
+        counts = np.bincount(faces.split(name).labels, minlength=len(CLASSES))
+        wrong += [
+            f"{name} has {count} images of {label}, expected {official}"
+            for label, count, official in zip(CLASSES, counts.tolist(), expected, strict=True)
+            if count != official
+        ]
+    if wrong:
+        message = f"this is not the official FER2013: {wrong[0]} ({len(wrong)} of 21 counts differ)"
+        if strict:
+            raise DataError(message)
+        warnings.warn(message, DataWarning, stacklevel=3)
+
+
+def read_csv(path: Path) -> dict[str, Split]:
+    """Read any of the csv forms."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, skipinitialspace=True, dtype={"pixels": str, " pixels": str})
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as csv: {str(error).strip()}") from error
+    table.columns = [str(column).strip() for column in table.columns]
+    if "pixels" not in table.columns:
+        raise DataError(f"{path}: has the columns {', '.join(table.columns)}, expected emotion, pixels and Usage")
+    if "emotion" not in table.columns:
+        raise DataError(
+            f"{path}: has no column emotion, so it cannot be learned from or scored; give the labelled file"
+        )
+    if len(table) == 0:
+        raise DataError(f"{path}: holds no rows")
+    labels = read_labels(table["emotion"].to_numpy(), path)
+    usage = (
+        table["Usage"].astype(str).str.strip().to_numpy()
+        if "Usage" in table.columns
+        else np.full(len(table), "Training")
+    )
+    unknown = sorted({str(name) for name in usage} - set(SPLITS))
+    if unknown:
+        raise DataError(f"{path}: Usage is {unknown[0]!r} in some rows, expected one of {', '.join(SPLITS)}")
+    images = read_pixels(table["pixels"].tolist(), path)
+    return {
+        SPLITS[name]: Split(images[usage == name], labels[usage == name]) for name in SPLITS if (usage == name).any()
+    }
+
+
+def read_labels(emotions: NDArray[np.generic], path: Path) -> Labels:
+    """Return class numbers 0 … 6."""
+    bad = [row for row, value in enumerate(emotions.tolist()) if value not in range(len(CLASSES))]
+    if bad:
+        raise DataError(f"{path}: row {bad[0]} has emotion {emotions[bad[0]]}, expected 0 to {len(CLASSES) - 1}")
+    return emotions.astype(np.int64)
+
+
+def read_pixels(rows: Sequence[str], path: Path) -> Images:
+    """Decode space-separated grey values, all rows of one length that is a square."""
+    images: Images | None = None
+    for number, row in enumerate(rows):
+        try:
+            values = np.array(str(row).split(), dtype=np.int32)
+        except ValueError as error:
+            raise DataError(f"{path}: row {number} has pixels that are not whole numbers ({error})") from error
+        if images is None:
+            size = round(len(values) ** 0.5)
+            if size < 2 or size * size != len(values):
+                raise DataError(
+                    f"{path}: row {number} has {len(values)} pixels, expected a square such as 2304 (48×48)"
+                )
+            images = np.empty((len(rows), size, size), np.uint8)
+        if len(values) != images[0].size:
+            raise DataError(
+                f"{path}: row {number} has {len(values)} pixels, expected {images[0].size} as in the first row"
+            )
+        if values.min() < 0 or values.max() > 255:
+            raise DataError(f"{path}: row {number} has pixels from {values.min()} to {values.max()}, expected 0 to 255")
+        images[number] = values.reshape(images.shape[1:])
+    assert images is not None
+    return images
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Read ``train/<class>/*`` and ``test/<class>/*``; names that begin with an official split win over the folder."""
+    found: dict[str, list[tuple[Path, str]]] = {"train": [], "val": [], "test": []}
+    for part in ("train", "val", "validation", "test"):
+        default = "val" if part == "validation" else part
+        for path, name in class_files(folder / part):
+            prefix = path.name.split("_")[0]
+            found[SPLITS.get(prefix, default)].append((path, name))
+    names = {name for files in found.values() for _, name in files}
+    if not names:
+        raise DataError(f"{folder}: holds no images, expected train/<class>/*.jpg and test/<class>/*.jpg")
+    class_names = order_classes(names, folder)
+    index = {name.casefold(): number for number, name in enumerate(class_names)}
+    splits = {}
+    for part, files in found.items():
+        if files:
+            files.sort(key=lambda file: natural_key(file[0].name))
+            images = np.stack(list(read_images([path for path, _ in files])))
+            splits[part] = Split(images, np.array([index[name.casefold()] for _, name in files], dtype=np.int64))
+    return splits, class_names
+
+
+def class_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the images below a folder with the names of the folders they are in."""
+    if not folder.is_dir():
+        return
+    for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for path in sorted(inside.iterdir()):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                yield path, inside.name
+
+
+def natural_key(name: str) -> tuple[int, str]:
+    """Sort by the last number in a name, so that ``PublicTest_9`` comes before ``PublicTest_10``."""
+    digits = "".join(character if character.isdigit() else " " for character in Path(name).stem).split()
+    return (int(digits[-1]) if digits else -1), name
+
+
+def order_classes(names: set[str], folder: Path) -> tuple[str, ...]:
+    """Return class names in the order of their numbers: that of FER2013, or alphabetical for other sets."""
+    official = {name.casefold(): name for name in CLASSES}
+    known = {name for name in names if name.casefold() in official}
+    unknown = sorted(names - known)
+    if len(known) > len(unknown) > 0:
+        raise DataError(
+            f"{folder}: unknown class folder {unknown[0]!r} among those of FER2013; expected {', '.join(CLASSES)}"
+        )
+    if known and not unknown:
+        return CLASSES
+    if len(names) < 2:
+        raise DataError(f"{folder}: holds the class {unknown[0]!r} only, expected at least two")
+    return tuple(sorted(names))
+
+
+def read_images(paths: Sequence[Path]) -> Iterator[Images]:
+    """Yield grey images, all of the size of the first and square."""
+    from PIL import Image, UnidentifiedImageError
+
+    first: tuple[int, ...] | None = None
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("L"))
+        except (UnidentifiedImageError, OSError) as error:
+            raise DataError(f"{path}: cannot be read as an image: {error}") from error
+        if pixels.shape[0] != pixels.shape[1] or (first is not None and pixels.shape != first):
+            expected = "square images" if first is None else f"{first[1]}×{first[0]} as in {paths[0].name}"
+            raise DataError(f"{path}: is {pixels.shape[1]}×{pixels.shape[0]}, expected {expected}")
+        first = pixels.shape
+        yield pixels
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Pixel-identical images in more than one place.
+
+    Attributes
+    ----------
+    leaked : dict of str to (N,) bool
+        For ``val`` and ``test``, which rows have a twin among the training images.
+    groups : int
+        Number of groups of twins, over all splits.
+    contradictory : int
+        Groups whose members carry different labels.
+    """
+
+    leaked: dict[str, NDArray[np.bool_]]
+    groups: int
+    contradictory: int
+
+
+def find_twins(faces: Faces) -> Twins:
+    """Find images that are identical pixel by pixel, within and across splits."""
+    seen: dict[bytes, list[tuple[str, int]]] = {}
+    for name in ("train", "val", "test"):
+        split = faces.split(name)
+        for image, label in zip(split.images, split.labels.tolist(), strict=True):
+            seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append((name, label))
+    trained = {key for key, places in seen.items() if any(name == "train" for name, _ in places)}
+    leaked = {}
+    for name in ("val", "test"):
+        images = faces.split(name).images
+        keys = (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
+        leaked[name] = np.fromiter((key in trained for key in keys), dtype=bool, count=len(images))
+    groups = [places for places in seen.values() if len(places) > 1]
+    contradictory = sum(len({label for _, label in places}) > 1 for places in groups)
+    return Twins(leaked, len(groups), contradictory)

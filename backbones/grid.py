@@ -1,0 +1,204 @@
+"""The study's grid: learning rate, weight decay and dropout, each at base/10, base and base × 10.
+
+Every point of the grid is a training run in a folder of its own. The grid is an optuna study in a file beside them,
+which several processes, or machines with a common disk, may work on at once; what a stopped one leaves is taken up.
+"""
+
+import itertools
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backbones.errors import ConfigurationError, RunError
+from backbones.fer2013 import Faces
+from backbones.runs import Run, RunConfig
+from backbones.training import train
+
+if TYPE_CHECKING:
+    import optuna
+
+STEPS = (0.1, 1.0, 10.0)
+NAMES = ("learning_rate", "weight_decay", "dropout")
+MOST_DROPOUT = 0.9
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration of the grid and what it reached, if it has."""
+
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+    val_accuracy: float | None
+    state: str
+
+
+def axes(base: RunConfig) -> dict[str, list[float]]:
+    """Return the values of each parameter; a dropout that would be 1 or more is 0.9, one of 0 stays alone."""
+    values = {}
+    for name in NAMES:
+        centre = getattr(base, name)
+        points = [float(f"{centre * step:.12g}") for step in STEPS]
+        if name == "dropout":
+            points = [min(point, MOST_DROPOUT) for point in points]
+        values[name] = sorted(set(points))
+    return values
+
+
+def search(
+    folder: Path,
+    base: RunConfig,
+    faces: Faces,
+    *,
+    threads: int | None = None,
+    most_points: int | None = None,
+    tell: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
+) -> list[Point]:
+    """Train the points of the grid that nobody has trained, and return all with what they reached.
+
+    Parameters
+    ----------
+    folder : path
+        Of the grid; one run a point below it.
+    base : RunConfig
+        The middle of the grid.
+    faces : Faces
+    threads : int, optional
+        Of PyTorch.
+    most_points : int, optional
+        Train no more than so many now.
+    tell : callable
+        Gets a line before each point.
+    """
+    import optuna
+
+    if most_points is not None and most_points < 1:
+        raise ConfigurationError(f"points is {most_points}, expected at least 1")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    study = open_study(folder, base)
+    fail_abandoned(study, folder)
+    values = axes(base)
+    trained = 0
+
+    def reach(chosen: dict[str, float]) -> float:
+        nonlocal trained
+        trained += 1
+        run = Run(folder / point_name(chosen))
+        tell(f"grid point {run.name}")
+        config = RunConfig.from_dict({**base.to_dict(), **chosen})
+        train(run, config, faces, threads=threads)
+        return float(run.result()["val"]["accuracy"])
+
+    def objective(trial: optuna.Trial) -> float:
+        chosen = {name: trial.suggest_categorical(name, points) for name, points in values.items()}
+        try:
+            return reach(chosen)
+        except RunError as error:
+            trial.set_user_attr("error", str(error))
+            raise
+
+    left = len(waiting(study, values))
+    if left:
+        study.optimize(objective, n_trials=min(left, most_points or left), catch=(RunError,))
+    # What a stopped process had begun counts as tried for the sampler; its runs go on here.
+    for chosen in waiting(study, values):
+        if most_points is not None and trained >= most_points:
+            break
+        distributions: dict[str, optuna.distributions.BaseDistribution] = {
+            name: optuna.distributions.CategoricalDistribution(points) for name, points in values.items()
+        }
+        accuracy = reach(chosen)
+        study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, value=accuracy))
+    results = points_of(study, values)
+    write_results(folder, base, results)
+    return results
+
+
+def open_study(folder: Path, base: RunConfig) -> "optuna.Study":
+    """Open the folder's study, refusing one around another configuration."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    backend = JournalFileBackend(str(folder / "grid.journal"))
+    study = optuna.create_study(
+        storage=optuna.storages.JournalStorage(backend),
+        study_name="grid",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.GridSampler(axes(base), seed=base.seed),
+    )
+    there, asked = study.user_attrs.get("base"), base.to_dict()
+    if there is None:
+        study.set_user_attr("base", asked)
+    elif there != asked:
+        name = next(name for name in asked if there.get(name) != asked[name])
+        raise ConfigurationError(
+            f"{folder}: holds a grid around {name}={there.get(name)!r}, asked for {asked[name]!r}; use another folder"
+        )
+    return study
+
+
+def fail_abandoned(study: "optuna.Study", folder: Path) -> None:
+    """Mark what is said to be running and is not: nobody holds the lock of its run."""
+    import optuna
+
+    # Told through another sampler, since the grid's wants to stop a loop that is not running yet.
+    neutral = optuna.load_study(study_name="grid", storage=study._storage, sampler=optuna.samplers.RandomSampler())
+    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        run = Run(folder / point_name(trial.params)) if set(trial.params) == set(NAMES) else None
+        if run is None or not run.is_locked():
+            neutral.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def points_of(study: "optuna.Study", values: dict[str, list[float]]) -> list[Point]:
+    """Return every point of the grid with what is known of it, best first."""
+    from optuna.trial import TrialState
+
+    found: dict[tuple[float, float, float], Point] = {}
+    for trial in study.get_trials(deepcopy=False):
+        rate, decay, dropout = (float(trial.params.get(name, math.nan)) for name in NAMES)
+        key = rate, decay, dropout
+        if trial.state == TrialState.COMPLETE:
+            found[key] = Point(rate, decay, dropout, trial.value, "trained")
+        elif trial.state == TrialState.RUNNING:
+            found.setdefault(key, Point(rate, decay, dropout, None, "running"))
+        elif "error" in trial.user_attrs:
+            found.setdefault(key, Point(rate, decay, dropout, None, trial.user_attrs["error"]))
+    every = [
+        found.get((rate, decay, dropout), Point(rate, decay, dropout, None, "waiting"))
+        for rate, decay, dropout in itertools.product(*(values[name] for name in NAMES))
+    ]
+    return sorted(every, key=lambda point: -(point.val_accuracy or 0.0))
+
+
+def waiting(study: "optuna.Study", values: dict[str, list[float]]) -> list[dict[str, float]]:
+    """Return the points that nobody has trained or is training."""
+    every = points_of(study, values)
+    return [{name: getattr(point, name) for name in NAMES} for point in every if point.state == "waiting"]
+
+
+def point_name(chosen: dict[str, float]) -> str:
+    """Return the name of a point's run."""
+    return "-".join(f"{short}{chosen[name]:g}" for short, name in zip(("lr", "wd", "drop"), NAMES, strict=True))
+
+
+def write_results(folder: Path, base: RunConfig, results: list[Point]) -> None:
+    """Write the table of results, and the best configuration as one member of a recipe."""
+    lines = [",".join((*NAMES, "val_accuracy", "state"))]
+    for point in results:
+        accuracy = "" if point.val_accuracy is None else f"{point.val_accuracy:.6f}"
+        state = point.state.replace('"', "'")
+        numbers = ",".join(f"{getattr(point, name):g}" for name in NAMES)
+        lines.append(f'{numbers},{accuracy},"{state}"')
+    Run.write(folder / "results.csv", lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+    if results[0].val_accuracy is not None:
+        best = {name: getattr(results[0], name) for name in NAMES}
+        options = {"seed": base.seed, "epochs": base.epochs, "batch_size": base.batch_size, **best}
+        text = "".join(f"{name} = {value}\n" for name, value in options.items())
+        member = f'[[member]]\nname = "{base.architecture}-best"\narchitecture = "{base.architecture}"\n'
+        member += f'schedule = "{base.schedule}"\n{text}'
+        Run.write(folder / "best.toml", lambda path: path.write_text(member, encoding="utf-8"))

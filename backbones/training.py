@@ -1,0 +1,363 @@
+"""Training a network with PyTorch Lightning, so that it can be killed at any moment and goes on where it was.
+
+The order of rows, the augmentation and dropout of an epoch are drawn from the seed and the number of the epoch alone.
+After each epoch the state is written; a run that is killed inside an epoch repeats that epoch identically.
+"""
+
+import logging
+import math
+import os
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from backbones.augmentation import Augmentation
+from backbones.errors import RunError
+from backbones.fer2013 import Faces, Split
+from backbones.runs import Run, RunConfig
+
+PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
+EVALUATION_BATCH = 256
+Batch = tuple[Tensor, Tensor]
+
+
+class Batches:
+    """Whole batches of uint8 images and labels from memory; a shuffled order is that of the seed and the epoch.
+
+    With several processes each takes every n-th row of the common order.
+    """
+
+    def __init__(
+        self, split: Split, batch_size: int, place: Callable[[], tuple[int, int, int]], seed: int | None = None
+    ) -> None:
+        # The only copy: a memory-mapped split is read once, so that batches are cut from memory.
+        self.images = torch.from_numpy(np.array(split.images)).unsqueeze(1)
+        self.labels = torch.from_numpy(np.array(split.labels))
+        self.batch_size, self.place, self.seed = batch_size, place, seed
+
+    def __len__(self) -> int:
+        _, _, world = self.place()
+        rows = len(self.labels) // world if self.seed is not None else -(-len(self.labels) // world)
+        return (
+            rows // self.batch_size
+            if self.seed is not None and rows >= self.batch_size
+            else -(-rows // self.batch_size)
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, rank, world = self.place()
+        if self.seed is None:
+            order = torch.arange(rank, len(self.labels), world)
+        else:
+            order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(mix(self.seed, epoch)))
+            order = order[rank::world][: len(self.labels) // world]
+        for number in range(len(self)):
+            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+            yield self.images[rows], self.labels[rows]
+
+
+def mix(*numbers: int) -> int:
+    """Return one seed for several numbers, such that neighbouring ones give unrelated seeds."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class Classifier(lightning.LightningModule):
+    """A network, its augmentation, its optimiser and its metrics."""
+
+    def __init__(self, config: RunConfig, faces: Faces) -> None:
+        super().__init__()
+        torch.manual_seed(mix(config.seed))
+        self.config, self.faces = config, faces
+        self.network: nn.Module = config.network()
+        self.augmentation = Augmentation(config.flip, config.degrees, config.shift)
+        self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
+        self.train_accuracy = MulticlassAccuracy(config.n_classes, average="micro")
+        self.val_accuracy = MulticlassAccuracy(config.n_classes, average="micro")
+        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        self.plateau_state: dict[str, Any] | None = None
+
+    def place(self) -> tuple[int, int, int]:
+        """Return the epoch, this process's number, and how many there are."""
+        return self.current_epoch, self.trainer.global_rank, self.trainer.world_size
+
+    def train_dataloader(self) -> Batches:
+        """Return shuffled batches."""
+        return Batches(self.faces.train, self.config.batch_size, self.place, self.config.seed)
+
+    def val_dataloader(self) -> Batches:
+        """Return validation batches in order."""
+        return Batches(self.faces.val, EVALUATION_BATCH, self.place)
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout and augmentation by the epoch."""
+        torch.manual_seed(mix(self.config.seed, *self.place()[:2], 1))
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        """Return the loss of one batch."""
+        images, labels = batch
+        logits = self.network(self.augmentation(to_float(images)))
+        loss = functional.cross_entropy(logits, labels)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise RunError(
+                f"the loss is {value} at epoch {self.current_epoch + 1}, step {number + 1}; "
+                "the state of the last good epoch is kept. Lower the learning rate and start another run"
+            )
+        self.train_loss.update(value, len(labels))
+        self.train_accuracy.update(logits.detach(), labels)
+        return loss
+
+    def validation_step(self, batch: Batch, number: int) -> None:
+        """Take up the loss and hits of one batch."""
+        images, labels = batch
+        logits = self.network(to_float(images))
+        self.val_loss.update(functional.cross_entropy(logits, labels), len(labels))
+        self.val_accuracy.update(logits, labels)
+
+    def on_train_epoch_end(self) -> None:
+        """Let the plateau schedule see the validation loss, before the state is written."""
+        if self.plateau is not None:
+            self.plateau.step(float(self.val_loss.compute()))
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam with L2, and the one-cycle schedule; this class steps and resumes the plateau schedule."""
+        optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        )
+        if self.config.schedule == "onecycle":
+            steps = max(1, len(self.train_dataloader_length()) * self.config.epochs)
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.config.learning_rate, total_steps=steps)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE
+        )
+        if self.plateau_state is not None:
+            self.plateau.load_state_dict(self.plateau_state)
+        return optimizer
+
+    def train_dataloader_length(self) -> range:
+        """Return the steps of an epoch, without a copy of the images."""
+        rows = len(self.faces.train) // self.trainer.world_size
+        return range(rows // self.config.batch_size if rows >= self.config.batch_size else 1)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the plateau schedule to the state."""
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the plateau schedule out of the state."""
+        self.plateau_state = checkpoint.get("plateau")
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Turn grey values 0 … 255 into numbers between 0 and 1."""
+    return images.to(torch.float32).div_(255.0)
+
+
+class Keeper(Checkpoint):
+    """After each epoch: note the figures, keep the best weights, write the state, and stop when nothing improves."""
+
+    def __init__(self, run: Run, config: RunConfig, report: Callable[[dict[str, Any]], None] | None) -> None:
+        self.run, self.config, self.report = run, config, report
+        self.rows: list[dict[str, Any]] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Do all of it, in an order that a kill at any place leaves whole."""
+        assert isinstance(module, Classifier)
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "train_loss": float(module.train_loss.compute()),
+            "train_accuracy": float(module.train_accuracy.compute()),
+            "val_loss": float(module.val_loss.compute()),
+            "val_accuracy": float(module.val_accuracy.compute()),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+        for metric in (module.train_loss, module.train_accuracy, module.val_loss, module.val_accuracy):
+            metric.reset()
+        best = max((one["val_accuracy"] for one in self.rows), default=-1.0)
+        self.rows.append(row)
+        if trainer.is_global_zero and row["val_accuracy"] > best:
+            weights = {name: value.contiguous() for name, value in module.network.state_dict().items()}
+            self.run.write(self.run.weights, lambda path: save_file(weights, path))
+        # Every process takes part in writing the state, the first one writes.
+        self.write_state(trainer)
+        if trainer.is_global_zero:
+            self.run.write_log(self.rows)
+            if self.report is not None:
+                self.report(row)
+        since = row["epoch"] - best_epoch(self.rows)
+        if self.config.patience is not None and since >= self.config.patience:
+            trainer.should_stop = True
+
+    def write_state(self, trainer: lightning.Trainer) -> None:
+        """Write the checkpoint under a temporary name and rename it."""
+        temporary = self.run.checkpoint.with_name(".last.ckpt.new")
+        try:
+            trainer.save_checkpoint(temporary, weights_only=False)
+            if trainer.is_global_zero:
+                self.run.write(self.run.checkpoint, temporary.replace)
+        except OSError as error:
+            raise RunError(
+                f"{self.run.checkpoint}: cannot be written: {error.strerror or error}; the previous state is untouched"
+            ) from error
+        finally:
+            if trainer.is_global_zero:
+                temporary.unlink(missing_ok=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the figures of all epochs."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the figures of the epochs before."""
+        self.rows = [dict(row) for row in state["rows"]]
+
+
+def best_epoch(rows: list[dict[str, Any]]) -> int:
+    """Return the first epoch with the highest validation accuracy."""
+    return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
+
+
+def train(
+    run: Run,
+    config: RunConfig,
+    faces: Faces,
+    *,
+    threads: int | None = None,
+    accelerator: str = "auto",
+    devices: int | str = "auto",
+    stop_after: int | None = None,
+    progress_bar: bool | None = None,
+) -> bool:
+    """Train a run to its end, from where it was.
+
+    Parameters
+    ----------
+    run, config, faces
+        Where, how, and on what.
+    threads : int, optional
+        Of PyTorch on the CPU.
+    accelerator, devices
+        Lightning's.
+    stop_after : int, optional
+        Stop after that many epochs in all, in a state that a later call goes on from.
+    progress_bar : bool, optional
+        By default only if standard error is a terminal.
+
+    Returns
+    -------
+    bool
+        Whether the run is finished.
+
+    Raises
+    ------
+    RunError
+        The folder holds another run, the loss is not finite, or the state cannot be written or read.
+    """
+    from backbones.evaluation import finish
+
+    run.start(config)
+    if run.finished:
+        return True
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    ignore_lightning_advice()
+    module = Classifier(config, faces)
+    show = sys.stderr.isatty() if progress_bar is None else progress_bar
+    keeper = Keeper(run, config, None if show else report_line)
+    trainer = make_trainer(config, keeper, accelerator, devices, stop_after, show)
+    # The further processes of one training share the lock of the first.
+    with nullcontext() if "LOCAL_RANK" in os.environ else run.locked():
+        fit(trainer, module, run)
+    stopped = trainer.should_stop and config.patience is not None
+    complete = stopped or trainer.current_epoch >= config.epochs
+    if complete and trainer.is_global_zero:
+        finish(run, config, faces, keeper.rows)
+    return complete
+
+
+def make_trainer(
+    config: RunConfig,
+    keeper: Keeper,
+    accelerator: str,
+    devices: int | str,
+    stop_after: int | None,
+    show: bool,
+) -> lightning.Trainer:
+    """Set Lightning up to do what is asked and nothing else."""
+    from lightning.pytorch.callbacks import Callback, RichProgressBar
+
+    callbacks: list[Callback] = [keeper]
+    if show:
+        callbacks.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
+    return lightning.Trainer(
+        max_epochs=min(config.epochs, stop_after or config.epochs),
+        accelerator=accelerator,
+        devices=devices,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=True,
+        enable_progress_bar=show,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        inference_mode=True,
+    )
+
+
+def fit(trainer: lightning.Trainer, module: Classifier, run: Run) -> None:
+    """Go on from the run's own state, which is read without unpickling code."""
+    state = run.checkpoint if run.checkpoint.exists() else None
+    if state is not None:
+        try:
+            torch.load(state, weights_only=True)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(f"{state}: cannot be read ({reason}); delete it to start the run anew") from error
+    trainer.fit(module, ckpt_path=state, weights_only=True)
+
+
+def ignore_lightning_advice() -> None:
+    """Silence hints that do not apply, and Lightning's own use of what PyTorch has deprecated."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message)
+
+
+def report_line(row: dict[str, Any]) -> None:
+    """Tell on standard error how an epoch went, where there is no progress bar."""
+    figures = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+    sys.stderr.write(f"epoch {row['epoch']}: {figures}\n")
+    sys.stderr.flush()
+
+
+def load_network(run: Run, config: RunConfig) -> nn.Module:
+    """Build the run's network with the weights of its best epoch."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path: Path = run.weights
+    if not path.exists():
+        raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
+    network = config.network()
+    try:
+        network.load_state_dict(load_file(path))
+    except (RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise RunError(f"{path}: does not hold the weights of a {config.architecture!r} network: {first}") from error
+    return network.eval()

@@ -1,0 +1,445 @@
+"""Training, killing and going on; what a run leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from backbones.augmentation import Augmentation
+from backbones.curves import write_figures
+from backbones.errors import ConfigurationError, RunError
+from backbones.evaluation import predict
+from backbones.export import export
+from backbones.fer2013 import Faces, Split
+from backbones.grid import axes, search
+from backbones.recipe import BUNDLED, read_recipe, train_recipe
+from backbones.runs import Run, RunConfig
+from backbones.training import Batches, train
+from ensembler import compare_rules, load_predictions
+from tests.backbones.conftest import draw_faces
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+def config(faces, architecture="agrawal", **options):
+    options = {"epochs": 3, "batch_size": 32, "schedule": "onecycle", "seed": 1} | options
+    return RunConfig.for_faces(architecture, faces, **options)
+
+
+@pytest.fixture(scope="module")
+def finished(drawn, tmp_path_factory):
+    """A finished run of Agrawal's network that has learned where the patches are."""
+    run = Run(tmp_path_factory.mktemp("runs") / "agrawal-a")
+    train(run, config(drawn, epochs=10, batch_size=20, flip=0.0, degrees=0.0, shift=0.05), drawn, progress_bar=False)
+    return run
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_epoch(finished, drawn):
+    rows = finished.read_log()
+    assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"]
+    result = finished.result()
+    best = max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))
+    assert result["best_epoch"] == best["epoch"]
+    assert result["val"]["accuracy"] == pytest.approx(best["val_accuracy"], abs=1e-6)
+    assert result["test"]["accuracy"] > 0.5
+    assert np.sum(result["test"]["confusion"]) == 56
+    assert not finished.checkpoint.exists()
+
+
+def test_three_steps_have_the_known_loss(tmp_path):
+    faces = draw_faces(counts=(96, 14, 14))
+    run = Run(tmp_path / "golden")
+    train(run, config(faces, epochs=1), faces, progress_bar=False)
+    assert run.read_log()[0]["train_loss"] == pytest.approx(GOLDEN, abs=2e-3)
+
+
+GOLDEN = 1.95036
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "plateau"])
+def test_going_on_equals_not_stopping(schedule, drawn, tmp_path):
+    whole, parts = Run(tmp_path / "whole"), Run(tmp_path / "parts")
+    options = config(drawn, schedule=schedule, epochs=4)
+    train(whole, options, drawn, progress_bar=False)
+    assert train(parts, options, drawn, stop_after=1, progress_bar=False) is False
+    assert parts.checkpoint.exists()
+    assert train(parts, options, drawn, stop_after=2, progress_bar=False) is False
+    assert train(parts, options, drawn, progress_bar=False) is True
+    assert (parts.folder / "log.csv").read_text() == (whole.folder / "log.csv").read_text()
+    assert parts.weights.read_bytes() == whole.weights.read_bytes()
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "backbones", *map(str, arguments)]
+
+
+def write_csv(faces, path):
+    lines = ["emotion,pixels,Usage"]
+    for name, usage in (("train", "Training"), ("val", "PublicTest"), ("test", "PrivateTest")):
+        split = faces.split(name)
+        for image, label in zip(split.images, split.labels, strict=True):
+            lines.append(f"{label},{' '.join(map(str, image.ravel()))},{usage}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_a_killed_process_goes_on_identically(drawn, tmp_path):
+    data = write_csv(drawn, tmp_path / "faces.csv")
+    options = ["agrawal", "--data", data, "--epochs", 4, "--batch-size", 32, "--schedule", "onecycle", "--seed", 1]
+    process = subprocess.Popen(
+        command("train", *options, "--out", tmp_path / "killed"), env=environment(), stderr=subprocess.DEVNULL
+    )
+    log = tmp_path / "killed" / "log.csv"
+    deadline = time.monotonic() + 120
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(log.read_text().splitlines()) < 5
+    done = subprocess.run(
+        command("train", *options, "--out", tmp_path / "killed"), env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "validation: " in done.stdout
+    whole = Run(tmp_path / "whole")
+    train(whole, config(drawn, epochs=4), drawn, progress_bar=False)
+    assert log.read_text() == (whole.folder / "log.csv").read_text()
+    assert Run(tmp_path / "killed").weights.read_bytes() == whole.weights.read_bytes()
+
+
+def test_two_processes_share_the_work(drawn, tmp_path):
+    data = write_csv(drawn, tmp_path / "faces.csv")
+    done = subprocess.run(
+        command(
+            "train",
+            "agrawal",
+            "--data",
+            data,
+            "--out",
+            tmp_path / "two",
+            "--epochs",
+            1,
+            "--batch-size",
+            16,
+            "--accelerator",
+            "cpu",
+            "--devices",
+            2,
+            "--threads",
+            1,
+        ),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    run = Run(tmp_path / "two")
+    assert len(run.read_log()) == 1
+    assert run.finished
+
+
+def test_batches_are_a_new_order_each_epoch_and_shared_by_processes(drawn):
+    def order(epoch, rank=0, world=1, seed=0):
+        split = Split(np.arange(140)[:, None, None].astype(np.uint8), np.arange(140))
+        return [
+            label for _, labels in Batches(split, 20, lambda: (epoch, rank, world), seed) for label in labels.tolist()
+        ]
+
+    assert sorted(order(0)) == list(range(140))
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert order(0, seed=1) != order(0)
+    halves = [order(0, rank, 2) for rank in (0, 1)]
+    assert not set(halves[0]) & set(halves[1])
+    validation = Split(drawn.val.images, drawn.val.labels)
+    seen = [label for _, labels in Batches(validation, 25, lambda: (3, 0, 1)) for label in labels.tolist()]
+    assert seen == drawn.val.labels.tolist()
+
+
+def test_augmentation_moves_images_in_training_only():
+    images = torch.rand(64, 1, 48, 48)
+    augmentation = Augmentation()
+    torch.manual_seed(0)
+    first = augmentation(images)
+    torch.manual_seed(0)
+    torch.testing.assert_close(augmentation(images), first)
+    assert not torch.equal(first, images)
+    assert torch.equal(augmentation.eval()(images), images)
+    flips = Augmentation(flip=0.5, degrees=0, shift=0)(images)
+    mirrored = (flips == images.flip(-1)).all(dim=(1, 2, 3))
+    same = (flips == images).all(dim=(1, 2, 3))
+    assert (mirrored | same).all()
+    assert 16 < mirrored.sum() < 48
+    assert torch.equal(Augmentation(0, 0, 0)(images), images)
+
+
+def test_early_stopping(drawn, tmp_path):
+    run = Run(tmp_path / "stuck")
+    options = config(drawn, epochs=40, patience=2, learning_rate=1e-9, schedule="plateau")
+    assert train(run, options, drawn, progress_bar=False) is True
+    rows = run.read_log()
+    assert len(rows) == run.result()["best_epoch"] + 2 < 40
+
+
+def test_the_rate_is_cut_when_stuck(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr("backbones.training.PLATEAU_PATIENCE", 0)
+    run = Run(tmp_path / "cut")
+    train(run, config(drawn, epochs=16, schedule="plateau", learning_rate=1e-6, patience=16), drawn, progress_bar=False)
+    rates = [row["learning_rate"] for row in run.read_log()]
+    assert rates[0] == 1e-6
+    assert rates[-1] < 1e-6
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(drawn, tmp_path, monkeypatch):
+    run = Run(tmp_path / "nan")
+    options = config(drawn)
+    train(run, options, drawn, stop_after=1, progress_bar=False)
+    state = run.checkpoint.read_bytes()
+    monkeypatch.setattr(
+        "backbones.training.functional.cross_entropy", lambda logits, labels: logits.sum() * float("nan")
+    )
+    with pytest.raises(RunError, match="the loss is nan at epoch 2, step 1; the state of the last good epoch is kept"):
+        train(run, options, drawn, progress_bar=False)
+    assert run.checkpoint.read_bytes() == state
+
+
+def test_a_full_disk_loses_nothing(drawn, tmp_path, monkeypatch):
+    run = Run(tmp_path / "full")
+    options = config(drawn)
+    train(run, options, drawn, stop_after=1, progress_bar=False)
+    state = run.checkpoint.read_bytes()
+
+    def full(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning.pytorch.Trainer.save_checkpoint", full)
+        with pytest.raises(
+            RunError, match="last.ckpt: cannot be written: No space left on device; the previous state is untouched"
+        ):
+            train(run, options, drawn, progress_bar=False)
+    assert run.checkpoint.read_bytes() == state
+    assert train(run, options, drawn, progress_bar=False)
+
+
+def test_a_damaged_state_is_said(drawn, tmp_path):
+    run = Run(tmp_path / "damaged")
+    options = config(drawn)
+    train(run, options, drawn, stop_after=1, progress_bar=False)
+    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:1000])
+    with pytest.raises(RunError, match="last.ckpt: cannot be read .* delete it to start the run anew"):
+        train(run, options, drawn, progress_bar=False)
+
+
+def test_a_state_that_would_run_code_is_refused(drawn, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "evil"),))
+
+    run = Run(tmp_path / "evil-run")
+    options = config(drawn)
+    run.start(options)
+    torch.save({"x": Evil()}, run.checkpoint)
+    with pytest.raises(RunError, match="cannot be read"):
+        train(run, options, drawn, progress_bar=False)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_folder_holds_one_run(finished, drawn):
+    with pytest.raises(RunError, match="holds a run with seed=1, asked for 2; use another folder"):
+        train(finished, config(drawn, seed=2, epochs=10, batch_size=20, flip=0.0, degrees=0.0, shift=0.05), drawn)
+    with pytest.raises(RunError, match="holds a run with architecture='agrawal', asked for 'shallow'"):
+        train(finished, config(drawn, "shallow"), drawn)
+
+
+def test_two_processes_cannot_train_one_run(drawn, tmp_path):
+    run = Run(tmp_path / "busy")
+    with run.locked(), pytest.raises(RunError, match="another process is training this run"):
+        train(run, config(drawn), drawn, progress_bar=False)
+    assert not run.is_locked()
+
+
+def test_predictions_are_the_rows_in_order(finished, drawn, tmp_path):
+    accuracies = export(finished, drawn, tmp_path / "preds")
+    data = load_predictions(tmp_path / "preds")
+    assert data.names == ("agrawal-a",)
+    assert data.class_names == drawn.class_names
+    np.testing.assert_array_equal(data.labels, drawn.test.labels)
+    np.testing.assert_array_equal(data.validation.labels, drawn.val.labels)
+    np.testing.assert_allclose(data.proba.sum(-1), 1, atol=1e-5)
+    assert accuracies["test"] == (data.proba[0].argmax(-1) == drawn.test.labels).mean() > 0.5
+    # Rows in another order would be right by chance only.
+    shuffled = np.random.default_rng(0).permutation(56)
+    assert (data.proba[0][shuffled].argmax(-1) == drawn.test.labels).mean() < 0.4
+    facts = data.metadata[0]
+    assert facts["architecture"] == "agrawal"
+    assert (facts["parameters"], facts["multiply_adds"]) == (463_957, 58_236_928)
+    assert {"seed", "hyperparameters", "epochs", "best_epoch", "data_checksum", "versions"} <= set(facts)
+
+
+def test_flip_averaging_is_the_mean_with_the_mirror_image(finished, drawn):
+    from backbones.training import load_network
+
+    network = load_network(finished, finished.config())
+    plain, mirrored = predict(network, drawn.test.images), predict(network, drawn.test.images[:, :, ::-1])
+    np.testing.assert_allclose(predict(network, drawn.test.images, flip=True), (plain + mirrored) / 2, atol=1e-6)
+
+
+def test_export_refuses_what_does_not_belong(finished, drawn, tmp_path):
+    other = draw_faces(5)
+    with pytest.raises(RunError, match="was trained on other data"):
+        export(finished, other, tmp_path / "preds")
+    export(finished, drawn, tmp_path / "preds")
+    np.save(tmp_path / "preds" / "labels.npy", np.zeros(56, int))
+    with pytest.raises(RunError, match="holds the labels of other rows"):
+        export(finished, drawn, tmp_path / "preds")
+    unfinished = Run(tmp_path / "unfinished")
+    unfinished.start(config(drawn))
+    with pytest.raises(RunError, match="the run is not finished"):
+        export(unfinished, drawn, tmp_path / "preds")
+    with pytest.raises(RunError, match=r"no config.json in it, expected the folder of a training run"):
+        export(Run(tmp_path / "nowhere"), drawn, tmp_path / "preds")
+    untested = Faces(
+        drawn.train, drawn.val, Split(drawn.test.images[:0], drawn.test.labels[:0]), checksum=drawn.checksum
+    )
+    with pytest.raises(RunError, match="no test split"):
+        export(finished, untested, tmp_path / "preds")
+
+
+def test_weights_of_another_network_are_refused(finished, drawn, tmp_path):
+    run = Run(tmp_path / "mixed")
+    run.start(config(drawn, "shallow"))
+    run.write_json("result.json", finished.result())
+    run.weights.write_bytes(finished.weights.read_bytes())
+    with pytest.raises(RunError, match="does not hold the weights of a 'shallow' network"):
+        export(run, drawn, tmp_path / "preds")
+
+
+def test_figures(finished, tmp_path):
+    for kind in ("png", "svg"):
+        paths = write_figures([finished], tmp_path / kind, kind)
+        assert [path.name for path in paths] == [
+            f"agrawal-a-{what}.{kind}" for what in ("curves", "confusion-val", "confusion-test")
+        ]
+        assert all(path.stat().st_size > 5000 for path in paths)
+    with pytest.raises(ConfigurationError, match="format is 'bmp'"):
+        write_figures([finished], tmp_path, "bmp")
+
+
+def test_the_grid_is_shared_stopped_and_taken_up(tmp_path):
+    faces = draw_faces(counts=(64, 14, 14))
+    base = config(faces, epochs=1)
+    assert axes(base) == {
+        "learning_rate": [0.0004, 0.004, 0.04],
+        "weight_decay": [1e-8, 1e-7, 1e-6],
+        "dropout": [0.0],
+    }
+    said = []
+    first = search(tmp_path / "grid", base, faces, most_points=4, tell=said.append)
+    assert [point.state for point in first].count("trained") == 4 == len(said)
+    # A process that died while it trained a point: the point is taken up, not lost.
+    import optuna
+
+    study = optuna.load_study(
+        study_name="grid",
+        storage=optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(str(tmp_path / "grid" / "grid.journal"))
+        ),
+        sampler=optuna.samplers.GridSampler(axes(base)),
+    )
+    trial = study.ask()
+    for name, values in axes(base).items():
+        trial.suggest_categorical(name, values)
+    results = search(tmp_path / "grid", base, faces, tell=said.append)
+    assert [point.state for point in results] == ["trained"] * 9
+    assert len(said) == 9
+    assert len((tmp_path / "grid" / "results.csv").read_text().splitlines()) == 10
+    best = read_recipe(tmp_path / "grid" / "best.toml")
+    assert best[0].options["learning_rate"] == results[0].learning_rate
+    with pytest.raises(ConfigurationError, match="holds a grid around epochs=1, asked for 2"):
+        search(tmp_path / "grid", config(faces, epochs=2), faces)
+
+
+def test_dropout_on_the_grid_stays_below_1(drawn):
+    assert axes(config(drawn, "deep"))["dropout"] == [0.03, 0.3, 0.9]
+
+
+def test_a_recipe_ends_in_a_prediction_set_and_goes_on(tmp_path, drawn):
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(
+        '[defaults]\nschedule = "onecycle"\nepochs = 1\nbatch_size = 32\n'
+        '[[member]]\nname = "agrawal-a"\narchitecture = "agrawal"\n'
+        '[[member]]\nname = "agrawal-b"\narchitecture = "agrawal"\nseed = 2\n'
+    )
+    said = []
+    train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", tell=said.append)
+    train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", tell=said.append)
+    assert sum("training" in line for line in said) == 2
+    data = load_predictions(tmp_path / "preds")
+    assert data.names == ("agrawal-a", "agrawal-b")
+    assert compare_rules(data, ["mean"]).chosen == "mean"
+    assert set(json.loads((tmp_path / "preds" / "twins.json").read_text())) == {"val", "test"}
+
+
+def test_the_bundled_recipe_has_three_members_of_each_network():
+    entries = read_recipe(BUNDLED)
+    assert len(entries) == 9
+    for name in ("deep", "shallow", "agrawal"):
+        own = [entry for entry in entries if entry.architecture == name]
+        assert len(own) == 3
+        assert all(entry.name.startswith(f"{name}-") for entry in own)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lists no"),
+        ("x = ", "is not TOML"),
+        ('[[member]]\nname = "a"\n', "member 1 has no name or no architecture"),
+        ('[[member]]\nname = "a"\narchitecture = "deep"\nrate = 1\n', "member 'a' has the unknown option 'rate'"),
+        ('[[member]]\nname = "a"\narchitecture = "deep"\n' * 2, "two members are called 'a'"),
+    ],
+)
+def test_bad_recipes(text, message, tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"schedule": "cosine"}, "schedule is 'cosine', expected 'plateau' or 'onecycle'"),
+        ({"epochs": 0}, "epochs is 0, expected at least 1"),
+        ({"batch_size": 1}, "batch_size is 1, expected at least 2"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected a positive number"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0, expected at least 0"),
+        ({"patience": 0}, "patience is 0, expected at least 1"),
+    ],
+)
+def test_impossible_configurations(options, message, drawn):
+    with pytest.raises(ConfigurationError, match=message):
+        config(drawn, **options)
+
+
+@pytest.mark.skipif("RUN_SLOW" not in os.environ, reason="slow: set RUN_SLOW=1 to train on the whole of FER2013")
+def test_shallow_learns_the_real_data_in_two_epochs(real, tmp_path):
+    from backbones.fer2013 import load_faces
+
+    faces = load_faces(real, cache=tmp_path)
+    run = Run(tmp_path / "shallow")
+    train(run, config(faces, "shallow", epochs=2, batch_size=128), faces)
+    assert run.result()["val"]["accuracy"] > 0.40
