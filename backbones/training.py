@@ -4,6 +4,7 @@ The order of rows, the augmentation and dropout of an epoch are drawn from the s
 After each epoch the state is written; a run that is killed inside an epoch repeats that epoch identically.
 """
 
+import ctypes
 import logging
 import math
 import os
@@ -82,7 +83,7 @@ class Classifier(lightning.LightningModule):
         super().__init__()
         torch.manual_seed(mix(config.seed))
         self.config, self.faces = config, faces
-        self.network: nn.Module = config.network()
+        self.network: nn.Module = config.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.augmentation = Augmentation(config.flip, config.degrees, config.shift)
         self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
         self.train_accuracy = MulticlassAccuracy(config.n_classes, average="micro")
@@ -166,7 +167,7 @@ class Classifier(lightning.LightningModule):
 
 def to_float(images: Tensor) -> Tensor:
     """Turn grey values 0 … 255 into numbers between 0 and 1."""
-    return images.to(torch.float32).div_(255.0)
+    return images.to(torch.float32, memory_format=torch.channels_last).div_(255.0)
 
 
 class Keeper(Checkpoint):
@@ -277,6 +278,7 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     ignore_lightning_advice()
     module = Classifier(config, faces)
     show = sys.stderr.isatty() if progress_bar is None else progress_bar
@@ -290,6 +292,19 @@ def train(
     if complete and trainer.is_global_zero:
         finish(run, config, faces, keeper.rows)
     return complete
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory instead of returning it to the system.
+
+    Each step allocates and frees the same large tensors; handing their pages back and forth costs up to 40 % of the
+    time of a step. Other C libraries are left alone.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        most_mapped, trim_threshold = -4, -1
+        libc.mallopt(most_mapped, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def make_trainer(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from backbones.architectures.layers import SameConv2d
+from backbones.architectures.layers import Dropout, SameConv2d
 from backbones.errors import ConfigurationError
 
 
@@ -72,7 +72,7 @@ class Alizadeh(nn.Module):
                 )
             features.append(SameConv2d(channels, filters, kernel, size=size))
             features += [nn.BatchNorm2d(filters)] if batch_norm else []
-            features += [nn.Dropout(dropout)] if dropout else []
+            features += [Dropout(dropout)] if dropout else []
             features += [nn.MaxPool2d(2)] if pool else []
             features.append(nn.ReLU(inplace=True))
             channels = filters
@@ -83,7 +83,7 @@ class Alizadeh(nn.Module):
             classifier.append(nn.Linear(width, units))
             classifier += [nn.BatchNorm1d(units)] if batch_norm else []
             classifier.append(nn.ReLU(inplace=True))
-            classifier += [nn.Dropout(dropout)] if dropout else []
+            classifier += [Dropout(dropout)] if dropout else []
             width = units
         classifier.append(nn.Linear(width, n_classes))
         self.features = nn.Sequential(*features)

@@ -45,6 +45,40 @@ class SameConv2d(nn.Conv2d):
         return super().forward(images if self.extra is None else functional.pad(images, self.extra))
 
 
+class Dropout(nn.Module):
+    """Dropout whose mask is drawn sixteen bits a value, several times faster on a CPU than PyTorch's.
+
+    In training mode each value is zero with probability ``round(rate * 65536) / 65536`` and divided by one minus that
+    otherwise; in evaluation mode nothing happens. Draws come from PyTorch's global generator.
+
+    Parameters
+    ----------
+    rate : float, at least 0 and below 1
+    """
+
+    LEVELS = 1 << 16
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.threshold = min(round(rate * self.LEVELS), self.LEVELS - 1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Drop values in training mode."""
+        if not self.training or self.threshold == 0:
+            return values
+        # Four draws a 64-bit random number, laid out in memory as the values are.
+        words = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
+        draws = words.view(torch.int16)[: values.numel()].as_strided(values.shape, values.stride())
+        kept = torch.empty_like(values)
+        torch.ge(draws, self.threshold - self.LEVELS // 2, out=kept)
+        return values * kept.mul_(self.LEVELS / (self.LEVELS - self.threshold))
+
+    def extra_repr(self) -> str:
+        """Return the rate."""
+        return f"rate={self.rate}"
+
+
 def trainable_parameters(network: nn.Module) -> int:
     """Count the numbers that training changes."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
