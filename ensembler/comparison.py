@@ -112,6 +112,7 @@ def compare_rules(
     ranked = sorted(entries, key=lambda entry: -ranking_value(first, entry.metrics[first.name]))
     return Comparison(
         predictions=predictions,
+        scored=scored,
         protocol=Protocol(
             fit_on=fit_on,
             folds=len(parts.pairs) or None,

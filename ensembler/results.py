@@ -117,6 +117,8 @@ class Comparison:
 
     Attributes
     ----------
+    predictions, scored : Predictions
+        The whole set, and the rows that were scored: the same, but for a comparison that fits on a part of them.
     rules : list of RuleScore
         Best first by the first metric.
     members : list of MemberScore
@@ -134,6 +136,7 @@ class Comparison:
     """
 
     predictions: Predictions
+    scored: Predictions
     protocol: Protocol
     metric_names: list[str]
     members: list[MemberScore]

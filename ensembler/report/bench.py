@@ -117,8 +117,7 @@ def rules_table(result: Comparison) -> Table:
 def recall_table(result: Comparison) -> Table:
     """Compare recall per class of the chosen and leading rules with the best member's, marking losses."""
     compared = compared_rules(result)
-    truth = result.predictions.truth
-    counts = np.bincount(truth, minlength=result.predictions.n_classes)
+    counts = np.bincount(result.scored.truth, minlength=result.predictions.n_classes)
     base = result.best_member.recall if result.best_member is not None else np.full(len(counts), np.nan)
     shown = shown_classes(base, compared[0].recall)
     rows = []

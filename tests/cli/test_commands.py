@@ -112,7 +112,10 @@ def test_protocols(fit_on, write_set, run):
     assert (document["protocol"]["n_fit"], document["protocol"]["n_scored"]) == (
         (60, 60) if fit_on == "part" else (120, 120)
     )
-    text = run("bench", write_set("again"), *FAST, "--fit-on", fit_on).out
+    again = write_set("again")
+    text = run("bench", again, *FAST, "--fit-on", fit_on).out
+    recalls = text.split("Recall per class")[1].splitlines()[4:8]
+    assert sum(int(line.split()[1]) for line in recalls) == document["protocol"]["n_scored"]
     assert ("Combination rules (optimistic)" in text) == (fit_on == "test")
 
 
