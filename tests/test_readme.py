@@ -55,7 +55,9 @@ def test_the_table_is_what_the_demo_prints(run, monkeypatch):
 def test_the_tree_names_files_that_are_there():
     tree = next(block for block in blocks("text") if "predictions.py" in block)
     for name in re.findall(r"[\w/]+\.py\b|[\w/]+/(?=\s)", tree):
-        assert any((ROOT / place / name).exists() for place in (".", "ensembler", "ensembler/combiners", "backbones")), name
+        assert any(
+            (ROOT / place / name).exists() for place in (".", "ensembler", "ensembler/combiners", "backbones")
+        ), name
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -10,25 +10,25 @@ from ensembler.cli import options
 
 
 def predict(
-    paths: options.Paths = None,
     rule: Annotated[
         str,
         typer.Option(
             metavar="RULE[:KEY=VALUE,…]", help="The rule to use; `ensembler bench` says which.", show_default=False
         ),
-    ] = ...,  # type: ignore[assignment]
+    ],
     to: Annotated[
         Path,
         typer.Option(
             metavar="FOLDER", help="Predictions of the same members for the rows to predict.", show_default=False
         ),
-    ] = ...,  # type: ignore[assignment]
+    ],
     out: Annotated[
         Path,
         typer.Option(
             metavar="FILE", help="ensemble.npy for probabilities, submission.csv for id,label.", show_default=False
         ),
-    ] = ...,  # type: ignore[assignment]
+    ],
+    paths: options.Paths = None,
     proba: Annotated[
         bool, typer.Option("--proba", help="Write probabilities into the .csv too, one column a class.")
     ] = False,

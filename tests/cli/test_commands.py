@@ -276,6 +276,35 @@ def test_hard_labels_of_the_other_real_set(run):
     assert max(member["accuracy"] for member in document["members"]) > 0.92
 
 
+def test_a_terminal_gets_a_progress_bar_that_goes_away(tmp_path):
+    import pty
+
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "bench", *FAST, "--fit-on", "cross"],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(controller, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    out, _ = process.communicate()
+    os.close(controller)
+    assert process.returncode == 0
+    assert b"fitting: " in shown
+    assert b"Traceback" not in shown
+    assert b"fitting" not in out
+    assert b"Use exponential-weighted" in out
+
+
 def test_a_closed_pipe_is_no_error():
     done = subprocess.run(
         f'{sys.executable} -c "from ensembler.cli import main; main()" list --json | head -n 2',
