@@ -301,7 +301,7 @@ def test_a_terminal_gets_a_progress_bar_that_goes_away(tmp_path):
     assert process.returncode == 0
     assert b"fitting: " in shown
     assert b"Traceback" not in shown
-    assert b"fitting" not in out
+    assert b"fitting: " not in out
     assert b"Use exponential-weighted" in out
 
 
