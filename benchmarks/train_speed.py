@@ -223,9 +223,10 @@ def measure_lightning(network: str, options: argparse.Namespace, threads: int) -
     ignore_lightning_advice()
     faces = load(options.data, options.steps)
     config = RunConfig.for_faces(network, faces, epochs=1, batch_size=BATCH, schedule="onecycle")
-    epoch = bare_loop(network, faces, set(CHANGES))
     ratios, ours, theirs = [], [], []
     for number in range(options.rounds + 1):
+        # Both sides start with a fresh network and optimiser.
+        epoch = bare_loop(network, faces, set(CHANGES))
         start = time.perf_counter()
         seen = epoch()
         bare = seen / (time.perf_counter() - start)
@@ -250,6 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--networks", nargs="+", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--parts", nargs="+", default=["variants", "lightning"], choices=["variants", "lightning"])
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -260,23 +262,22 @@ def main() -> None:
     if options.variant:
         print(time_variant(options.variant, options.data, options.steps, options.threads, set(options.changes)))
         return
-    results: dict[str, Any] = {
-        "machine": describe() | {"torch": torch.__version__},
-        "threads": options.threads,
-        "matrix_product_multiply_adds_per_second": matrix_rate(options.threads),
-    }
+    results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
+    results["machine"] = describe() | {"torch": torch.__version__}
+    results["threads"] = options.threads
+    results["matrix_product_multiply_adds_per_second"] = matrix_rate(options.threads)
     for network in options.networks:
-        found = measure_variants(network, options, options.threads)
-        model = build(network, dropout=PRESETS[network].dropout, n_classes=7, size=48)
-        # A step costs about three forward passes: forward, gradients of the inputs, gradients of the weights.
-        cost = 3 * image_multiply_adds(model)
-        tuned = found[f"+ {CHANGES[-1]}"]["images_per_second"]
-        results[network] = {
-            "variants": found,
-            "share_of_matrix_rate": tuned * cost / results["matrix_product_multiply_adds_per_second"],
-            "lightning": measure_lightning(network, options, options.threads),
-        }
-        print(json.dumps({network: results[network]}, indent=2), flush=True)
+        part = results.setdefault(network, {})
+        if "variants" in options.parts:
+            part["variants"] = measure_variants(network, options, options.threads)
+            model = build(network, dropout=PRESETS[network].dropout, n_classes=7, size=48)
+            # A step costs about three forward passes: forward, gradients of the inputs, gradients of the weights.
+            cost = 3 * image_multiply_adds(model)
+            tuned = part["variants"][f"+ {CHANGES[-1]}"]["images_per_second"]
+            part["share_of_matrix_rate"] = tuned * cost / results["matrix_product_multiply_adds_per_second"]
+        if "lightning" in options.parts:
+            part["lightning"] = measure_lightning(network, options, options.threads)
+        print(json.dumps({network: part}, indent=2), flush=True)
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n")
 
