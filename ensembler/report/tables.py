@@ -68,7 +68,7 @@ def draw(document: Document, console: "Console") -> None:
             drawn.add_row(*map(Text, row), style="bold" if position in part.strong else None)
         console.print(drawn)
         for note in part.notes:
-            console.print(Padding(Text(note), (0, 0, 0, 2)))
+            console.print(Padding(Text(note), (0, 0, 0, 2), expand=False))
 
 
 def markdown(document: Document) -> str:
