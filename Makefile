@@ -8,6 +8,7 @@ PYTHON ?= python3
 CORE := .venv/core
 TEST := .venv/test
 DEV := .venv/dev
+COMMA := ,
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
 .PHONY: demo test test-all test-core lint docs clean
@@ -38,19 +39,27 @@ define make_environment
 	$(PYTHON) -m pip --python $(1)/bin/python install --quiet --disable-pip-version-check --upgrade pip
 endef
 
+# A package index that hiccups is asked again.
+define install
+	for attempt in 1 2 3; do \
+		$(1)/bin/python -m pip install --quiet -c constraints.txt $(2) && exit 0; \
+		sleep 5; \
+	done; exit 1
+endef
+
 $(CORE)/stamp: $(STAMP_OF)
 	$(call make_environment,$(CORE))
-	$(CORE)/bin/python -m pip install --quiet -c constraints.txt -e .
+	$(call install,$(CORE),-e .)
 	touch $@
 
 $(DEV)/stamp: $(STAMP_OF)
 	$(call make_environment,$(DEV))
-	$(DEV)/bin/python -m pip install --quiet -c constraints.txt -e '.[parquet,backbones]' --group dev
+	$(call install,$(DEV),-e '.[parquet$(COMMA)backbones]' --group dev)
 	touch $@
 
 $(TEST)/stamp: $(STAMP_OF)
 	$(call make_environment,$(TEST))
-	$(TEST)/bin/python -m pip install --quiet -c constraints.txt -e '.[parquet]' --group test
+	$(call install,$(TEST),-e '.[parquet]' --group test)
 	touch $@
 
 clean:
