@@ -6,7 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ensembler.errors import DataWarning
+from ensembler.metrics import METRICS
 from ensembler.predictions import Predictions
+
+FEWEST_ROWS = 20
+"""Below this many rows, being no better than the largest class is nothing to wonder at."""
 
 
 def warn(predictions: Predictions) -> None:
@@ -22,6 +26,15 @@ def findings(predictions: Predictions) -> Iterator[str]:
     for name, member in zip(predictions.names, predictions.proba, strict=True):
         if predictions.n_samples > 1 and bool((member == member[0]).all()):
             yield f"member {name!r} gives the same probabilities in every row; is it trained?"
+    if predictions.labels is not None and predictions.n_samples >= FEWEST_ROWS:
+        accuracy = METRICS["accuracy"](predictions.labels, predictions.proba).max()
+        counts = np.bincount(predictions.labels, minlength=predictions.n_classes)
+        if accuracy <= counts.max() / predictions.n_samples:
+            largest = predictions.classes[counts.argmax()]
+            yield (
+                f"no member is right more often ({accuracy:.3f}) than always saying {largest} would be; "
+                "do labels and predictions have the same row order and the same class order?"
+            )
     first_of: dict[str, str] = {}
     for name, checksum in zip(predictions.names, predictions.digests, strict=True):
         if checksum in first_of:
