@@ -32,9 +32,9 @@ def name_classes(
     for table in tables:
         if table.columns is not None:
             return table.columns
-    texts = [table.array for table in (*tables, *labels) if table.array.dtype.kind in "US" and table.array.ndim == 1]
-    if texts and all(table.array.ndim == 1 for table in tables):
-        return tuple(str(name) for name in np.unique(np.concatenate([text.astype(str) for text in texts])))
+    arrays = [table.array for table in (*tables, *labels)]
+    if all(array.dtype.kind in "US" and array.ndim == 1 for array in arrays):
+        return tuple(str(name) for name in np.unique(np.concatenate([array.astype(str) for array in arrays])))
     return None
 
 

@@ -40,6 +40,9 @@ def choose_nested(setting: Setting, entries: list[RuleScore]) -> dict[str, Any] 
     inside: dict[str, list[float]] = {entry.name: [] for entry in entries}
     compared = [entry for entry in entries if entry.name != REFERENCE]
     for train, held in setting.parts.pairs:
+        if data.sample_weight is not None and not data.sample_weight[train].any():
+            by_fold.append(None)
+            continue
         fitting = data.take(train)
         parts = make_folds(fitting.truth, fitting.groups, setting.n_folds, setting.seed)
         crossed = cross_fit(setting.running(), fitting, parts, setting.counter.tick)

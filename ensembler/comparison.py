@@ -1,5 +1,6 @@
 """Fit every rule without the scored rows, score it on them, and say which one to use."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from ensembler import doctor
 from ensembler.choice import choose_inside, choose_nested, pick, ranking_value
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.best import BestMember
-from ensembler.errors import AlignmentError, NotApplicableError, UnknownNameError, UsageError
+from ensembler.errors import AlignmentError, NotApplicableError, ParameterError, UnknownNameError, UsageError
 from ensembler.fitting import Candidate, candidate
 from ensembler.folds import make_folds, split_part
 from ensembler.metrics import METRICS, Metric, get_metric
@@ -78,6 +79,10 @@ def compare_rules(
     >>> result.chosen, result.luckiest
     ('median', 'accuracy-weighted')
     """
+    if not 0 <= seed < 2**32 or int(seed) != seed:
+        raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
+    if int(folds) != folds:
+        raise ParameterError(f"folds is {folds}, expected a whole number")
     metrics = list_metrics(metric, predictions)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     candidates = list_candidates(rules, predictions, metrics[0])
@@ -130,14 +135,18 @@ def compare_rules(
         left_out=[(one.name, one.left_out) for one in candidates if one.left_out is not None and one.name != REFERENCE],
         oracle=oracle_accuracy(scored),
         chosen=pick(entries, {entry.name: entry.choice_score for entry in entries}, first),
-        luckiest=ranked[0].name if ranked else None,
+        luckiest=ranked[0].name if ranked and math.isfinite(ranked[0].metrics[first.name]) else None,
         nested=nested,
         warnings=list(doctor.findings(predictions)),
     )
 
 
-def fit_rule(predictions: Predictions, rule: str | Combiner, fit_on: str | None = None) -> Combiner:
+def fit_rule(
+    predictions: Predictions, rule: str | Combiner, fit_on: str | None = None, *, metric: MetricLike = "accuracy"
+) -> Combiner:
     """Fit one rule as the comparison does, on the validation rows or on all rows (``"test"``), ready for other rows.
+
+    Rules written as text that have a metric of their own use ``metric``, as in the comparison.
 
     Raises
     ------
@@ -147,7 +156,7 @@ def fit_rule(predictions: Predictions, rule: str | Combiner, fit_on: str | None 
     fit_on = ("test" if predictions.validation is None else "val") if fit_on is None else fit_on
     if fit_on not in ("val", "test"):
         raise UsageError(f"fit_on is {fit_on!r}, expected 'val' or 'test': rules for other rows are fitted once")
-    one = candidate(rule, predictions)
+    one = candidate(rule, predictions, own_metric(list_metrics(metric, predictions)[0]))
     if one.left_out is not None:
         raise NotApplicableError(f"{one.name}: {one.left_out}")
     return one.fit(divide(predictions, resolve_fit_on(fit_on, None, predictions), DEFAULT_PART, 0)[0])
@@ -156,8 +165,11 @@ def fit_rule(predictions: Predictions, rule: str | Combiner, fit_on: str | None 
 def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predictions) -> list[Metric]:
     """Return the metrics asked for, then those that are always reported, each once."""
     asked = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    found = {one.name: one for one in map(get_metric, [*asked, *ALWAYS])}
-    metrics = list(found.values())
+    metrics = [get_metric(one) for one in asked]
+    for index, one in enumerate(metrics):
+        if one.name in [other.name for other in metrics[:index]] or METRICS.get(one.name, one) != one:
+            raise UsageError(f"two metrics are called {one.name!r}; rename the function, or give it once")
+    metrics += [METRICS[name] for name in ALWAYS if name not in [one.name for one in metrics]]
     if predictions.any_hard and metrics[0].needs_probabilities:
         raise UsageError(
             f"metric {metrics[0].name} needs probabilities, and some members are hard labels; "
@@ -192,20 +204,24 @@ def resolve_fit_on(fit_on: str | None, part: float | None, predictions: Predicti
     return fit_on
 
 
+def own_metric(metric: Metric) -> str | Metric:
+    """Return a metric as the parameter of a rule: the name of a registered one."""
+    return metric.name if metric == METRICS.get(metric.name) else metric
+
+
 def list_candidates(
     rules: Sequence[str | Combiner] | None, predictions: Predictions, metric: Metric
 ) -> list[Candidate]:
     """Bind the rules to the members, and add the best member that all are measured against."""
-    asked = list(all_rules()) if rules is None else list(rules)
-    own_metric = metric.name if metric == METRICS.get(metric.name) else metric
-    candidates = [candidate(rule, predictions, own_metric) for rule in asked]
+    asked = list(all_rules()) if rules is None else [rules] if isinstance(rules, str) else list(rules)
+    candidates = [candidate(rule, predictions, own_metric(metric)) for rule in asked]
     names = [one.name for one in candidates]
     for index, name in enumerate(names):
         if name in names[:index]:
             raise UsageError(f"rule {name!r} is given twice; drop one")
     if not candidates:
         raise UsageError("no rules given, expected at least one")
-    reference = BestMember(metric=own_metric)
+    reference = BestMember(metric=own_metric(metric))
     return [*candidates, Candidate(REFERENCE, reference, reference)]
 
 

@@ -1,5 +1,6 @@
 """From what a file holds to rows of probabilities: logits, hard labels, P(class 1), columns in another order."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.alignment import Shape, class_numbers
-from ensembler.errors import AlignmentError, ShapeError, ValueRangeError
+from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
 from ensembler.files import Table
 from ensembler.probabilities import one_hot, row_blocks, sigmoid, softmax
 from ensembler.validation import check_labels, check_rows
@@ -76,6 +77,7 @@ def to_probabilities(array: NDArray[Any], options: Options, subject: str) -> NDA
     """Apply what was asked for, and check that the rows are probabilities."""
     if options.logits:
         converted = np.empty(array.shape, dtype=np.float64 if array.dtype == np.float64 else np.float32)
+        already = True
         for rows in row_blocks(*array.shape):
             block = np.asarray(array[rows], dtype=np.float64)
             if not np.isfinite(block).all():
@@ -83,7 +85,10 @@ def to_probabilities(array: NDArray[Any], options: Options, subject: str) -> NDA
                 raise ValueRangeError(
                     f"{subject}: row {rows.start + row} holds values that are not finite, expected finite logits"
                 )
+            already = already and bool((block >= 0).all() and (np.abs(block.sum(axis=1) - 1) <= 1e-3).all())
             converted[rows] = softmax(block)
+        if already:
+            warnings.warn(f"{subject} are probabilities already; is --logits meant?", DataWarning, stacklevel=2)
         return converted
     if options.normalize:
         check_rows(array, subject, sums=False)

@@ -29,12 +29,17 @@ def findings(predictions: Predictions) -> Iterator[str]:
     if predictions.labels is not None and predictions.n_samples >= FEWEST_ROWS:
         accuracy = METRICS["accuracy"](predictions.labels, predictions.proba).max()
         counts = np.bincount(predictions.labels, minlength=predictions.n_classes)
-        if accuracy <= counts.max() / predictions.n_samples:
+        if accuracy <= counts.max() / predictions.n_samples < 1:
             largest = predictions.classes[counts.argmax()]
             yield (
                 f"no member is right more often ({accuracy:.3f}) than always saying {largest} would be; "
                 "do labels and predictions have the same row order and the same class order?"
             )
+        for name, member in zip(predictions.names, predictions.proba, strict=True):
+            if np.array_equal(member.argmax(axis=-1), predictions.labels):
+                yield f"member {name!r} is right in every row; is it a copy of the labels?"
+        if counts.max() == predictions.n_samples:
+            yield f"every row has the label {predictions.classes[counts.argmax()]}; there is nothing to tell apart"
     first_of: dict[str, str] = {}
     for name, checksum in zip(predictions.names, predictions.digests, strict=True):
         if checksum in first_of:

@@ -155,7 +155,18 @@ def read_csv(path: Path) -> "pd.DataFrame":
     """Read a .csv as it is written: no column renamed, no class called ``NA`` or ``None`` taken for a hole."""
     import pandas as pd
 
-    names = [str(name).strip() for name in pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]]
+    cells = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+    names = [str(name).strip() for name in cells]
+    if "" in names:
+        raise FileError(
+            f"{path}: column {names.index('') + 1} has no name; is it an index? write the table with index=False, "
+            "or call the column id"
+        )
+    for name in names:
+        if name != ID_COLUMN and name.lower() == ID_COLUMN:
+            raise FileError(f"{path}: column {name!r} is no class; rename it to {ID_COLUMN!r} if it names the rows")
+    if (len(names) == 1 and is_number(names[0])) or all(is_number(name) and "." in name for name in names):
+        raise FileError(f"{path}: the first row is {', '.join(names)}, expected a header of names; add one")
     if len(set(names)) < len(names):
         raise FileError(f"{path}: two columns have one name in {', '.join(names)}")
     frame = pd.read_csv(
@@ -170,6 +181,15 @@ def read_csv(path: Path) -> "pd.DataFrame":
     if not isinstance(frame.index, pd.RangeIndex):
         raise FileError(f"{path}: rows have more cells than the header's {len(names)} names, expected a name a column")
     return frame
+
+
+def is_number(text: str) -> bool:
+    """Whether a text can be read as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_row_values(path: Path) -> Table:

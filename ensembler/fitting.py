@@ -109,6 +109,11 @@ def cross_fit(
         else:
             result.failed[one.name] = f"cannot be cross-fitted: {folds.note}"
     for train, held in folds.pairs:
+        if data.sample_weight is not None and not data.sample_weight[train].any():
+            for one in learners:
+                result.failed[one.name] = "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
+                result.proba.pop(one.name, None)
+            break
         fitting, rest = data.take(train), data.proba[:, held]
         for one in learners:
             tick(one.name)

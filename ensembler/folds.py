@@ -38,7 +38,8 @@ def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_
     possible = min(n_folds, max(2, int(counts.min())), units)
     note = None
     if possible < n_folds:
-        note = f"{possible} folds instead of {n_folds}: a class has {counts.min()} rows and there are {units} {what}s"
+        limits = f"the smallest class has {counts.min()} of the rows and there are {units} {what}s"
+        note = f"{possible} folds instead of {n_folds}: {limits}"
     spread = np.zeros((len(labels), 1))
     if groups is not None:
         splits = StratifiedGroupKFold(possible, shuffle=True, random_state=seed).split(spread, labels, groups)

@@ -13,7 +13,9 @@ from ensembler.files import SUFFIXES, Table, read_row_values, read_tables, reada
 
 LABELS = "labels"
 VALIDATION_FOLDER = "val"
+ROWS_FOLDER = "rows"
 METADATA_FILE = "members.json"
+NOTES = (".json", ".md")
 DEFAULT_FOLDER = "preds"
 
 
@@ -35,13 +37,14 @@ def default_source() -> tuple[Path, str]:
 
 def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> Found:
     """Expand folders and patterns; set aside labels, metadata, the validation folder and files with another part."""
-    set_aside = {Path(path).resolve() for path in reserved}
+    # Absolute but not resolved: two links to one file are two members, and the doctor says that they are identical.
+    set_aside = {Path(path).absolute() for path in reserved}
     files: dict[Path, Path] = {}
     for path in expand([Path(path) for path in paths]):
         inside = sorted_folder(path) if is_folder(path) else [path]
         for file in inside:
-            if file.name != METADATA_FILE and file.resolve() not in set_aside:
-                files.setdefault(file.resolve(), file)
+            if file.name != METADATA_FILE and file.absolute() not in set_aside:
+                files.setdefault(file.absolute(), file)
     label_files = [file for file in files.values() if file.stem == LABELS]
     if len({file.parent for file in label_files}) > 1:
         raise AlignmentError(
@@ -56,11 +59,11 @@ def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> F
 
 
 def expand(given: Sequence[Path]) -> list[Path]:
-    """Expand the patterns that the shell did not; a ``val`` folder among other paths is no folder of members."""
+    """Expand the patterns that the shell did not; among other paths, ``val``, ``rows`` and notes are no members."""
     expanded: list[Path] = []
     for path in given:
         text = str(path)
-        if glob.has_magic(text) and not path.exists():
+        if glob.has_magic(text) and not exists(path):
             matches = sorted(glob.glob(text))
             if not matches:
                 raise FileError(f"{text}: no file matches this pattern")
@@ -68,7 +71,18 @@ def expand(given: Sequence[Path]) -> list[Path]:
         else:
             expanded.append(path)
     alone = len(expanded) == 1
-    return [path for path in expanded if alone or path.name != VALIDATION_FOLDER or not path.is_dir()]
+    return [path for path in expanded if alone or not (is_aside(path) or path.suffix in NOTES)]
+
+
+def is_aside(path: Path) -> bool:
+    """Whether a path is a folder beside the members that holds something else."""
+    return path.name in (VALIDATION_FOLDER, ROWS_FOLDER) and is_folder(path)
+
+
+def exists(path: Path) -> bool:
+    """Whether a path is there, where it can be looked at."""
+    with readable(path):
+        return path.exists()
 
 
 def is_folder(path: Path) -> bool:
@@ -105,7 +119,7 @@ def labels_beside(folder: Path, fix: str) -> Table:
     """Read the labels of a folder."""
     for suffix in SUFFIXES:
         path = folder / f"{LABELS}{suffix}"
-        if path.exists():
+        if exists(path):
             return read_row_values(path)
     raise FileError(f"no labels in {folder}, expected labels.npy (or {', '.join(SUFFIXES[1:])}); {fix}")
 
@@ -115,8 +129,8 @@ def validation_folder(val: str | Path | bool | None, tables: Sequence[Table]) ->
     if val is False:
         return None
     if val is None or val is True:
-        homes = {table.path.parent for table in tables}
-        beside = next(iter(homes)) / VALIDATION_FOLDER
+        homes = {table.path.parent.resolve() for table in tables}
+        beside = tables[0].path.parent / VALIDATION_FOLDER
         found = len(homes) == 1 and beside.is_dir()
         if val is True and not found:
             raise FileError(f"no validation rows: {beside} is not there; pass --val FOLDER, or another --fit-on")
@@ -151,7 +165,7 @@ class Facts:
 def read_facts(given: str | Path | None, home: Path) -> Facts:
     """Read class names and member metadata."""
     path = home / METADATA_FILE if given is None else Path(given)
-    if given is None and not path.exists():
+    if given is None and not exists(path):
         return Facts()
     with readable(path):
         try:

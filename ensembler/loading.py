@@ -75,6 +75,10 @@ def load_predictions(
     >>> predictions.proba.shape, predictions.validation.proba.shape
     ((9, 3589, 7), (9, 3589, 7))
     """
+    if logits and normalize:
+        raise UsageError(
+            "--logits and --normalize exclude one another: a softmax already makes rows sum to 1; drop one"
+        )
     given = {"weights": weights, "groups": groups}
     row_files = {key: Path(path) for key, path in given.items() if path is not None}
     reserved = [*row_files.values(), *([labels] if labels is not None else [])]
@@ -106,6 +110,8 @@ def load_predictions(
     predictions = assemble(scored, shape, facts.members, options, validation)
     if logits and all(predictions.hard):
         raise UsageError("--logits has no effect: every member is hard labels; drop it")
+    if normalize and all(table.array.ndim == 1 or table.array.shape[1] == 1 for table in scored.tables):
+        raise UsageError("--normalize has no effect: no member has a column a class; drop it")
     doctor.warn(predictions)
     return predictions
 

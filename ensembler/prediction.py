@@ -1,5 +1,6 @@
 """Writing what an ensemble predicts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,14 @@ from ensembler.files import ID_COLUMN, write_array, write_text
 from ensembler.predictions import Predictions
 
 
-def check_destination(path: Path, with_proba: bool) -> None:
-    """Refuse kinds of file that are not written, and options without effect."""
+def check_destination(path: Path, with_proba: bool, inputs: Sequence[Path]) -> None:
+    """Refuse kinds of file that are not written, options without effect, and files that are read."""
+    target = path.resolve()
+    for given in inputs:
+        if target == given.resolve() or (path.exists() and target.parent == given.resolve()):
+            raise UsageError(
+                f"--out {path}: is one of the input files, which are never overwritten; choose another name"
+            )
     if path.suffix not in (".npy", ".csv"):
         raise UsageError(
             f"--out {path.name}: cannot write {path.suffix or 'a file without suffix'}, expected .npy or .csv"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.errors import AlignmentError, ShapeError, UnknownNameError
+from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, ValueRangeError
 from ensembler.files import write_array, write_text
 from ensembler.probabilities import Floats
 from ensembler.validation import check_labels, check_member_names, check_proba, check_sample_weight
@@ -131,6 +131,12 @@ class Predictions:
             )
         if validation.n_classes != self.n_classes:
             raise ShapeError(f"validation has {validation.n_classes} classes, the scored rows have {self.n_classes}")
+        for name, hard, fitted_hard in zip(self.names, self.hard, validation.hard, strict=True):
+            if hard != fitted_hard:
+                raise AlignmentError(
+                    f"member {name!r} is hard labels {'here' if hard else 'in the validation rows'} and probabilities "
+                    f"{'in the validation rows' if hard else 'here'}; expected one kind"
+                )
         if validation.labels is None:
             raise AlignmentError("validation has no labels, expected one a row: weights are fitted on them")
 
@@ -207,6 +213,9 @@ class Predictions:
         and ``ids.npy`` in a folder of their own, ``rows/``, so that they are not taken for members.
         """
         folder = Path(folder)
+        for name in self.names:
+            if name == "labels" or Path(name).name != name:
+                raise ValueRangeError(f"member {name!r} cannot be saved under its name; rename it")
         self._save_rows(folder)
         if self.validation is not None:
             self.validation._save_rows(folder / "val")

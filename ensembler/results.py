@@ -222,7 +222,12 @@ class Comparison:
 
 def parameters(rule: Combiner) -> dict[str, Any]:
     """Return a rule's parameters, objects that JSON does not know as text."""
-    return {key: value if is_plain(value) else repr(value) for key, value in rule.get_params(deep=False).items()}
+    return {key: value if is_plain(value) else told(value) for key, value in rule.get_params(deep=False).items()}
+
+
+def told(value: Any) -> str:
+    """Return a text for an object that is the same in every process: a function's name, else its ``repr``."""
+    return str(getattr(value, "__qualname__", None) or getattr(value, "name", None) or repr(value))
 
 
 def is_plain(value: Any) -> bool:

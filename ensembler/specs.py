@@ -61,7 +61,11 @@ def format_spec(name: str, parameters: dict[str, Any]) -> str:
     """
     parts = []
     for key, value in parameters.items():
-        text = value if isinstance(value, str) and is_plain(value) else json.dumps(value, default=repr)
+        text = (
+            value
+            if isinstance(value, str) and is_plain(value)
+            else json.dumps(value, default=lambda item: getattr(item, "__qualname__", None) or repr(item))
+        )
         parts.append(f"{key}={text}")
     return f"{name}:{','.join(parts)}" if parts else name
 

@@ -109,7 +109,7 @@ def check_labels(labels: ArrayLike, n_samples: int, n_classes: int, subject: str
     if len(array) != n_samples:
         raise ShapeError(f"{subject} has {len(array)} rows, the predictions have {n_samples}; expected one label a row")
     if array.dtype.kind == "f":
-        whole = np.isfinite(array) & (array == np.floor(array))
+        whole = np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < 2.0**53)
         if not whole.all():
             row = int(np.flatnonzero(~whole)[0])
             raise ValueRangeError(

@@ -230,7 +230,7 @@ def test_small_classes_reduce_the_folds_and_are_mentioned():
     labels = np.array([0] * 20 + [1] * 3)
     folds = make_folds(labels, None, 5, 0)
     assert len(folds.pairs) == 3
-    assert folds.note.startswith("3 folds instead of 5: a class has 3 rows")
+    assert folds.note.startswith("3 folds instead of 5: the smallest class has 3 of the rows")
     assert len(make_folds(np.array([0] * 20 + [1]), None, 5, 0).pairs) == 2
     assert len(make_folds(np.arange(7), None, 5, 0).pairs) == 2
     assert make_folds(np.array([0]), None, 5, 0).note == "one row cannot be divided into folds"
@@ -320,12 +320,56 @@ def test_one_rule_is_fitted_for_other_rows():
         fit_rule(data, "mean", "cross")
 
 
+def test_a_function_cannot_have_the_name_of_another_metric():
+    def accuracy(labels, proba):
+        return 0.0
+
+    data = drawn()
+    with pytest.raises(UsageError, match="two metrics are called 'accuracy'; rename the function"):
+        compare_rules(data, ["mean"], metric=accuracy)
+    with pytest.raises(UsageError, match="two metrics are called '<lambda>'"):
+        compare_rules(data, ["mean"], metric=[lambda y, p: 0.0, lambda y, p: 1.0])
+
+
+def test_a_metric_that_is_nowhere_defined_names_nobody():
+    result = compare_rules(drawn(), ["mean", "min"], metric=lambda labels, proba: float("nan"))
+    assert result.chosen is result.luckiest is None
+
+
+def test_sparse_row_weights_leave_out_what_cannot_be_fitted():
+    data = drawn(validation=False, n_samples=200)
+    weight = np.zeros(200)
+    weight[:1] = 1
+    sparse = Predictions(data.proba, data.labels, sample_weight=weight)
+    result = compare_rules(sparse, ["mean", "stacking", "accuracy-weighted"])
+    assert [entry.name for entry in result.rules] == ["mean"]
+    assert "a fold leaves no row of positive weight" in dict(result.left_out)["accuracy-weighted"]
+
+
+def test_a_row_of_weight_zero_is_a_row_that_is_not_there():
+    proba, labels = draw(2, 4, 120)
+    weight = (np.arange(120) % 3 > 0).astype(float)
+    kept = weight > 0
+    for rule in (Stacking(), ExponentialWeightedAverage(), GreedySelection()):
+        dropped = type(rule)().fit(proba[:, kept], labels[kept]).predict_proba(proba)
+        np.testing.assert_allclose(rule.fit(proba, labels, weight).predict_proba(proba), dropped, atol=1e-12)
+
+
+def test_names_do_not_hold_memory_addresses():
+    def mine(labels, proba):
+        return 0.5
+
+    result = compare_rules(drawn(), [GreedySelection(metric=mine)])
+    assert "0x" not in json.dumps(result.to_dict())
+
+
 def test_what_cannot_be_compared():
     data = drawn(validation=False)
     with pytest.raises(UnknownNameError, match="unknown rule 'meen'"):
         compare_rules(data, ["meen"])
     with pytest.raises(UsageError, match="rule 'mean' is given twice"):
         compare_rules(data, ["mean", SimpleAverage()])
+    assert [entry.name for entry in compare_rules(data, "median").rules] == ["median"]
     with pytest.raises(UsageError, match="no rules given"):
         compare_rules(data, [])
     with pytest.raises(AlignmentError, match="there are no validation rows to fit on"):

@@ -69,7 +69,7 @@ def test_validation_is_found_given_or_left_out(write_set, tmp_path):
         load_predictions(other, val=True)
 
 
-@pytest.mark.filterwarnings("ignore:no member is right more often")
+@pytest.mark.filterwarnings("ignore::ensembler.errors.DataWarning")
 def test_labels_among_the_paths_beside_or_given(write_set, tmp_path):
     home = write_set(val=False)
     shifted = tmp_path / "truth.npy"
@@ -325,3 +325,66 @@ def test_suspicious_sets_are_warned_of(write_set):
     np.save(home / "val" / "labels.npy", labels)
     with pytest.warns(DataWarning, match="no validation row has class 2: nothing about it can be learned there"):
         load_predictions(home)
+
+
+def test_paths_spelled_in_two_ways_share_a_folder(write_set, monkeypatch):
+    home = write_set(n_members=2)
+    monkeypatch.chdir(home)
+    assert load_predictions("m0.npy", home / "m1.npy").validation is not None
+
+
+def test_two_links_to_one_file_are_two_identical_members(write_set):
+    home = write_set(n_members=2, val=False)
+    (home / "m2.npy").symlink_to(home / "m0.npy")
+    with pytest.warns(DataWarning, match="members 'm0' and 'm2' are identical"):
+        assert load_predictions(home).n_members == 3
+
+
+def test_a_copy_of_the_labels_is_no_model(write_set):
+    home = write_set(n_members=2, val=False)
+    np.save(home / "y_test.npy", np.load(home / "labels.npy"))
+    with pytest.warns(DataWarning, match="member 'y_test' is right in every row; is it a copy of the labels"):
+        load_predictions(home)
+
+
+def test_members_are_of_one_kind_in_both_splits(write_set):
+    home = write_set(n_members=2)
+    np.save(home / "val" / "m1.npy", np.load(home / "val" / "m1.npy").argmax(-1))
+    with pytest.raises(
+        AlignmentError, match="member 'm1' is hard labels in the validation rows and probabilities here"
+    ):
+        load_predictions(home)
+
+
+def test_which_class_is_class_1_is_not_guessed(tmp_path):
+    home = write(tmp_path / "t", a=np.array([0.9, 0.2]), labels=np.array(["cancer", "healthy"]))
+    with pytest.raises(ValueRangeError, match="are texts such as 'cancer', and the classes have no names"):
+        load_predictions(home)
+    home = write(tmp_path / "u", a=np.array(["no", "yes"]), labels=np.array([0, 1]))
+    with pytest.raises(ValueRangeError, match="are texts such as 'no'"):
+        load_predictions(home)
+
+
+def test_logits_of_probabilities_are_asked_about(write_set):
+    with pytest.warns(DataWarning, match="are probabilities already; is --logits meant"):
+        load_predictions(write_set(n_members=2, val=False), logits=True)
+
+
+def test_options_without_effect_are_refused(write_set):
+    home = write_set(n_members=2, val=False, hard=True)
+    with pytest.raises(UsageError, match="--logits and --normalize exclude one another"):
+        load_predictions(home, logits=True, normalize=True)
+    with pytest.raises(UsageError, match="--normalize has no effect: no member has a column a class"):
+        load_predictions(home, normalize=True)
+
+
+def test_everything_in_a_saved_folder_can_be_given(tmp_path):
+    proba, labels = draw(0, 2, 40, 4)
+    data = Predictions(proba, labels, names=["a", "b"], groups=np.arange(40), sample_weight=np.arange(1, 41))
+    home = data.save(tmp_path / "saved")
+    (home / "README.md").write_text("notes")
+    assert load_predictions(*home.iterdir()).names == ("a", "b")
+    for name in ("labels", "../out"):
+        with pytest.raises(ValueRangeError, match="cannot be saved under its name; rename it"):
+            Predictions(proba, labels, names=["a", name]).save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()

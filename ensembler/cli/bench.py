@@ -7,6 +7,7 @@ import typer
 
 from ensembler.cli import options
 from ensembler.cli.output import command_line, one_of, print_document, print_json, progress
+from ensembler.errors import UsageError
 
 PROTOCOL = "Protocol"
 
@@ -72,6 +73,8 @@ def bench(
     from ensembler.files import write_text
     from ensembler.report.bench import bench_document
 
+    if csv is not None and csv.suffix != ".csv":
+        raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")
     fit_on = check_fit_on(fit_on, part)
     reads_val = fit_on in (None, "val")
     if val is not None and not reads_val:
@@ -101,6 +104,4 @@ def bench(
 
 def raise_unused_val(fit_on: str | None) -> None:
     """Refuse validation rows that nothing would be fitted on."""
-    from ensembler.errors import UsageError
-
     raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")

@@ -22,6 +22,7 @@ Paths = Annotated[
     typer.Argument(
         help="Prediction files (.npy, .npz, .csv, .parquet), folders or patterns; one member a file.",
         show_default=False,
+        readable=False,
     ),
 ]
 Labels = Annotated[

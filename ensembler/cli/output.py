@@ -44,12 +44,14 @@ def one_of(**flags: bool) -> None:
 
 def command_line() -> str:
     """Return the command as it was typed, with files by their base names, so that it tells nothing of the machine."""
-    return shlex.join(["ensembler", *(base_name(word) for word in sys.argv[1:])])
+    words = sys.argv[1:]
+    told = [word if before == "--rule" else base_name(word) for before, word in zip(["", *words], words, strict=False)]
+    return shlex.join(["ensembler", *told])
 
 
 def base_name(word: str) -> str:
     """Return a path's last part; of ``--option=path`` too. Other words stay."""
-    if any(character in word for character in "[{"):
+    if word.startswith("--rule="):
         return word
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     return f"{option}{equals}{Path(value).name}" if os.sep in value else word

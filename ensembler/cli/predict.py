@@ -29,6 +29,9 @@ def predict(
         ),
     ],
     paths: options.Paths = None,
+    metric: Annotated[
+        str, typer.Option(metavar="METRIC", help="The metric that bench was given; greedy and best-member use it.")
+    ] = "accuracy",
     proba: Annotated[
         bool, typer.Option("--proba", help="Write probabilities into the .csv too, one column a class.")
     ] = False,
@@ -54,7 +57,7 @@ def predict(
     from ensembler.loading import load_rows_like
     from ensembler.prediction import check_destination, write_prediction
 
-    check_destination(out, proba)
+    check_destination(out, proba, [*(paths or []), to, *([labels] if labels is not None else [])])
     if val is not None and fit_on == "test":
         raise UsageError("--val has no effect with --fit-on test; drop one of them")
     wanted = False if fit_on == "test" else (True if fit_on == "val" else None)
@@ -63,8 +66,12 @@ def predict(
     )
     with options.warnings_to_stderr():
         new = load_rows_like(data, to, logits=logits, normalize=normalize)
-        fitted = fit_rule(data, rule, fit_on)
-    fitting = data.validation if data.validation is not None and fit_on != "test" else data
+        fitting = data.validation if data.validation is not None and fit_on != "test" else data
+        if weights is not None and fitting.sample_weight is None:
+            raise UsageError(
+                f"--weights has no effect: the validation folder has no {weights.name} for the rows fitted on"
+            )
+        fitted = fit_rule(data, rule, fit_on, metric=metric)
     scores = fitted.predict_proba(new.proba, check_input=False)
     write_prediction(out, scores, new, with_proba=proba)
     sys.stderr.write(f"{rule}: fitted on {fitting.n_samples:,} rows, predicted {new.n_samples:,} rows, wrote {out}\n")

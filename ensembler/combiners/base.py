@@ -99,6 +99,11 @@ class Combiner(ABC):
         if check_input and labels is not None:
             truth = check_labels(labels, n_samples, n_classes)
         weight = check_sample_weight(sample_weight, n_samples)
+        if not weight.all():
+            # A row of weight zero is a row that is not there.
+            kept = weight > 0
+            array, truth = array[:, kept], truth[kept]
+            weight = check_sample_weight(weight[kept], len(truth))
         self.n_members_, self.n_classes_ = n_members, n_classes
         self._fit(array, truth, weight)
         return self

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.combiners.base import Combiner, Labels, Values, require, weighted_sum
-from ensembler.metrics.confusion import confusion_matrix
+from ensembler.metrics.confusion import class_counts
 from ensembler.probabilities import Floats, normalise
 
 
@@ -50,9 +50,7 @@ class ClassWeightedAverage(Combiner):
         require(self.by in ("recall", "precision", "f1"), self, "by", "'recall', 'precision' or 'f1'")
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        matrix = confusion_matrix(labels, proba.argmax(axis=-1), self.n_classes_, sample_weight)
-        right = np.diagonal(matrix, axis1=-2, axis2=-1)
-        true, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
+        right, true, predicted = class_counts(labels, proba.argmax(axis=-1), self.n_classes_, sample_weight)
         divisor = {"recall": true, "precision": predicted, "f1": (true + predicted) / 2}[self.by]
         with np.errstate(invalid="ignore"):
             quality = np.maximum(np.nan_to_num(right / divisor), 1.0 / (2.0 * true + 2.0))

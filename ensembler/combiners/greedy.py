@@ -48,7 +48,7 @@ class GreedySelection(Combiner):
     order_ : list of list of int
         For each bag, the members in the order they were added, up to the cut.
     path_ : list of (T,) float64
-        For each bag, the metric of the running mean after each addition (NaN inside the sorted start).
+        For each bag, the metric of the running mean after each addition.
 
     References
     ----------
@@ -86,12 +86,9 @@ class GreedySelection(Combiner):
         unused = self.n_bags == 0 and self.bag_fraction != 0.5
         require(not unused, self, "bag_fraction", "0.5 without bags, which do not use it; set n_bags")
         require(isinstance(self.best_prefix, bool), self, "best_prefix", "true or false")
-        valid = (
-            self.random_state is None
-            or is_whole(self.random_state)
-            or isinstance(self.random_state, np.random.Generator)
-        )
-        require(valid, self, "random_state", "a whole number, a Generator or None")
+        drawn = self.random_state
+        valid = drawn is None or isinstance(drawn, np.random.Generator) or (is_whole(drawn) and drawn >= 0)
+        require(valid, self, "random_state", "a whole number of at least 0, a Generator or None")
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         members = np.arange(self.n_members_)

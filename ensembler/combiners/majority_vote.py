@@ -55,7 +55,8 @@ class MajorityVote(AdditiveCombiner):
         """Return the member's vote in the column of its class, zero elsewhere."""
         rows, votes = np.arange(len(proba)), proba.argmax(axis=-1)
         ballot = np.zeros(proba.shape)
-        ballot[rows, votes] = 1.0 if self.ties == "lowest" else self.n_members_ + 1.0 + proba[rows, votes]
+        confidence = proba[rows, votes].astype(np.float64)
+        ballot[rows, votes] = 1.0 if self.ties == "lowest" else self.n_members_ + 1.0 + confidence
         return ballot
 
     def level_scores(self, proba: Floats) -> Values:

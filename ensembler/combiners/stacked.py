@@ -91,6 +91,8 @@ class Stacking(Combiner):
             warnings.simplefilter("always")
             try:
                 self.model_.fit(self._features(proba), labels, **keywords)
+            except ValueError as error:
+                raise NotApplicableError(f"{self.name}: {error}") from error
             except TypeError as error:
                 if not weighted:
                     raise

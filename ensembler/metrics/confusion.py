@@ -1,35 +1,25 @@
-"""Confusion matrices and what is read off their rows."""
+"""What is read off the rows and columns of confusion matrices."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def confusion_matrix(
+def class_counts(
     labels: NDArray[np.int64],
     predicted: NDArray[np.integer],
     n_classes: int,
     sample_weight: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """Count rows by true class (first of the last two axes) and predicted class (last).
-
-    Parameters
-    ----------
-    labels : (N,) int64
-    predicted : (..., N) integers
-    n_classes : int
-    sample_weight : (N,) float64, optional
-        Summed instead of counting rows.
-
-    Returns
-    -------
-    (..., C, C) float64
-    """
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the confusion matrix's diagonal, row sums and column sums, each (..., C), without the matrix."""
     lead = predicted.shape[:-1]
-    flat = predicted.reshape(-1, predicted.shape[-1]).astype(np.int64)
-    cells = labels * n_classes + flat + (np.arange(len(flat)) * n_classes**2)[:, None]
-    weights = None if sample_weight is None else np.broadcast_to(sample_weight, flat.shape).ravel()
-    counts = np.bincount(cells.ravel(), weights=weights, minlength=len(flat) * n_classes**2)
-    return counts.reshape(*lead, n_classes, n_classes).astype(np.float64)
+    flat = predicted.reshape(-1, predicted.shape[-1])
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    right, given = np.empty((len(flat), n_classes)), np.empty((len(flat), n_classes))
+    for row, classes in enumerate(flat):
+        right[row] = np.bincount(labels, weights=weight * (classes == labels), minlength=n_classes)
+        given[row] = np.bincount(classes, weights=weight, minlength=n_classes)
+    true = np.tile(np.bincount(labels, weights=weight, minlength=n_classes).astype(np.float64), (len(flat), 1))
+    return right.reshape(*lead, n_classes), true.reshape(*lead, n_classes), given.reshape(*lead, n_classes)
 
 
 def recall_per_class(
@@ -38,6 +28,6 @@ def recall_per_class(
     sample_weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the share of each class that is found, (..., C); NaN for a class that no row has."""
-    matrix = confusion_matrix(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+    right, true, _ = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.diagonal(matrix, axis1=-2, axis2=-1) / matrix.sum(axis=-1))
+        return np.asarray(right / true)

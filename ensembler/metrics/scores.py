@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.metrics.confusion import confusion_matrix, recall_per_class
+from ensembler.errors import ParameterError
+from ensembler.metrics.confusion import class_counts, recall_per_class
 
 Labels = NDArray[np.int64]
 Proba = NDArray[np.floating]
@@ -39,6 +40,8 @@ def accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Val
 
 def top_k_accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None, *, k: int = 2) -> Values:
     """Share of rows whose true class is among the k most probable; among equals the earlier class counts first."""
+    if k >= proba.shape[-1]:
+        raise ParameterError(f"top-k-accuracy: k is {k}, expected less than the {proba.shape[-1]} classes")
     truth = true_class_proba(labels, proba)[..., None]
     earlier = np.arange(proba.shape[-1]) < labels[:, None]
     rank = ((proba > truth) | ((proba == truth) & earlier)).sum(axis=-1)
@@ -52,10 +55,9 @@ def balanced_accuracy(labels: Labels, proba: Proba, sample_weight: Weights = Non
 
 def macro_f1(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
     """Unweighted mean of the F1 scores of the classes that occur in the labels or the predictions."""
-    matrix = confusion_matrix(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
-    involved = matrix.sum(axis=-1) + matrix.sum(axis=-2)
+    right, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
     with np.errstate(invalid="ignore"):
-        f1 = 2 * np.diagonal(matrix, axis1=-2, axis2=-1) / involved
+        f1 = 2 * right / (true + predicted)
     return np.asarray(np.nanmean(f1, axis=-1))
 
 
@@ -66,9 +68,8 @@ def matthews(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Val
     confusion matrix's total s, trace c, true counts t and predicted counts p:
     :math:`(cs - t\cdot p) / \sqrt{(s^2 - p\cdot p)(s^2 - t\cdot t)}`, and 0 where the denominator is 0.
     """
-    matrix = confusion_matrix(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
-    true, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
-    total, right = true.sum(axis=-1), np.trace(matrix, axis1=-2, axis2=-1)
+    diagonal, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+    total, right = true.sum(axis=-1), diagonal.sum(axis=-1)
     covariance = right * total - (true * predicted).sum(axis=-1)
     scale = (total**2 - (predicted**2).sum(axis=-1)) * (total**2 - (true**2).sum(axis=-1))
     return np.asarray(np.where(scale > 0, covariance / np.sqrt(np.where(scale > 0, scale, 1.0)), 0.0))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ensembler.report.tables import MISSING, Document, Table, number
+from ensembler.report.tables import Document, Table, number
 from ensembler.results import Comparison, RuleScore
 
 CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"
@@ -182,4 +182,4 @@ def conclusion(result: Comparison) -> str:
         best = result[result.luckiest]
         reached = number(best.metrics[result.metric])
         text += f" {best.name} reached {reached} on the scored rows, which could not be known without them."
-    return text.replace(MISSING, "unknown")
+    return text

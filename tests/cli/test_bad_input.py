@@ -176,6 +176,22 @@ CASES = {
         "m9.csv: two columns have one name",
     ),
     "ragged csv": (text("m9.csv", "a,b\n1,0\n1,2,3\n"), ["m9.csv"], "m9.csv: cannot be read as csv"),
+    "csv with an index": (text("m9.csv", ",a,b\n0,1,0\n"), ["m9.csv"], "m9.csv: column 1 has no name; is it an index"),
+    "csv with an ID": (
+        text("m9.csv", "ID,a,b\n0,1,0\n"),
+        ["m9.csv"],
+        "m9.csv: column 'ID' is no class; rename it to 'id'",
+    ),
+    "csv without a header": (
+        text("m9.csv", "0.9,0.1\n0.2,0.8\n"),
+        ["m9.csv"],
+        "m9.csv: the first row is 0.9, 0.1, expected a header",
+    ),
+    "labels csv without a header": (
+        text("m9.csv", "1\n0\n"),
+        ["m9.csv"],
+        "m9.csv: the first row is 1, expected a header",
+    ),
     "wide csv": (text("m9.csv", "a,b\n1,0,0\n"), ["m9.csv"], "m9.csv: rows have more cells than the header's 2 names"),
     "broken parquet": (text("m9.parquet", "nothing"), ["m9.parquet"], "m9.parquet: cannot be read as parquet"),
 }
@@ -280,6 +296,16 @@ USAGE = {
     "unknown protocol": (["--fit-on", "train"], "unknown value of fit_on 'train'; known: val, cross, part, test"),
     "part elsewhere": (["--fit-on", "val", "--part", "0.3"], "part has no effect with fit_on 'val'"),
     "impossible part": (["--part", "1.5"], "part is 1.5, expected a fraction between 0 and 1"),
+    "seed below 0": (["--seed", "-1"], "seed is -1, expected a whole number from 0 to 4294967295"),
+    "seed of a rule": (
+        ["--rule", "greedy:n_bags=2,random_state=-1"],
+        "random_state is -1, expected a whole number of at least 0",
+    ),
+    "k of all classes": (
+        ["--metric", "top-k-accuracy:k=4"],
+        "top-k-accuracy: k is 4, expected less than the 4 classes",
+    ),
+    "other table": (["--csv", "x.xlsx"], "--csv x.xlsx: expected a file that ends in .csv"),
     "one fold": (["--folds", "1"], "folds is 1, expected at least 2"),
     "val without use": (["--fit-on", "cross", "--val", "x"], "--val has no effect with --fit-on cross"),
     "two outputs": (["--json", "--markdown"], "--json and --markdown exclude one another"),

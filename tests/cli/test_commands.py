@@ -220,6 +220,50 @@ def test_predict_refuses_other_members_and_kinds(write_set, run, tmp_path):
     assert not (tmp_path / "x.npy").exists()
 
 
+def test_predict_and_bench_fit_the_same_rule(write_set, run, tmp_path):
+    home, new = write_set(), write_set("new", val=False, seed=7)
+    document = json.loads(run("bench", home, "--rule", "greedy", "--metric", "log-loss", "--json").out)
+    weights = np.array(document["combiners"][0]["weights"])
+    run("predict", home, "--rule", "greedy", "--metric", "log-loss", "--to", new, "--out", tmp_path / "e.npy")
+    rows = np.stack([np.load(new / f"m{index}.npy").astype(float) for index in range(5)])
+    np.testing.assert_allclose(np.load(tmp_path / "e.npy"), np.tensordot(weights, rows, 1), atol=1e-6)
+
+
+def test_predict_never_overwrites_what_it_reads(write_set, run):
+    home = write_set()
+    before = (home / "labels.npy").read_bytes()
+    result = run("predict", home, "--rule", "mean", "--to", home, "--out", home / "labels.npy")
+    assert result.code == 2
+    assert "is one of the input files, which are never overwritten" in result.err
+    assert (home / "labels.npy").read_bytes() == before
+
+
+def test_predict_refuses_row_weights_without_effect(write_set, run, tmp_path):
+    home = write_set()
+    np.save(tmp_path / "w.npy", np.ones(120))
+    arguments = [
+        "predict",
+        home,
+        "--rule",
+        "mean",
+        "--to",
+        home,
+        "--out",
+        tmp_path / "e.npy",
+        "--weights",
+        tmp_path / "w.npy",
+    ]
+    assert "--weights has no effect: the validation folder has no w.npy" in run(*arguments).err
+
+
+def test_patterns_in_the_command_are_told_without_their_folder(write_set, run):
+    home = write_set(n_members=2)
+    command = json.loads(run("bench", f"{home}/m[0-9].npy", "--json", "--rule", "mean").out)["reproducibility"][
+        "command"
+    ]
+    assert command == "ensembler bench 'm[0-9].npy' --json --rule mean"
+
+
 def test_members_describes_the_set(run):
     text = run("members").out
     assert "9 members, 3,589 rows, 3,589 validation rows, 7 classes." in text

@@ -297,3 +297,8 @@ def test_impossible_parameters(rule, message):
     proba, labels = draw(15)
     with pytest.raises((ParameterError, ValueError), match=message):
         rule.fit(proba, labels)
+
+
+def test_float32_votes_are_counted_in_float64():
+    proba = np.array([[[0.6000001, 0.3999999]], [[0.3999999, 0.6000002]]], dtype=np.float32)
+    assert MajorityVote().fit(proba).predict(proba) == [1]

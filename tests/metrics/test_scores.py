@@ -6,7 +6,7 @@ from sklearn import metrics as theirs
 
 from ensembler.errors import ParameterError, UnknownNameError
 from ensembler.metrics import METRICS, Metric, get_metric
-from ensembler.metrics.confusion import confusion_matrix, recall_per_class
+from ensembler.metrics.confusion import class_counts, recall_per_class
 from tests.conftest import draw
 
 
@@ -90,11 +90,15 @@ def test_absent_classes_do_not_count():
     assert np.isnan(METRICS["roc-auc"](labels, proba))
 
 
-def test_confusion_matrix_is_scikit_learns():
+def test_class_counts_are_the_margins_of_scikit_learns_confusion_matrix():
     proba, labels = draw(4, 3, 100, 5)
     predicted = proba.argmax(-1)
-    expected = [theirs.confusion_matrix(labels, row, labels=range(5)) for row in predicted]
-    np.testing.assert_array_equal(confusion_matrix(labels, predicted, 5), expected)
+    right, true, given = class_counts(labels, predicted, 5)
+    for member, row in enumerate(predicted):
+        matrix = theirs.confusion_matrix(labels, row, labels=range(5))
+        np.testing.assert_array_equal(right[member], np.diag(matrix))
+        np.testing.assert_array_equal(true[member], matrix.sum(axis=1))
+        np.testing.assert_array_equal(given[member], matrix.sum(axis=0))
 
 
 def test_top_k_with_ties_counts_the_earlier_class_first():
