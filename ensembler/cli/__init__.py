@@ -19,6 +19,9 @@ def main() -> None:
     except EnsemblerError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename or 'input or output'}: {error.strerror or error}\n")
+        sys.exit(1)
     except MemoryError:
         sys.stderr.write(
             "error: the predictions do not fit into memory; give fewer members (--only), or float32 files\n"

@@ -26,18 +26,23 @@ Paths = Annotated[
     ),
 ]
 Labels = Annotated[
-    Path | None, typer.Option(help="Labels; by default labels.npy beside the members.", rich_help_panel=INPUT)
+    Path | None,
+    typer.Option(readable=False, help="Labels; by default labels.npy beside the members.", rich_help_panel=INPUT),
 ]
 Val = Annotated[
     Path | None,
     typer.Option(
-        help="Folder with the same members on validation rows; by default val/ beside them.", rich_help_panel=INPUT
+        readable=False,
+        help="Folder with the same members on validation rows; by default val/ beside them.",
+        rich_help_panel=INPUT,
     ),
 ]
 Members = Annotated[
     Path | None,
     typer.Option(
-        help="Class names and member metadata; by default members.json beside the members.", rich_help_panel=INPUT
+        readable=False,
+        help="Class names and member metadata; by default members.json beside the members.",
+        rich_help_panel=INPUT,
     ),
 ]
 Only = Annotated[
@@ -53,11 +58,14 @@ Normalize = Annotated[bool, typer.Option("--normalize", help="Divide each row by
 Weights = Annotated[
     Path | None,
     typer.Option(
-        help="Row weights; a file of the same name in the validation folder weighs its rows.", rich_help_panel=INPUT
+        readable=False,
+        help="Row weights; a file of the same name in the validation folder weighs its rows.",
+        rich_help_panel=INPUT,
     ),
 ]
 Groups = Annotated[
-    Path | None, typer.Option(help="A group for each row; folds never divide a group.", rich_help_panel=INPUT)
+    Path | None,
+    typer.Option(readable=False, help="A group for each row; folds never divide a group.", rich_help_panel=INPUT),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)

@@ -19,7 +19,10 @@ def predict(
     to: Annotated[
         Path,
         typer.Option(
-            metavar="FOLDER", help="Predictions of the same members for the rows to predict.", show_default=False
+            readable=False,
+            metavar="FOLDER",
+            help="Predictions of the same members for the rows to predict.",
+            show_default=False,
         ),
     ],
     out: Annotated[

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from ensembler.errors import FileError
-from ensembler.files import writing
+from ensembler.files import readable, writing
 
 
 def folder() -> Path:
@@ -15,7 +15,9 @@ def folder() -> Path:
 def write_sample(destination: str | Path) -> list[Path]:
     """Copy the bundled set into a new or empty folder, and return what was written."""
     destination = Path(destination)
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+    with readable(destination):
+        taken = destination.exists() and (not destination.is_dir() or any(destination.iterdir()))
+    if taken:
         raise FileError(f"{destination}: is there already, expected a new or empty folder; nothing was written")
     written = []
     for source in sorted(path for path in folder().rglob("*") if path.is_file()):

@@ -1,9 +1,13 @@
 """What a tired user gives: one line that says what to do, exit code 1, nothing written."""
 
 import json
+import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,16 +217,39 @@ def test_bad_input_is_explained(case, write_set, run):
     assert sorted(path for path in home.parent.rglob("*")) == before
 
 
-def test_a_folder_that_may_not_be_read(write_set, run, monkeypatch):
-    home = write_set()
+AS_NOBODY = """
+import os, sys
+import ensembler.comparison, ensembler.loading, ensembler.report.bench, pandas, sklearn.model_selection
+from ensembler.cli import main
+os.setuid(65534)
+main()
+"""
 
-    def refuse(path):
-        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
-    result = run("bench", home)
+def nobody_can_run_python():
+    """Whether root is at work, who can become somebody else, and that one may read Python and the package."""
+    if os.name != "posix" or os.getuid() != 0:
+        return False
+    places = [Path(__file__).resolve(), Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()]
+    return all(folder.stat().st_mode & 0o001 for place in places for folder in place.parents)
+
+
+@pytest.mark.skipif(not nobody_can_run_python(), reason="only root can become somebody who may not read")
+@pytest.mark.parametrize("given", ["{home}", "{home}/*.npy", "{home}/m1.npy"])
+def test_a_folder_that_may_not_be_read(given, write_set):
+    home = write_set(n_members=2)
+    home.chmod(0)
+    command = [sys.executable, "-c", AS_NOBODY, "bench", given.format(home=home)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    home.chmod(0o755)
+    assert done.returncode == 1, done.stderr
+    assert re.fullmatch(r"error: \S+: cannot be read: Permission denied\n", done.stderr)
+
+
+def test_a_name_that_is_too_long(run):
+    result = run("sample", "a" * 300)
     assert result.code == 1
-    assert "cannot be read: Permission denied" in result.err
+    assert "cannot be read: File name too long" in result.err
 
 
 def test_one_member_works_and_says_so(write_set, run):
