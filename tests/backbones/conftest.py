@@ -7,7 +7,12 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra 'backbones' is not installed")
 
+import torch
+
 from backbones.fer2013 import CLASSES, Faces, Split, complete
+
+# One thread, so that small networks do not wait for each other's threads where a core is busy.
+torch.set_num_threads(1)
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "fer2013.csv.gz"
 

@@ -441,5 +441,5 @@ def test_shallow_learns_the_real_data_in_two_epochs(real, tmp_path):
 
     faces = load_faces(real, cache=tmp_path)
     run = Run(tmp_path / "shallow")
-    train(run, config(faces, "shallow", epochs=2, batch_size=128), faces)
+    train(run, config(faces, "shallow", epochs=2, batch_size=128), faces, threads=os.cpu_count())
     assert run.result()["val"]["accuracy"] > 0.40
