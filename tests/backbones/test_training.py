@@ -96,7 +96,21 @@ def environment():
 
 def test_a_killed_process_goes_on_identically(drawn, tmp_path):
     data = write_csv(drawn, tmp_path / "faces.csv")
-    options = ["agrawal", "--data", data, "--epochs", 4, "--batch-size", 32, "--schedule", "onecycle", "--seed", 1]
+    options = [
+        "agrawal",
+        "--data",
+        data,
+        "--epochs",
+        4,
+        "--batch-size",
+        32,
+        "--schedule",
+        "onecycle",
+        "--seed",
+        1,
+        "--threads",
+        1,
+    ]
     process = subprocess.Popen(
         command("train", *options, "--out", tmp_path / "killed"), env=environment(), stderr=subprocess.DEVNULL
     )
