@@ -1,10 +1,12 @@
 """The ``backbones`` command."""
 
 import json
+import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from types import FrameType
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -44,6 +46,13 @@ Patience = Annotated[
 Flip = Annotated[float | None, typer.Option(help="Probability of a horizontal flip (default: 0.5).")]
 Degrees = Annotated[float | None, typer.Option(help="Largest rotation (default: 10).")]
 Shift = Annotated[float | None, typer.Option(help="Largest shift as a share of the side (default: 0.1).")]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="32-true|bf16-mixed",
+        help="bf16-mixed trains nearly twice as fast where the processor has bfloat16 instructions.",
+    ),
+]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, gpu, …: Lightning's accelerators.")]
 Devices = Annotated[str, typer.Option(help="Number of devices, or auto.")]
@@ -94,6 +103,7 @@ def train(
     flip: Flip = None,
     degrees: Degrees = None,
     shift: Shift = None,
+    precision: Precision = None,
     threads: Threads = None,
     accelerator: Accelerator = "auto",
     devices: Devices = "auto",
@@ -120,6 +130,7 @@ def train(
         flip=flip,
         degrees=degrees,
         shift=shift,
+        precision=precision,
     )
     run = Run(out)
     train_run(
@@ -135,11 +146,12 @@ def train(
         for name, words in (("val", "validation"), ("test", "test")):
             if name in result:
                 part = result[name]
-                typer.echo(
-                    f"{words}: {part['accuracy']:.4f} (epoch {result['best_epoch']} of {result['epochs']}), "
-                    f"{part['accuracy_without_twins']:.4f} without {part['twins_of_training_images']} twins of "
-                    "training images"
-                )
+                reached = f"{words}: {part['accuracy']:.4f} (epoch {result['best_epoch']} of {result['epochs']})"
+                # None where every image of the split has a twin among the training images.
+                if part["accuracy_without_twins"] is not None:
+                    twins = f"{part['twins_of_training_images']} twins of training images"
+                    reached += f", {part['accuracy_without_twins']:.4f} without {twins}"
+                typer.echo(reached)
 
 
 @app.command()
@@ -175,6 +187,7 @@ def grid(
     dropout: Dropout = None,
     schedule: Schedule = None,
     patience: Patience = None,
+    precision: Precision = None,
     points: Annotated[int | None, typer.Option(help="Train at most so many points now.")] = None,
     threads: Threads = None,
     cache: Cache = None,
@@ -203,6 +216,7 @@ def grid(
         dropout=dropout,
         schedule=schedule,
         patience=patience,
+        precision=precision,
     )
     results = search(out, base, faces, threads=threads, most_points=points)
     if as_json:
@@ -241,22 +255,33 @@ def recipe(
 ) -> None:
     """Train all members of a recipe (by default the nine of the study), ending in a complete prediction set.
 
-    Killed at any moment, the same command goes on where it was.
+    Killed at any moment, the same command goes on where it was. Several processes may work on one recipe.
     """
     from backbones.fer2013 import load_faces
     from backbones.recipe import BUNDLED, read_recipe, train_recipe
 
     entries = read_recipe(file or BUNDLED)
     faces = load_faces(data, strict=strict, cache=cache)
-    train_recipe(entries, faces, runs, out, flip=flip_averaging, threads=threads)
+    elsewhere = train_recipe(entries, faces, runs, out, flip=flip_averaging, threads=threads)
+    if elsewhere:
+        typer.echo(f"{len(entries) - len(elsewhere)} of {len(entries)} members are in {out}; others train the rest")
+        return
     typer.echo(f"{len(entries)} members are in {out}; try: ensembler bench {out}")
 
 
 MODULES = ("torch", "lightning", "kornia", "optuna", "matplotlib", "torchmetrics", "safetensors", "PIL")
 
 
+def stop(number: int, _: FrameType | None) -> NoReturn:
+    """End on a signal in one sentence, with the exit code that shells expect."""
+    sys.stderr.write("stopped; what was finished is kept, and the same command goes on from there\n")
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run the command line; errors that are meant for users become one line and an exit code."""
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     original = warnings.showwarning
 
     def show(

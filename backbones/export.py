@@ -1,6 +1,10 @@
 """Where backbones meets ensembler: a trained run becomes a member of a prediction set."""
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,29 +54,41 @@ def export(run: Run, faces: Faces, folder: Path, *, flip: bool = False) -> dict[
     twins = find_twins(faces)
     rows = {name: np.flatnonzero(twins.leaked[name]).tolist() for name in ("val", "test")}
     write_text(folder / "twins.json", json.dumps(rows) + "\n")
-    facts = read_facts(folder / FACTS)
-    facts["class_names"] = list(config.class_names)
-    facts["members"][run.name] = {
-        "architecture": config.architecture,
-        "parameters": result["parameters"],
-        "multiply_adds": result["multiply_adds"] * (2 if flip else 1),
-        "flip_averaging": flip,
-        "seed": config.seed,
-        "hyperparameters": {
-            key: value
-            for key, value in config.to_dict().items()
-            if key not in {"architecture", "seed", "class_names", "n_classes", "size", "data_checksum"}
-        },
-        "epochs": result["epochs"],
-        "best_epoch": result["best_epoch"],
-        "val_accuracy": accuracies["val"],
-        "accuracy": accuracies["test"],
-        "data_checksum": config.data_checksum,
-        "versions": result["versions"],
-    }
-    facts["members"] = dict(sorted(facts["members"].items()))
-    write_text(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    with alone_in(folder):
+        facts = read_facts(folder / FACTS)
+        facts["class_names"] = list(config.class_names)
+        facts["members"][run.name] = {
+            "architecture": config.architecture,
+            "parameters": result["parameters"],
+            "multiply_adds": result["multiply_adds"] * (2 if flip else 1),
+            "flip_averaging": flip,
+            "seed": config.seed,
+            "hyperparameters": {
+                key: value
+                for key, value in config.to_dict().items()
+                if key not in {"architecture", "seed", "class_names", "n_classes", "size", "data_checksum"}
+            },
+            "epochs": result["epochs"],
+            "best_epoch": result["best_epoch"],
+            "val_accuracy": accuracies["val"],
+            "accuracy": accuracies["test"],
+            "data_checksum": config.data_checksum,
+            "versions": result["versions"],
+        }
+        facts["members"] = dict(sorted(facts["members"].items()))
+        write_text(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     return accuracies
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is adding a member to the folder's metadata."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def check_labels(path: Path, labels: np.ndarray[Any, np.dtype[np.int64]]) -> None:

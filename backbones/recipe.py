@@ -69,13 +69,22 @@ def train_recipe(
     flip: bool = False,
     threads: int | None = None,
     tell: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
-) -> None:
-    """Train every member that is not finished and export each as soon as it is."""
+) -> list[str]:
+    """Train every member that is not finished and export each as soon as it is.
+
+    Several processes may work on one recipe. Returns the members that others are still training.
+    """
+    elsewhere = []
     for number, entry in enumerate(entries, start=1):
         run = Run(runs / entry.name)
         config = RunConfig.for_faces(entry.architecture, faces, **entry.options)
         if not run.finished:
+            if run.is_locked():
+                tell(f"{number}/{len(entries)} {entry.name}: another process is training it")
+                elsewhere.append(entry.name)
+                continue
             tell(f"{number}/{len(entries)} {entry.name}: training")
         train(run, config, faces, threads=threads)
         accuracies = export(run, faces, out, flip=flip)
         tell(f"{number}/{len(entries)} {entry.name}: validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}")
+    return elsewhere

@@ -50,6 +50,8 @@ class RunConfig:
         Stop when the validation accuracy has not risen for so many epochs.
     flip, degrees, shift : float
         Of the augmentation.
+    precision : "32-true" or "bf16-mixed"
+        Of the training steps, in Lightning's words. Images are augmented, and the network judged, in 32 bits.
     n_classes, size : int
         Of the data.
     class_names : tuple of str
@@ -68,6 +70,7 @@ class RunConfig:
     flip: float = 0.5
     degrees: float = 10.0
     shift: float = 0.1
+    precision: str = "32-true"
     n_classes: int = 7
     size: int = 48
     class_names: tuple[str, ...] = CLASSES
@@ -77,6 +80,8 @@ class RunConfig:
         preset(self.architecture)
         if self.schedule not in ("plateau", "onecycle"):
             raise ConfigurationError(f"schedule is {self.schedule!r}, expected 'plateau' or 'onecycle'")
+        if self.precision not in ("32-true", "bf16-mixed"):
+            raise ConfigurationError(f"precision is {self.precision!r}, expected '32-true' or 'bf16-mixed'")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}, expected at least 1")

@@ -112,7 +112,9 @@ class Classifier(lightning.LightningModule):
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Return the loss of one batch."""
         images, labels = batch
-        logits = self.network(self.augmentation(to_float(images)))
+        with torch.autocast(self.device.type, enabled=False):
+            augmented = self.augmentation(to_float(images))
+        logits = self.network(augmented).float()
         loss = functional.cross_entropy(logits, labels)
         value = loss.item()
         if not math.isfinite(value):
@@ -133,7 +135,8 @@ class Classifier(lightning.LightningModule):
     def validation_step(self, batch: Batch, number: int) -> None:
         """Take up the loss and hits of one batch."""
         images, labels = batch
-        logits = self.network(to_float(images))
+        with torch.autocast(self.device.type, enabled=False):
+            logits = self.network(to_float(images))
         self.val_loss.update(functional.cross_entropy(logits, labels), len(labels))
         self.val_accuracy.update(logits, labels)
 
@@ -332,6 +335,7 @@ def make_trainer(
         callbacks.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     return lightning.Trainer(
         max_epochs=min(config.epochs, stop_after or config.epochs),
+        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
         accelerator=accelerator,
         devices=devices,
         callbacks=callbacks,

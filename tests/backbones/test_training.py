@@ -94,7 +94,10 @@ def environment():
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def test_a_killed_process_goes_on_identically(drawn, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_stopped_process_goes_on_identically(drawn, tmp_path, number, code):
     data = write_csv(drawn, tmp_path / "faces.csv")
     options = [
         "agrawal",
@@ -112,14 +115,17 @@ def test_a_killed_process_goes_on_identically(drawn, tmp_path):
         1,
     ]
     process = subprocess.Popen(
-        command("train", *options, "--out", tmp_path / "killed"), env=environment(), stderr=subprocess.DEVNULL
+        command("train", *options, "--out", tmp_path / "killed"), env=environment(), stderr=subprocess.PIPE, text=True
     )
     log = tmp_path / "killed" / "log.csv"
     deadline = time.monotonic() + 120
     while not log.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in told
+    assert ("stopped; what was finished is kept" in told) == (number != signal.SIGKILL)
     assert len(log.read_text().splitlines()) < 5
     done = subprocess.run(
         command("train", *options, "--out", tmp_path / "killed"), env=environment(), capture_output=True, text=True
@@ -407,6 +413,21 @@ def test_a_recipe_ends_in_a_prediction_set_and_goes_on(tmp_path, drawn):
     assert set(json.loads((tmp_path / "preds" / "twins.json").read_text())) == {"val", "test"}
 
 
+def test_a_recipe_passes_over_what_another_process_trains(tmp_path, drawn):
+    recipe = tmp_path / "two.toml"
+    recipe.write_text(
+        '[defaults]\nschedule = "onecycle"\nepochs = 1\nbatch_size = 32\nprecision = "bf16-mixed"\n'
+        '[[member]]\nname = "agrawal-a"\narchitecture = "agrawal"\n'
+        '[[member]]\nname = "agrawal-b"\narchitecture = "agrawal"\nseed = 2\n'
+    )
+    with Run(tmp_path / "runs" / "agrawal-a").locked():
+        elsewhere = train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", tell=print)
+    assert elsewhere == ["agrawal-a"]
+    assert load_predictions(tmp_path / "preds").names == ("agrawal-b",)
+    facts = json.loads((tmp_path / "preds" / "members.json").read_text())["members"]["agrawal-b"]
+    assert facts["hyperparameters"]["precision"] == "bf16-mixed"
+
+
 def test_the_bundled_recipe_has_three_members_of_each_network():
     entries = read_recipe(BUNDLED)
     assert len(entries) == 9
@@ -436,6 +457,7 @@ def test_bad_recipes(text, message, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"precision": "16"}, "precision is '16', expected '32-true' or 'bf16-mixed'"),
         ({"schedule": "cosine"}, "schedule is 'cosine', expected 'plateau' or 'onecycle'"),
         ({"epochs": 0}, "epochs is 0, expected at least 1"),
         ({"batch_size": 1}, "batch_size is 1, expected at least 2"),
