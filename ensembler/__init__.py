@@ -29,6 +29,7 @@ _HOMES = {
     "Predictions": "predictions",
     "load_predictions": "loading",
     "compare_rules": "comparison",
+    "sweep_subsets": "subsets.sweep",
 }
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "compare_rules",
     "load_predictions",
+    "sweep_subsets",
 ]
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from ensembler.comparison import compare_rules
     from ensembler.loading import load_predictions
     from ensembler.predictions import Predictions
+    from ensembler.subsets.sweep import sweep_subsets
 
 
 def __getattr__(name: str) -> Any:

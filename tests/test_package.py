@@ -27,6 +27,7 @@ PUBLIC = {
     "Predictions",
     "load_predictions",
     "compare_rules",
+    "sweep_subsets",
     "__version__",
 }
 

@@ -9,6 +9,9 @@ from ensembler.combiners.base import AdditiveCombiner, Labels, Values
 from ensembler.metrics.scores import accuracy
 from ensembler.probabilities import Floats, normalise
 
+NEXT_TO_NOTHING = 2.0**-900
+"""Too small to move any sum with a member of some accuracy in it, and exact: a power of two."""
+
 
 @dataclass
 class AccuracyWeightedAverage(AdditiveCombiner):
@@ -38,8 +41,9 @@ class AccuracyWeightedAverage(AdditiveCombiner):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.accuracy_ = accuracy(labels, proba, sample_weight)
-        self._multipliers = self.accuracy_ if self.accuracy_.any() else np.ones(self.n_members_)
-        self.weights_ = normalise(self._multipliers)
+        self.weights_ = normalise(self.accuracy_ if self.accuracy_.any() else np.ones(self.n_members_))
+        # A member that is never right still decides where no other one is there.
+        self._multipliers = np.where(self.accuracy_ > 0, self.accuracy_, NEXT_TO_NOTHING)
 
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the member's probabilities times its accuracy."""

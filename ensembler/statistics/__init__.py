@@ -1,0 +1,1 @@
+"""What is noise and what is not."""

@@ -1,0 +1,1 @@
+"""Every committee of a set of members, exactly."""

@@ -1,0 +1,127 @@
+"""What each member adds to the class scores of each row: all that an exact sweep needs to know of a rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.combiners.base import AdditiveCombiner
+from ensembler.probabilities import Floats
+
+Labels = NDArray[np.int64]
+Values = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+BLOCK_VALUES = 1 << 21
+"""Most float64 values of a block of contributions."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Contributions of M members to the scores of N rows and C classes, computed block by block.
+
+    Parameters
+    ----------
+    proba : (M, N, C)
+    labels : (N,)
+    parts : sequence of (rows, rule)
+        Which fitted rule speaks for which rows: one for all, or one for each fold.
+    """
+
+    proba: Floats
+    labels: Labels
+    parts: Sequence[tuple[Rows, AdditiveCombiner]]
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.proba)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.labels)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.proba.shape[2])
+
+    def take(self, rows: Rows) -> "Contributions":
+        """Return the contributions to some rows, in that order."""
+        place = np.full(self.n_rows, -1)
+        place[rows] = np.arange(len(rows))
+        parts = []
+        for held, rule in self.parts:
+            kept = place[held]
+            parts.append((kept[kept >= 0], rule))
+        return Contributions(self.proba[:, rows], self.labels[rows], parts)
+
+    def blocks(self) -> list[tuple[Rows, AdditiveCombiner]]:
+        """Return all rows in blocks whose contributions fit the memory, each with its rule."""
+        size = max(1, BLOCK_VALUES // (self.n_members * self.n_classes))
+        return [(rows[start : start + size], rule) for rows, rule in self.parts for start in range(0, len(rows), size)]
+
+    def of(self, rows: Rows, rule: AdditiveCombiner) -> Values:
+        """Return what each member adds, (M, n, C) in float64."""
+        return np.stack([rule.contribution(member, self.proba[member, rows]) for member in range(self.n_members)])
+
+
+def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_]:
+    """Say about which rows some committees are right, (S, N); the definition itself, for a few of them.
+
+    Contributions are added to the offset in ascending member order, in float64; the first maximum wins.
+    """
+    right = np.empty((len(committees), data.n_rows), dtype=bool)
+    for rows, rule in data.blocks():
+        added, labels = data.of(rows, rule), data.labels[rows]
+        for position, mask in enumerate(committees):
+            scores = np.empty(added.shape[1:])
+            scores[:] = rule.offset()
+            for member in range(data.n_members):
+                if int(mask) >> member & 1:
+                    scores += added[member]
+            right[position, rows] = scores.argmax(axis=1) == labels
+    return right
+
+
+def undisputed(added: Values, labels: Labels) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say which rows every committee with a member is right about, and which it is wrong about, (n,) each.
+
+    All members prefer the true class to every rival, or the same rival to it, by more than sums can round away.
+    """
+    rows = np.arange(len(labels))
+    margins = added[:, rows, labels][:, :, None] - added
+    margins[:, rows, labels] = np.inf
+    enough = 1e-9 * np.abs(added).max(initial=1e-290)
+    right = (margins > enough).all(axis=(0, 2))
+    margins[:, rows, labels] = 0.0
+    wrong = (margins < -enough).all(axis=0).any(axis=1)
+    return right, wrong
+
+
+def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> NDArray[np.bool_]:
+    """Say about which of a block's rows each of all committees is right, (2^M, n).
+
+    The scores of a committee are those of the committee without its last member, plus that member's contribution:
+    by doubling, every committee costs one addition, and the order of terms is that of the definition.
+    """
+    added, labels = data.of(rows, rule), data.labels[rows]
+    n_members, n_rows, n_classes = added.shape
+    right = np.empty((1 << n_members, n_rows), dtype=bool)
+    for label in np.unique(labels):
+        kept = np.flatnonzero(labels == label)
+        sums = np.empty((n_classes, 1 << n_members, len(kept)))
+        sums[:, 0] = rule.offset()[:, None]
+        for member in range(n_members):
+            width = 1 << member
+            np.add(sums[:, :width], added[member, kept].T[:, None], out=sums[:, width : 2 * width])
+        best = np.ones((1 << n_members, len(kept)), dtype=bool)
+        for rival in range(n_classes):
+            if rival < label:
+                best &= sums[label] > sums[rival]
+            elif rival > label:
+                best &= sums[label] >= sums[rival]
+        right[:, kept] = best
+    return right

@@ -1,0 +1,197 @@
+"""How a rule is evaluated on committees: by contributions where it is additive, else by fitting it again."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.combiners.accuracy_weighted import AccuracyWeightedAverage
+from ensembler.combiners.base import AdditiveCombiner, Combiner, Labels, Values
+from ensembler.combiners.class_weighted import ClassWeightedAverage
+from ensembler.combiners.exponential_weighted import ExponentialWeightedAverage
+from ensembler.combiners.loss_weighted import LossWeightedAverage
+from ensembler.combiners.simple_average import SimpleAverage
+from ensembler.errors import FitWarning, NotApplicableError, UsageError
+from ensembler.fitting import Candidate, candidate
+from ensembler.folds import Folds
+from ensembler.metrics import get_metric
+from ensembler.predictions import Predictions
+from ensembler.probabilities import Floats
+from ensembler.subsets.contributions import Contributions
+from ensembler.subsets.evaluators import (
+    Evaluator,
+    NegativeBrier,
+    NegativeLogLoss,
+    Pooled,
+    Refitted,
+    balanced_accuracy,
+    counts,
+)
+from ensembler.subsets.plan import Plan
+
+METRICS = ("accuracy", "balanced-accuracy", "brier", "log-loss")
+AVERAGES = (SimpleAverage, AccuracyWeightedAverage, LossWeightedAverage)
+FREEZABLE = (ClassWeightedAverage, ExponentialWeightedAverage)
+
+Rows = NDArray[np.intp]
+
+
+@dataclass
+class Frozen(AdditiveCombiner):
+    """A weighted average whose weights were fitted on all members and stay as they are in every committee."""
+
+    fitted_rule: Combiner
+
+    name = "frozen"
+    source = "weights fitted once, on all members"
+
+    def __post_init__(self) -> None:
+        self.n_members_, self.n_classes_ = self.fitted_rule.n_members_, self.fitted_rule.n_classes_
+        self.weights_ = self.fitted_rule.weights_
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        raise NotImplementedError
+
+    def contribution(self, member: int, proba: Floats) -> Values:
+        """Return the member's probabilities times its weight, or its weights by class."""
+        return np.asarray(self.weights_[member] * proba.astype(np.float64))
+
+
+@dataclass
+class Subject:
+    """A rule on its way through the committees of a set.
+
+    ``fitting`` are the rows that weights come from, ``frozen`` says that they are fitted once on all members, ``ready``
+    is a rule that came fitted.
+    """
+
+    one: Candidate
+    fitting: Predictions
+    frozen: bool = False
+    ready: Combiner | None = None
+
+    @property
+    def additive(self) -> bool:
+        """Whether committees are sums of contributions."""
+        return isinstance(self.one.rule, AdditiveCombiner) or self.frozen or self.ready is not None
+
+    def fitted(self, rows: Rows | None) -> AdditiveCombiner:
+        """Return the rule fitted on some of the fitting rows (all, for None), as contributions."""
+        rule = self.ready
+        if rule is None:
+            rule = quietly_fitted(self.one, self.fitting if rows is None else self.fitting.take(rows))
+        return rule if isinstance(rule, AdditiveCombiner) else Frozen(rule)
+
+    def evaluator(
+        self, scored: Predictions, parts: Sequence[tuple[Rows | None, Rows]], metric: str, plan: Plan
+    ) -> Evaluator:
+        """Return what evaluates committees on the scored rows; each part is (rows fitted on, rows spoken for)."""
+        if metric not in METRICS:
+            raise UsageError(f"metric is {metric!r}, expected one of {', '.join(METRICS)}")
+        majority = float(np.bincount(scored.truth).max())
+        if not self.additive:
+            if metric == "brier":
+                raise NotApplicableError("its Brier score is no quadratic form; sweep mean or a weighted average")
+            return self._refitted(scored, parts, metric, plan, majority)
+        spoken = [(held, self.fitted(rows)) for rows, held in parts]
+        if metric in ("accuracy", "balanced-accuracy"):
+            data = Contributions(scored.proba, scored.truth, spoken)
+            return counts(data, plan, majority) if metric == "accuracy" else balanced_accuracy(data, plan)
+        if not all(isinstance(rule, AVERAGES) or rule_weights(rule) is not None for _, rule in spoken):
+            if metric == "brier":
+                raise NotApplicableError("its Brier score is no quadratic form; sweep mean or a weighted average")
+            return self._refitted(scored, parts, metric, plan, majority)
+        kind = NegativeBrier if metric == "brier" else NegativeLogLoss
+        pieces = [kind.of(scored.proba[:, held], scored.truth[held], rule.weights_, plan) for held, rule in spoken]
+        return Pooled(plan, [len(held) / scored.n_samples for held, _ in spoken], pieces, pieces[0].empty)
+
+    def _refitted(
+        self, scored: Predictions, parts: Sequence[tuple[Rows | None, Rows]], metric: str, plan: Plan, majority: float
+    ) -> Refitted:
+        goodness = get_metric(metric)
+
+        def predict(members: list[int]) -> Values | None:
+            proba = np.empty((scored.n_samples, scored.n_classes))
+            for rows, held in parts:
+                fitting = pick_members(self.fitting if rows is None else self.fitting.take(rows), members)
+                one = candidate(self.one.given, fitting)
+                if one.left_out is not None:
+                    return None
+                try:
+                    rule = quietly_fitted(one, fitting)
+                except NotApplicableError:
+                    return None
+                proba[held] = rule.predict_proba(scored.proba[members][:, held], check_input=False)
+            return proba
+
+        def judge(proba: Values) -> float:
+            return float(goodness.goodness(goodness(scored.truth, proba, None)))
+
+        empty = {"accuracy": majority, "log-loss": -float(np.log(scored.n_classes))}
+        chance = 1.0 / len(np.unique(scored.truth))
+        return Refitted(plan, predict, None if metric == "accuracy" else judge, scored.truth, empty.get(metric, chance))
+
+
+def rule_weights(rule: AdditiveCombiner) -> Values | None:
+    """Return the one weight a member that a frozen average has; None for other rules."""
+    return rule.weights_ if isinstance(rule, Frozen) and rule.weights_.ndim == 1 else None
+
+
+def quietly_fitted(one: Candidate, data: Predictions) -> Combiner:
+    """Fit without the warnings of doubtful fits, of which a sweep would give thousands."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        return one.fit(data)
+
+
+def pick_members(data: Predictions, members: list[int]) -> Predictions:
+    """Return the set of some members, by number."""
+    return Predictions(
+        data.proba[members],
+        data.labels,
+        names=[data.names[member] for member in members],
+        class_names=data.class_names,
+        metadata=[data.metadata[member] for member in members],
+        hard=[data.hard[member] for member in members],
+        check_input=False,
+    )
+
+
+def subject(rule: str | Combiner, fitting: Predictions, metric: str, *, freeze: bool) -> Subject:
+    """Bind a rule to the fitting rows.
+
+    Raises
+    ------
+    NotApplicableError
+        The rule cannot run on these predictions, or its weights cannot be frozen.
+    """
+    one = candidate(rule, fitting, metric)
+    if one.left_out is not None:
+        raise NotApplicableError(one.left_out)
+    if isinstance(rule, (*FREEZABLE, AdditiveCombiner)) and hasattr(rule, "n_members_"):
+        return Subject(one, fitting, ready=rule)
+    if freeze and not isinstance(one.rule, (*FREEZABLE, AdditiveCombiner)):
+        raise NotApplicableError("its weights cannot be frozen; those of class- and exponential-weighted can")
+    return Subject(one, fitting, frozen=freeze and isinstance(one.rule, FREEZABLE))
+
+
+def whole(n_rows: int) -> list[tuple[None, Rows]]:
+    """Return the one part that fits on all fitting rows and speaks for all scored rows."""
+    return [(None, np.arange(n_rows))]
+
+
+def crossed(rule: Combiner, folds: Folds, n_rows: int) -> list[tuple[Rows | None, Rows]]:
+    """Return the parts of cross-fitting; one part for a rule that learns nothing.
+
+    Raises
+    ------
+    NotApplicableError
+        The rows cannot be divided.
+    """
+    if not rule.learns:
+        return list(whole(n_rows))
+    if not folds.pairs:
+        raise NotApplicableError(f"cannot be cross-fitted: {folds.note}")
+    return list(folds.pairs)

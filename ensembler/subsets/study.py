@@ -1,0 +1,377 @@
+"""Sweeping committees honestly: fitted and chosen without the scored rows."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ensembler.combiners.base import Combiner
+from ensembler.comparison import DEFAULT_PART, divide, resolve_fit_on
+from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
+from ensembler.folds import Folds, make_folds
+from ensembler.predictions import Predictions
+from ensembler.results import Protocol
+from ensembler.statistics.paired import paired_difference
+from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
+from ensembler.subsets.plan import Plan, make_plan
+from ensembler.subsets.rules import METRICS, Subject, crossed, subject, whole
+from ensembler.subsets.sweep import TABLE_BITS, Committee, Crew, Progress, SubsetSweep, run_sweep, threads
+from ensembler.subsets.tally import Layout
+
+if TYPE_CHECKING:
+    from ensembler.subsets.checkpoint import Store
+
+EXACT_OPTIMISM = 2**13
+"""With so many committees or fewer, the optimism of the best one is computed over all of them."""
+TOP_OPTIMISM = 1000
+REFITTED_BITS, LOG_LOSS_BITS = 4, 12
+
+
+Workers = Callable[[], AbstractContextManager[Crew]]
+"""Starts whoever evaluates shards."""
+
+
+@dataclass
+class Asked:
+    """What is asked of all sweeps of a study."""
+
+    metric: str = "accuracy"
+    sizes: tuple[int, int] | None = None
+    must: tuple[int, ...] = ()
+    top: int = 10
+    shard_bits: int = 0
+    costs: tuple[float, ...] | None = None
+    workers: Workers = threads
+    store: "Store | None" = None
+    progress: Progress | None = None
+
+    def plan(self, n_members: int, *, refitted: bool) -> Plan:
+        """Return the committees, in shards that suit what evaluates them."""
+        low, high = self.sizes or (1, n_members)
+        bits = self.shard_bits or (REFITTED_BITS if refitted else LOG_LOSS_BITS if self.metric == "log-loss" else 0)
+        return make_plan(n_members, low, high, self.must, bits)
+
+    def sweep(
+        self, rule: Subject, scored: Predictions, parts: Sequence[Any], what: str, *, optimistic: bool
+    ) -> SubsetSweep:
+        """Evaluate a rule on all committees that are asked for."""
+        refitted = not rule.additive
+        plan = self.plan(scored.n_members, refitted=refitted)
+        evaluator = rule.evaluator(scored, parts, self.metric, plan)
+        layout = Layout(plan, self.costs)
+        n_shards = sum(1 for _ in plan.shards())
+        keep = len(plan.free) <= TABLE_BITS
+        if not keep and self.metric != "accuracy":
+            raise UsageError(
+                f"{plan.n_places:,} committees by {self.metric} are too many; sweep by accuracy, or fewer members"
+            )
+        show = self.progress
+        with self.workers() as crew:
+            tally, table, missing = run_sweep(
+                evaluator,
+                layout,
+                top=max(self.top, TOP_OPTIMISM),
+                keep=keep,
+                crew=crew,
+                store=self.store,
+                key=what,
+                tick=None if show is None else lambda done: show(done, n_shards, what),
+            )
+        notes = ["the rule cannot run on some committees, which are left out"] if missing else []
+        return SubsetSweep(
+            names=scored.names,
+            rule=rule.one.name,
+            metric=self.metric,
+            plan=plan,
+            n_rows=scored.n_samples,
+            tally=tally,
+            table=table,
+            evaluator=evaluator,
+            optimistic=optimistic,
+            notes=notes,
+        )
+
+
+@dataclass
+class RuleStudy:
+    """One rule on every committee.
+
+    Attributes
+    ----------
+    scored : SubsetSweep
+        On the scored rows.
+    choice : SubsetSweep or None
+        On the fitting rows, cross-fitted: what the committee is chosen by. The scored sweep itself in cross-fitting;
+        None where the rows cannot be divided.
+    chosen, luckiest : Committee or None
+        The best on the fitting rows, and the best on the scored rows, which luck has helped.
+    nested : float or None
+        In cross-fitting: what choosing a committee anew in each fold reaches on the rows of that fold.
+    optimism : BiasCorrected or None
+        What is left of the luckiest when it is chosen anew in every bootstrap sample; for accuracy.
+    optimism_is_bound : bool
+        Whether that was computed over the best committees only, so that the optimism is a lower bound.
+    thrifty : Committee or None
+        The cheapest committee within one standard error of the chosen one on the fitting rows, where costs are known.
+    """
+
+    scored: SubsetSweep
+    choice: SubsetSweep | None
+    chosen: Committee | None
+    luckiest: Committee
+    nested: float | None = None
+    optimism: BiasCorrected | None = None
+    optimism_is_bound: bool = False
+    front: list[tuple[Committee, float]] = field(default_factory=list)
+    thrifty: Committee | None = None
+
+    @property
+    def rule(self) -> str:
+        """The rule's name."""
+        return self.scored.rule
+
+
+@dataclass
+class SubsetStudy:
+    """The result of `study_subsets`."""
+
+    predictions: Predictions
+    scored: Predictions
+    protocol: Protocol
+    metric: str
+    frozen: bool
+    rules: list[RuleStudy]
+    left_out: list[tuple[str, str]]
+    must: tuple[int, ...]
+    costs: tuple[float, ...] | None
+    top: int
+
+
+def study_subsets(
+    predictions: Predictions,
+    rules: Sequence[str | Combiner] = ("mean",),
+    *,
+    metric: str = "accuracy",
+    sizes: tuple[int, int] | None = None,
+    must: Sequence[str] = (),
+    freeze: bool = False,
+    fit_on: str | None = None,
+    folds: int = 5,
+    part: float | None = None,
+    seed: int = 0,
+    top: int = 10,
+    workers: Workers | None = None,
+    store: "Store | None" = None,
+    progress: Progress | None = None,
+) -> SubsetStudy:
+    """Evaluate rules on every committee, choose one without the scored rows, and say how lucky the best one was.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        With labels; without row weights, since right rows are counted.
+    rules : sequence of str or Combiner
+        Additive rules go through the exact kernel; others are fitted again on the members of every committee.
+    metric, sizes, must
+        As in `sweep_subsets`.
+    freeze : bool
+        Fit class- and exponential-weighted once on all members, which makes them additive.
+    fit_on, folds, part, seed
+        As in `compare_rules`.
+    top : int
+        How many of the best committees are listed.
+    workers : callable, optional
+        Starts whoever evaluates shards, see `ensembler.subsets.sweep.threads`, the default.
+    store : Store, optional
+        A checkpoint.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``.
+    """
+    asked = prepare(predictions, metric, sizes, must, top, workers, store, progress)
+    fit_on = resolve_fit_on(fit_on, part, predictions)
+    fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
+    parts = make_folds(fitting.truth, fitting.groups, folds, seed)
+    found, left_out = [], []
+    for rule in rules:
+        try:
+            one = subject(rule, fitting, metric, freeze=freeze)
+            found.append(study_rule(one, scored, parts, fit_on, asked, folds, seed))
+        except NotApplicableError as error:
+            left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
+    return SubsetStudy(
+        predictions,
+        scored,
+        Protocol(
+            fit_on=fit_on,
+            folds=len(parts.pairs) or None,
+            fraction=(DEFAULT_PART if part is None else part) if fit_on == "part" else None,
+            seed=seed,
+            optimistic=fit_on == "test",
+            n_fit=fitting.n_samples,
+            n_scored=scored.n_samples,
+            notes=[parts.note] if parts.note else [],
+        ),
+        metric,
+        freeze,
+        found,
+        left_out,
+        asked.must,
+        asked.costs,
+        top,
+    )
+
+
+def prepare(
+    predictions: Predictions,
+    metric: str,
+    sizes: tuple[int, int] | None,
+    must: Sequence[str | int],
+    top: int,
+    workers: Workers | None,
+    store: "Store | None",
+    progress: Progress | None,
+) -> Asked:
+    """Check what is asked for."""
+    if metric not in METRICS:
+        raise UnknownNameError("metric of a sweep", metric, METRICS)
+    if predictions.any_hard and metric in ("brier", "log-loss"):
+        raise UsageError(f"metric {metric} needs probabilities, and some members are hard labels; sweep by accuracy")
+    weighted = [
+        one for one in (predictions, predictions.validation) if one is not None and one.sample_weight is not None
+    ]
+    if weighted:
+        raise UsageError("a sweep counts right rows and takes no row weights; drop them")
+    if top < 1:
+        raise UsageError(f"top is {top}, expected at least 1")
+    members = []
+    for name in must:
+        if isinstance(name, str) and name not in predictions.names:
+            raise UnknownNameError("member", name, predictions.names)
+        member = predictions.names.index(name) if isinstance(name, str) else int(name)
+        if not 0 <= member < predictions.n_members:
+            raise UsageError(f"member number {member} is not there, expected 0 to {predictions.n_members - 1}")
+        members.append(member)
+    return Asked(
+        metric=metric,
+        sizes=sizes,
+        must=tuple(sorted(set(members))),
+        top=top,
+        costs=member_costs(predictions),
+        workers=workers or threads,
+        store=store,
+        progress=progress,
+    )
+
+
+def member_costs(predictions: Predictions) -> tuple[float, ...] | None:
+    """Return what each member costs, its multiply-adds or else its parameters; None where a member has no figure."""
+    for key in ("cost", "multiply_adds", "parameters"):
+        found = [facts.get(key) for facts in predictions.metadata]
+        if all(isinstance(one, (int, float)) and not isinstance(one, bool) and one > 0 for one in found):
+            return tuple(float(one) for one in found)  # type: ignore[arg-type]
+    return None
+
+
+def study_rule(
+    one: Subject, scored: Predictions, folds: Folds, fit_on: str, asked: Asked, n_folds: int, seed: int
+) -> RuleStudy:
+    """Sweep one rule on the rows it is chosen by and on the scored rows."""
+    fitting, name = one.fitting, one.one.name
+    across = fit_on == "cross"
+    try:
+        inside = crossed(one.one.rule, folds, fitting.n_samples)
+    except NotApplicableError:
+        if across:
+            raise
+        inside = None
+    parts = inside if across else whole(scored.n_samples)
+    assert parts is not None
+    result = asked.sweep(one, scored, parts, f"{name}: scored rows", optimistic=fit_on == "test")
+    choice = None
+    if across:
+        choice = result
+    elif inside is not None:
+        choice = asked.sweep(one, fitting, inside, f"{name}: fitting rows", optimistic=False)
+    chosen = None if choice is None else choice.best()
+    study = RuleStudy(result, choice, chosen, result.best())
+    if across and folds.pairs:
+        study.nested = nested_value(one, folds, asked, n_folds, seed)
+    if asked.metric == "accuracy":
+        study.optimism, study.optimism_is_bound = luck(result, seed)
+        if asked.costs is not None and choice is not None:
+            study.front, study.thrifty = cost_front(choice)
+    return study
+
+
+def nested_value(one: Subject, folds: Folds, asked: Asked, n_folds: int, seed: int) -> float | None:
+    """Choose a committee for each fold by cross-fitting inside the others; return what the choices reach."""
+    data = one.fitting
+    total = 0.0
+    for number, (train, held) in enumerate(folds.pairs, start=1):
+        inner = Subject(one.one, data.take(train), one.frozen, one.ready)
+        parts = make_folds(inner.fitting.truth, inner.fitting.groups, n_folds, seed)
+        try:
+            inside = crossed(one.one.rule, parts, len(train))
+        except NotApplicableError:
+            return None
+        what = f"{one.one.name}: choosing without fold {number}"
+        best = asked.sweep(inner, inner.fitting, inside, what, optimistic=False).best()
+        rest = data.take(held)
+        plan = asked.plan(data.n_members, refitted=not one.additive)
+        value = inner.evaluator(rest, whole(len(held)), asked.metric, plan).values_of([best.mask])[0]
+        total += value if asked.metric == "accuracy" else value * len(held)
+    return float(total / data.n_samples)
+
+
+def luck(sweep: SubsetSweep, seed: int) -> tuple[BiasCorrected, bool]:
+    """Correct the best committee of a sweep for having been picked; over all committees where they are not too many."""
+    n_committees = sweep.plan.n_committees
+    everything = n_committees <= EXACT_OPTIMISM and sweep.table is not None
+    if everything:
+        frame = sweep.to_frame()
+        masks = frame.sort_values(["size", "mask"])["mask"].tolist()
+    else:
+        masks = sweep.tally.top_masks[:TOP_OPTIMISM].tolist()
+        masks.sort(key=lambda mask: (mask.bit_count(), mask))
+    return bias_corrected_best(sweep.evaluator.outcomes(masks), seed=seed), not everything
+
+
+def cost_front(sweep: SubsetSweep) -> tuple[list[tuple[Committee, float]], Committee]:
+    """Return the committees that no cheaper one equals, with their costs, and the cheapest that is as good as the best.
+
+    As good is within one standard error of the paired difference.
+    """
+    tally = sweep.tally
+    front = [
+        (sweep.committee(mask, value), float(cost))
+        for mask, value, cost in zip(
+            tally.front_masks.tolist(), tally.front_values.tolist(), tally.front_costs.tolist(), strict=True
+        )
+    ]
+    best = sweep.best()
+    right = sweep.evaluator.outcomes([best.mask, *(committee.mask for committee, _ in front)])
+    for position, (committee, _) in enumerate(front, start=1):
+        difference, error = paired_difference(right[0], right[position])
+        if difference <= error:
+            return front, committee
+    return front, best
+
+
+def sweep_predictions(
+    data: Predictions,
+    rule: str | Combiner = "mean",
+    *,
+    metric: str = "accuracy",
+    sizes: tuple[int, int] | None = None,
+    must: Sequence[int | str] = (),
+    top: int = 10,
+    n_jobs: int | None = None,
+    shard_bits: int = 0,
+    progress: Progress | None = None,
+) -> SubsetSweep:
+    """Sweep one split of a prediction set, fitting the rule on the same rows unless it comes fitted."""
+    asked = prepare(data, metric, sizes, must, top, lambda: threads(n_jobs), None, progress)
+    asked.shard_bits = shard_bits
+    one = subject(rule, data, metric, freeze=False)
+    optimistic = one.one.rule.learns and one.ready is None
+    return asked.sweep(one, data, whole(data.n_samples), one.one.name, optimistic=optimistic)
