@@ -24,7 +24,7 @@ SECONDS_BETWEEN_WRITES = 2.0
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS sweeps (key TEXT PRIMARY KEY, done INTEGER, missing INTEGER, tally BLOB);
-CREATE TABLE IF NOT EXISTS parts (key TEXT, position INTEGER, part BLOB, PRIMARY KEY (key, position));
+CREATE TABLE IF NOT EXISTS parts (key TEXT, shard INTEGER, part BLOB, PRIMARY KEY (key, shard));
 """
 
 
@@ -50,13 +50,13 @@ class Store:
         row = self.connection.execute("SELECT done, missing, tally FROM sweeps WHERE key = ?", (key,)).fetchone()
         if row is None:
             return State()
-        parts = self.connection.execute("SELECT position, part FROM parts WHERE key = ? ORDER BY position", (key,))
-        return State(row[0], unpack(row[2]), bool(row[1]), [(position, load(part)) for position, part in parts])
+        parts = self.connection.execute("SELECT shard, part FROM parts WHERE key = ?", (key,))
+        return State(row[0], unpack(row[2]), bool(row[1]), [(shard, load(part)) for shard, part in parts])
 
-    def add(self, key: str, state: State, part: NDArray[Any] | None, *, last: bool) -> None:
+    def add(self, key: str, state: State, shard: int, part: NDArray[Any] | None, *, last: bool) -> None:
         """Take up one more shard; it is in the file after some seconds, or at once with the last one."""
         if part is not None:
-            self.connection.execute("INSERT INTO parts VALUES (?, ?, ?)", (key, state.done - 1, dump(part)))
+            self.connection.execute("INSERT INTO parts VALUES (?, ?, ?)", (key, shard, dump(part)))
         if last or time.monotonic() - self.written > SECONDS_BETWEEN_WRITES:
             assert state.tally is not None
             values = (key, state.done, int(state.missing), pack(state.tally))

@@ -157,7 +157,7 @@ Counts = CountsByDoubling | CountsByWalk | CountsOneByOne
 
 def counts(data: Contributions, plan: Plan, empty: float) -> Counts:
     """Return how right rows are counted: in NumPy where that is quicker than starting a compiler."""
-    if data.n_members <= DOUBLING_BITS and plan.n_shards == 1:
+    if data.n_members <= DOUBLING_BITS and plan.prefix_bits == 0:
         return CountsByDoubling(plan, data, empty)
     if plan.shard_bits < LEAST_WALK_BITS:
         return CountsOneByOne(plan, data, empty)

@@ -1,8 +1,9 @@
 """Which committees are asked for, and how they are divided into shards."""
 
+import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ensembler.errors import UsageError
 
@@ -12,6 +13,9 @@ SHARD_BITS = 20
 ONE_SHARD_BITS = 12
 """So many free members or fewer are one shard; more are at least sixteen, for several workers."""
 FEWEST_SHARDS_BITS = 4
+LEAST_SHARD_BITS = 8
+PLACES_A_START = 1 << 14
+"""Starting a shard costs about as much as so many places of it."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +61,26 @@ class Plan:
 
     @property
     def n_shards(self) -> int:
-        """Number of shards, those without a committee of a size asked for included."""
-        return 1 << max(0, len(self.free) - self.shard_bits)
+        """Number of shards with a committee of a size asked for."""
+        bits = self.prefix_bits
+        return sum(math.comb(bits, count) for count in self.prefix_sizes)
 
-    def mask_of_place(self, place: int) -> int:
-        """Return the mask of a committee from the bits of its free members."""
-        mask = self.must_mask
-        for bit, member in enumerate(self.free):
-            if place >> bit & 1:
-                mask |= 1 << member
-        return mask
+    @property
+    def prefix_bits(self) -> int:
+        """Number of free members that are fixed within a shard."""
+        return max(0, len(self.free) - self.shard_bits)
+
+    @property
+    def prefix_sizes(self) -> range:
+        """How many of them a shard may have, so that it has a committee of a size asked for."""
+        fixed, varying = len(self.must), min(self.shard_bits, len(self.free))
+        return range(max(0, self.size_min - fixed - varying), min(self.prefix_bits, self.size_max - fixed) + 1)
 
     def shards(self) -> Iterator[int]:
-        """Yield the shards with a committee of a size asked for, in order."""
-        for shard in range(self.n_shards):
-            fixed = len(self.must) + shard.bit_count()
-            if fixed <= self.size_max and fixed + min(self.shard_bits, len(self.free)) >= self.size_min:
-                yield shard
+        """Yield the shards with a committee of a size asked for, by the number of members that they fix."""
+        for count in self.prefix_sizes:
+            for bits in itertools.combinations(range(self.prefix_bits), count):
+                yield sum(1 << bit for bit in bits)
 
 
 def make_plan(
@@ -99,6 +106,10 @@ def make_plan(
     if len(must) > size_max:
         raise UsageError(f"{len(must)} members must be in, and a committee has at most {size_max}")
     free = n_members - len(must)
-    if not shard_bits:
-        shard_bits = free if free <= ONE_SHARD_BITS else min(SHARD_BITS, free - FEWEST_SHARDS_BITS)
-    return Plan(n_members, size_min, size_max, tuple(sorted(must)), min(shard_bits, free))
+    most = shard_bits or (free if free <= ONE_SHARD_BITS else min(SHARD_BITS, free - FEWEST_SHARDS_BITS))
+    plan = Plan(n_members, size_min, size_max, tuple(sorted(must)), min(most, free))
+    if shard_bits or free <= ONE_SHARD_BITS:
+        return plan
+    # Narrow sizes leave large shards nearly empty.
+    smaller = [replace(plan, shard_bits=bits) for bits in range(LEAST_SHARD_BITS, plan.shard_bits)]
+    return min([plan, *smaller], key=lambda one: one.n_shards * (PLACES_A_START + (1 << one.shard_bits)))

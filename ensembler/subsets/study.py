@@ -1,5 +1,6 @@
 """Sweeping committees honestly: fitted and chosen without the scored rows."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,11 +25,25 @@ if TYPE_CHECKING:
 EXACT_OPTIMISM = 2**13
 """With so many committees or fewer, the optimism of the best one is computed over all of them."""
 TOP_OPTIMISM = 1000
+MANY_REFITS, MANY_COMMITTEES = 256, 2**25
+"""From so many committees on, a rule's cost is told before it is paid."""
 REFITTED_BITS, LOG_LOSS_BITS = 4, 12
 
 
+AccuracyOf = Callable[[Sequence[int]], list[float]]
 Workers = Callable[[], AbstractContextManager[Crew]]
 """Starts whoever evaluates shards."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a rule is about to cost: seconds on one core, and committees of how many members."""
+
+    rule: str
+    n_committees: int
+    n_members: int
+    core_seconds: float
+    refitted: bool
 
 
 @dataclass
@@ -44,6 +59,7 @@ class Asked:
     workers: Workers = threads
     store: "Store | None" = None
     progress: Progress | None = None
+    before: "Callable[[Estimate], None] | None" = None
 
     def plan(self, n_members: int, *, refitted: bool) -> Plan:
         """Return the committees, in shards that suit what evaluates them."""
@@ -59,7 +75,6 @@ class Asked:
         plan = self.plan(scored.n_members, refitted=refitted)
         evaluator = rule.evaluator(scored, parts, self.metric, plan)
         layout = Layout(plan, self.costs)
-        n_shards = sum(1 for _ in plan.shards())
         keep = len(plan.free) <= TABLE_BITS
         if not keep and self.metric != "accuracy":
             raise UsageError(
@@ -75,7 +90,7 @@ class Asked:
                 crew=crew,
                 store=self.store,
                 key=what,
-                tick=None if show is None else lambda done: show(done, n_shards, what),
+                tick=None if show is None else lambda done: show(done, plan.n_shards, what),
             )
         notes = ["the rule cannot run on some committees, which are left out"] if missing else []
         return SubsetSweep(
@@ -105,6 +120,8 @@ class RuleStudy:
         None where the rows cannot be divided.
     chosen, luckiest : Committee or None
         The best on the fitting rows, and the best on the scored rows, which luck has helped.
+    accuracy, val_accuracy : callable
+        From masks to accuracies on the scored rows, and on the rows the committee is chosen by.
     nested : float or None
         In cross-fitting: what choosing a committee anew in each fold reaches on the rows of that fold.
     optimism : BiasCorrected or None
@@ -119,6 +136,8 @@ class RuleStudy:
     choice: SubsetSweep | None
     chosen: Committee | None
     luckiest: Committee
+    accuracy: AccuracyOf
+    val_accuracy: AccuracyOf
     nested: float | None = None
     optimism: BiasCorrected | None = None
     optimism_is_bound: bool = False
@@ -144,6 +163,7 @@ class SubsetStudy:
     left_out: list[tuple[str, str]]
     must: tuple[int, ...]
     costs: tuple[float, ...] | None
+    cost_unit: str | None
     top: int
 
 
@@ -163,6 +183,7 @@ def study_subsets(
     workers: Workers | None = None,
     store: "Store | None" = None,
     progress: Progress | None = None,
+    before: Callable[[Estimate], None] | None = None,
 ) -> SubsetStudy:
     """Evaluate rules on every committee, choose one without the scored rows, and say how lucky the best one was.
 
@@ -186,8 +207,23 @@ def study_subsets(
         A checkpoint.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
+    before : callable, optional
+        Called with an `Estimate` before a rule that is refitted, or that has very many committees; what it raises ends
+        the study.
+
+    Returns
+    -------
+    SubsetStudy
+
+    Raises
+    ------
+    UsageError
+        Sizes, members, metrics or protocols that do not exist; row weights.
+    DataError
+        There are no labels, or no validation rows where they are asked for.
     """
     asked = prepare(predictions, metric, sizes, must, top, workers, store, progress)
+    asked.before = before
     fit_on = resolve_fit_on(fit_on, part, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
@@ -217,6 +253,7 @@ def study_subsets(
         left_out,
         asked.must,
         asked.costs,
+        member_costs(predictions)[0],
         top,
     )
 
@@ -256,20 +293,21 @@ def prepare(
         sizes=sizes,
         must=tuple(sorted(set(members))),
         top=top,
-        costs=member_costs(predictions),
+        costs=member_costs(predictions)[1],
         workers=workers or threads,
         store=store,
         progress=progress,
     )
 
 
-def member_costs(predictions: Predictions) -> tuple[float, ...] | None:
-    """Return what each member costs, its multiply-adds or else its parameters; None where a member has no figure."""
+def member_costs(predictions: Predictions) -> tuple[str | None, tuple[float, ...] | None]:
+    """Return what each member costs and in what; nothing where the metadata of a member has no figure."""
     for key in ("cost", "multiply_adds", "parameters"):
         found = [facts.get(key) for facts in predictions.metadata]
-        if all(isinstance(one, (int, float)) and not isinstance(one, bool) and one > 0 for one in found):
-            return tuple(float(one) for one in found)  # type: ignore[arg-type]
-    return None
+        known = [float(one) for one in found if isinstance(one, (int, float)) and not isinstance(one, bool) and one > 0]
+        if len(known) == len(found):
+            return key.replace("_", "-"), tuple(known)
+    return None, None
 
 
 def study_rule(
@@ -286,6 +324,8 @@ def study_rule(
         inside = None
     parts = inside if across else whole(scored.n_samples)
     assert parts is not None
+    if asked.before is not None:
+        tell_cost(one, scored, parts, inside, asked, across=across, n_folds=n_folds)
     result = asked.sweep(one, scored, parts, f"{name}: scored rows", optimistic=fit_on == "test")
     choice = None
     if across:
@@ -293,7 +333,14 @@ def study_rule(
     elif inside is not None:
         choice = asked.sweep(one, fitting, inside, f"{name}: fitting rows", optimistic=False)
     chosen = None if choice is None else choice.best()
-    study = RuleStudy(result, choice, chosen, result.best())
+    study = RuleStudy(
+        result,
+        choice,
+        chosen,
+        result.best(),
+        accuracy_of(one, scored, parts, result),
+        accuracy_of(one, fitting, inside, choice),
+    )
     if across and folds.pairs:
         study.nested = nested_value(one, folds, asked, n_folds, seed)
     if asked.metric == "accuracy":
@@ -301,6 +348,51 @@ def study_rule(
         if asked.costs is not None and choice is not None:
             study.front, study.thrifty = cost_front(choice)
     return study
+
+
+def tell_cost(
+    one: Subject,
+    scored: Predictions,
+    parts: Sequence[Any],
+    inside: Sequence[Any] | None,
+    asked: Asked,
+    *,
+    across: bool,
+    n_folds: int,
+) -> None:
+    """Time a shard from the middle and say what all sweeps of a rule will cost, where that can be much."""
+    plan = asked.plan(scored.n_members, refitted=not one.additive)
+    refitted = not one.additive
+    if asked.before is None or plan.n_committees < (MANY_REFITS if refitted else MANY_COMMITTEES):
+        return
+    evaluator = one.evaluator(scored, parts, asked.metric, plan)
+    middle = next(
+        shard for shard in plan.shards() if shard.bit_count() >= plan.prefix_sizes[len(plan.prefix_sizes) // 2]
+    )
+    if not refitted:
+        evaluator.values(middle)  # The first call compiles.
+    started = time.perf_counter()
+    evaluator.values(middle)
+    seconds = (time.perf_counter() - started) * plan.n_shards
+    # Sweeps beside the one on the scored rows: on the fitting rows, or inside the complement of each fold.
+    fits = len(inside) if refitted and inside is not None else 1
+    rows = one.fitting.n_samples / scored.n_samples
+    seconds *= 1 + (fits * rows if not across else n_folds * (1 - 1 / n_folds))
+    asked.before(Estimate(one.one.name, plan.n_committees, plan.n_members, seconds, refitted))
+
+
+def accuracy_of(one: Subject, rows: Predictions, parts: Sequence[Any] | None, sweep: SubsetSweep | None) -> AccuracyOf:
+    """Return what gives the accuracies of some committees: the sweep itself, or an evaluation of its own."""
+    if sweep is not None and sweep.metric == "accuracy":
+        return sweep.value_of
+
+    def accuracy(masks: Sequence[int]) -> list[float]:
+        if sweep is None or parts is None:
+            return [float("nan")] * len(masks)
+        found = one.evaluator(rows, parts, "accuracy", sweep.plan).values_of(masks)
+        return [float(value) / rows.n_samples for value in found]
+
+    return accuracy
 
 
 def nested_value(one: Subject, folds: Folds, asked: Asked, n_folds: int, seed: int) -> float | None:

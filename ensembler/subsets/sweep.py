@@ -1,5 +1,6 @@
 """Sweeping every committee of a set on one split, and what can be asked of the result."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -341,42 +342,42 @@ def run_sweep(
     from ensembler.subsets.checkpoint import State
 
     plan = layout.plan
-    shards = list(plan.shards())
     state = State() if store is None else store.read(key)
     table: NDArray[Any] | None = None
     if keep:
         counted = evaluator.n_rows is not None
         table = np.full(plan.n_places, -1 if counted else np.nan, dtype=np.int32 if counted else np.float64)
-        for position, part in state.parts:
-            put(table, part, shards[position])
+        for shard, part in state.parts:
+            put(table, part, shard)
         state.parts = []
-    waiting: deque[Future[Any]] = deque()
+    waiting: deque[tuple[int, Future[Any]]] = deque()
 
     def take() -> None:
-        tally, part, missing = waiting.popleft().result()
+        shard, future = waiting.popleft()
+        tally, part, missing = future.result()
         if table is not None:
-            put(table, part, shards[state.done])
+            put(table, part, shard)
         state.tally = tally if state.tally is None else state.tally.merge(tally)
         state.missing |= missing
         state.done += 1
         if store is not None:
-            store.add(key, state, part, last=state.done == len(shards))
+            store.add(key, state, shard, part, last=state.done == plan.n_shards)
         if tick is not None:
             tick(state.done)
 
     if tick is not None:
         tick(state.done)
-    if state.done < len(shards):
+    if state.done < plan.n_shards:
         shared = crew.share((evaluator, layout))
         try:
-            for shard in shards[state.done :]:
-                waiting.append(crew.executor.submit(one_shard, shared, shard, top, keep))
+            for shard in itertools.islice(plan.shards(), state.done, None):
+                waiting.append((shard, crew.executor.submit(one_shard, shared, shard, top, keep)))
                 if len(waiting) >= crew.n_waiting:
                     take()
             while waiting:
                 take()
         finally:
-            for future in waiting:
+            for _, future in waiting:
                 future.cancel()
     assert state.tally is not None
     return state.tally, table, state.missing

@@ -1,0 +1,110 @@
+"""Figures fit for a paper, drawn by matplotlib without a display."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import UsageError
+from ensembler.files import writing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+# Okabe & Ito's colours, told apart by people who see few of them; marks differ in shape too.
+GREY, BLUE, ORANGE, GREEN = "#9aa5b1", "#0072b2", "#d55e00", "#009e73"
+
+
+@dataclass(frozen=True)
+class SizeDensity:
+    """The committees of one size: values on a grid and how many committees are at each."""
+
+    size: int
+    values: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A committee that is pointed out."""
+
+    label: str
+    size: int
+    value: float
+
+
+def draw_sizes(
+    densities: Sequence[SizeDensity], best: Sequence[Mark], marks: Sequence[Mark], metric: str, title: str
+) -> "Figure":
+    """Draw a metric against committee size: every committee as density, the best of each size, and some marks."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for density in densities:
+        share = density.numbers / density.numbers.max()
+        if len(density.values) == 1:
+            axes.plot(
+                [density.size - 0.18, density.size + 0.18], [density.values[0]] * 2, color=GREY, linewidth=1.5, zorder=1
+            )
+            continue
+        axes.fill_betweenx(
+            density.values,
+            density.size - 0.42 * share,
+            density.size + 0.42 * share,
+            color=GREY,
+            alpha=0.55,
+            linewidth=0.4,
+            zorder=1,
+        )
+    axes.plot(
+        [mark.size for mark in best],
+        [mark.value for mark in best],
+        color="0.25",
+        linewidth=0.9,
+        marker=".",
+        markersize=4,
+        zorder=2,
+        label="best of each size",
+    )
+    for mark, (color, shape) in zip(marks, ((ORANGE, "*"), (BLUE, "^"), (GREEN, "s")), strict=False):
+        axes.plot(
+            [mark.size],
+            [mark.value],
+            linestyle="none",
+            marker=shape,
+            markersize=11 if shape == "*" else 7,
+            markeredgecolor="white",
+            color=color,
+            zorder=3,
+            label=f"{mark.label}: {mark.value:.4f}",
+        )
+    axes.set_xlabel("members of the committee")
+    axes.set_ylabel(metric)
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="best")
+    return figure
+
+
+def check_format(path: Path) -> None:
+    """Refuse file names that do not end in a known format."""
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise UsageError(f"{path.name or '(nothing)'}: expected a figure that ends in .png, .svg or .pdf")
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as a whole; SVG keeps its text as text. The same figure gives the same bytes."""
+    import matplotlib as mpl
+
+    check_format(path)
+    kind = path.suffix.removeprefix(".")
+    facts = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ensembler"}), writing(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=200, metadata=facts)

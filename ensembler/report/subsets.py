@@ -1,0 +1,234 @@
+"""What ``ensembler subsets`` says, from the plain values of a study."""
+
+from typing import Any
+
+import numpy as np
+
+from ensembler.report.figures import Mark, SizeDensity
+from ensembler.report.tables import Document, Table, number
+from ensembler.subsets.describe import natural
+from ensembler.subsets.study import RuleStudy
+from ensembler.subsets.tally import popcounts
+
+CHOSEN, LUCKIEST = "★", "†"
+MOST_NAMES = 60
+DENSITY_BINS = 80
+
+
+def subsets_document(found: dict[str, Any]) -> Document:
+    """Arrange a described study for reading."""
+    parts: list[Table | str] = [introduction(found)]
+    for rule in found["rules"]:
+        parts += [best_table(rule, found), size_table(rule, found)]
+        if rule["members"] is not None:
+            parts.append(members_table(rule, found))
+        if rule["regret"] is not None and len(rule["regret"]) > 1:
+            parts.append(regret_table(rule, found))
+        if rule["cost"] is not None:
+            parts.append(cost_table(rule))
+        parts.append(conclusion(rule, found))
+    parts += [f"Left out: {one['name']}: {one['reason']}" for one in found["left_out"]]
+    return Document(parts)
+
+
+def introduction(found: dict[str, Any]) -> str:
+    """Say what was swept, what was fitted where, and how a committee is chosen."""
+    protocol = found["protocol"]
+    text = f"{len(found['members'])} members, {found['n_classes']} classes. "
+    folds = f"{protocol['folds']}-fold cross-fitting (seed {protocol['seed']})" if protocol["folds"] else "no folds"
+    match protocol["fit_on"]:
+        case "val":
+            text += (
+                f"Committees are chosen on {protocol['n_fit']:,} validation rows (weights by {folds} inside them) and "
+                f"scored on {protocol['n_scored']:,} others."
+            )
+        case "part":
+            text += (
+                f"Committees are chosen on {protocol['n_fit']:,} of the rows and scored on {protocol['n_scored']:,}."
+            )
+        case "cross":
+            text += f"Weights by {folds}; committees are chosen and scored on the same {protocol['n_scored']:,} rows."
+        case _:
+            text += f"OPTIMISTIC: fitted on the {protocol['n_scored']:,} rows that are scored."
+    if found["must"]:
+        text += f" Every committee has {', '.join(found['must'])}."
+    if found["weights_frozen"]:
+        text += " Weights are fitted once, on all members, and stay as they are in every committee."
+    return text + "".join(f" Note: {note}." for note in protocol["notes"])
+
+
+def short(members: list[str], total: int, names: list[str] | None = None) -> str:
+    """Name the members of a committee, or those that are missing where that is shorter."""
+    text = ", ".join(members)
+    if names is not None and len(members) == total:
+        return "all"
+    if names is not None and len(members) > total - len(members) + 1:
+        return "all but " + ", ".join(name for name in names if name not in members)
+    return text
+
+
+def best_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
+    """Show the best committees in the order of the rows they are chosen by."""
+    names, metric = found["members"], found["metric"]
+    chosen = rule["chosen"] and rule["chosen"]["mask"]
+    lucky = rule["luckiest"]["mask"]
+    listed = list(rule["best"])
+    if lucky not in [entry["mask"] for entry in listed]:
+        listed.append(rule["luckiest"])
+    if rule["whole"] is not None and rule["whole"]["mask"] not in [entry["mask"] for entry in listed]:
+        listed.append(rule["whole"])
+    inside = any(entry["val_accuracy"] is not None for entry in listed)
+    rows = []
+    for entry in listed:
+        marks = (CHOSEN if entry["mask"] == chosen else "") + (LUCKIEST if entry["mask"] == lucky else "")
+        cells = [marks, short(entry["members"], len(names), names), str(entry["size"])]
+        if metric != "accuracy":
+            cells += [number(entry["val_value"])] * inside + [number(entry["value"])]
+        cells += [number(entry["val_accuracy"])] * inside + [number(entry["accuracy"])]
+        rows.append(cells)
+    headers = ["", "committee", "size"]
+    if metric != "accuracy":
+        headers += [f"{metric}\nto choose"] * inside + [metric]
+    headers += ["acc.\nto choose"] * inside + ["accuracy"]
+    title = f"Best committees of {rule['n_subsets']:,}: {rule['rule']}"
+    title += " (optimistic)" if rule["optimistic"] else ""
+    strong = [row for row, entry in enumerate(listed) if entry["mask"] == chosen]
+    notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
+    if not inside and rule["nested"] is not None:
+        notes = [f"{CHOSEN} best   {LUCKIEST} luckiest; on the same rows, so the best one is also the luckiest"]
+    return Table(title, headers, rows, [*notes, *rule["notes"]], left=(0, 1), strong=strong)
+
+
+def size_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
+    """Show how size pays on the scored rows."""
+    names = found["members"]
+    rows = [
+        [
+            str(one["size"]),
+            f"{one['n_subsets']:,}",
+            number(one["worst"]),
+            number(one["median"]),
+            number(one["best"]),
+            short(one["members"], len(names), names),
+        ]
+        for one in rule["by_size"]
+    ]
+    headers = ["size", "committees", "worst", "median", "best", "the best of that size, on the scored rows"]
+    return Table(f"How size pays: {rule['rule']}, {found['metric']} on the scored rows", headers, rows, left=(5,))
+
+
+def members_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
+    """Show what each member is worth, most first."""
+    effects = rule["effects"]
+    ranked = sorted(rule["members"], key=lambda member: -member["shapley"])
+    rows = [
+        [
+            member["name"],
+            number(member["alone"]),
+            number(member["shapley"], sign=True),
+            number(member["banzhaf"], sign=True),
+            number(member["helped"], 3),
+            number(member["hurt"], 3),
+            number(member["mean_effect"], sign=True),
+        ]
+        for member in ranked
+    ]
+    signed = " (sign turned: more is better)" if found["metric"] in ("brier", "log-loss") else ""
+    nobody = number(effects["no_member"])
+    notes = [
+        f"Shapley values add up to {found['metric']} of all members minus {nobody} of none{signed}",
+        f"adding a member to a committee helped in {number(effects['helped_at_all'], 3)} of all cases",
+    ]
+    if effects["sampled"]:
+        error = max(member["standard_error"] for member in rule["members"])
+        notes.append(f"helped and hurt are from {effects['n_pairs']:,} sampled pairs, standard error up to {error:.4f}")
+    headers = ["member", "alone", "Shapley", "Banzhaf", "helped", "hurt", "mean\neffect"]
+    return Table(f"What each member is worth: {rule['rule']}", headers, rows, notes)
+
+
+def regret_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
+    """Show how far shortcuts stay behind the optimum of each size."""
+    signed = found["metric"]
+    rows = [
+        [
+            str(one["size"]),
+            number(natural(one["optimum"], signed)),
+            *(number(one[key]) for key in ("forward", "backward", "top_k")),
+        ]
+        for one in rule["regret"]
+    ]
+    title = f"Shortcuts: {rule['rule']}"
+    notes = ["by how much each shortcut stays behind the best committee of the size, on the rows to choose by"]
+    return Table(title, ["size", "optimum", "greedy\nforward", "greedy\nbackward", "top k"], rows, notes, left=())
+
+
+def cost_table(rule: dict[str, Any]) -> Table:
+    """Show the committees that no cheaper one equals."""
+    cost = rule["cost"]
+    rows = [
+        [
+            "→" if entry["mask"] == cost["thrifty"]["mask"] else "",
+            f"{entry['cost']:,.0f}",
+            number(entry["val_accuracy"]),
+            number(entry["accuracy"]),
+            ", ".join(entry["members"]),
+        ]
+        for entry in cost["front"]
+    ]
+    notes = [
+        "→ the cheapest within one standard error (of the paired difference) of the best, on the rows to choose by"
+    ]
+    headers = ["", cost["unit"], "acc.\nto choose", "accuracy", "committee"]
+    return Table(f"Cost against accuracy: {rule['rule']}", headers, rows, notes, left=(0, 4))
+
+
+def conclusion(rule: dict[str, Any], found: dict[str, Any]) -> str:
+    """Say which committee to use and how lucky the best one was."""
+    chosen, lucky, metric = rule["chosen"], rule["luckiest"], found["metric"]
+    key = "accuracy" if metric == "accuracy" else "value"
+    if chosen is None:
+        text = f"{rule['rule']}: no committee could be chosen without the scored rows."
+    else:
+        names = short(chosen["members"], len(found["members"]), found["members"])
+        text = f"{rule['rule']}: use {names} ({chosen['size']} members): {metric} {number(chosen[key])}."
+        if rule["whole"] is not None:
+            text += f" All members together reach {number(rule['whole'][key])}."
+    if rule["nested"] is not None:
+        text += f" Choosing a committee anew in each fold reached {number(rule['nested'])}: the honest figure."
+    if rule["optimism"] is not None:
+        bound = "at least " if rule["optimism"]["lower_bound"] else ""
+        text += (
+            f" The luckiest has {number(lucky[key])}, of which {bound}{number(rule['optimism']['optimism'])} is luck "
+            f"(bootstrap bias correction leaves {number(rule['optimism']['corrected'])})."
+        )
+    return text
+
+
+def size_densities(one: RuleStudy) -> list[SizeDensity]:
+    """Return how the values of the committees of each size are spread, in the metric's own direction."""
+    sweep = one.scored
+    found = []
+    for size in sweep.by_size():
+        if sweep.tally.histogram is not None:
+            row = sweep.tally.histogram[size.size]
+            places = np.flatnonzero(row)
+            values, numbers = places / sweep.unit, row[places]
+        else:
+            assert sweep.table is not None
+            sizes = popcounts(len(sweep.plan.free)) + len(sweep.plan.must)
+            kept = sweep.table[(sizes == size.size) & sweep.there]
+            values, numbers = np.unique(kept, return_counts=True)
+        if len(values) > DENSITY_BINS // 4:
+            numbers, edges = np.histogram(values, bins=DENSITY_BINS, weights=numbers)
+            values = (edges[1:] + edges[:-1]) / 2
+        values = np.array([natural(value, sweep.metric) for value in values])
+        found.append(SizeDensity(size.size, values, np.asarray(numbers)))
+    return found
+
+
+def size_marks(rule: dict[str, Any], metric: str) -> tuple[list[Mark], list[Mark]]:
+    """Return the best of each size, and the chosen, the luckiest and the whole committee."""
+    key = "accuracy" if metric == "accuracy" else "value"
+    best = [Mark("", one["size"], one["best"]) for one in rule["by_size"]]
+    named = [("chosen", rule["chosen"]), ("luckiest", rule["luckiest"]), ("all members", rule["whole"])]
+    return best, [Mark(label, entry["size"], entry[key]) for label, entry in named if entry is not None]

@@ -1,0 +1,46 @@
+"""Shards on the workers of a Dask cluster, through Dask's own executor."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ensembler.errors import EnsemblerError, UsageError
+from ensembler.subsets.sweep import Crew
+
+SECONDS_TO_CONNECT = 15
+TASKS_A_THREAD = 4
+
+
+class ClusterError(EnsemblerError):
+    """A cluster cannot be reached, or has no workers."""
+
+
+@contextmanager
+def dask_workers(address: str) -> Iterator[Crew]:
+    """Give the workers of a running scheduler, ``HOST:PORT``. A worker that dies is replaced by the others.
+
+    The workers need the same versions of ensembler and numba as this process.
+
+    Raises
+    ------
+    ClusterError
+        There is no scheduler at that address, or it has no workers.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise UsageError("--backend dask needs dask; pip install 'ensembler-bench[distributed]'") from error
+    try:
+        client = Client(address, timeout=SECONDS_TO_CONNECT)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"no Dask scheduler answers at {address} ({error}); start one, or drop --scheduler"
+        ) from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise ClusterError(f"the Dask scheduler at {address} has no workers; start some")
+        yield Crew(
+            client.get_executor(pure=False),
+            TASKS_A_THREAD * threads,
+            lambda value: client.scatter(value, broadcast=True, hash=False),
+        )
