@@ -14,7 +14,7 @@ def describe() -> dict[str, Any]:
     if cpuinfo.exists():
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    packages = ("ensembler-bench", "numpy", "scipy", "scikit-learn", "pandas", "typer")
+    packages = ("ensembler-bench", "numba", "numpy", "scipy", "scikit-learn", "pandas", "typer")
     return {
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

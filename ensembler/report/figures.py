@@ -21,11 +21,12 @@ GREY, BLUE, ORANGE, GREEN = "#9aa5b1", "#0072b2", "#d55e00", "#009e73"
 
 @dataclass(frozen=True)
 class SizeDensity:
-    """The committees of one size: values on a grid and how many committees are at each."""
+    """The committees of one size: how many are at each value, or in each bin around it where ``binned``."""
 
     size: int
     values: NDArray[np.float64]
     numbers: NDArray[np.int64]
+    binned: bool
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,12 @@ def draw_sizes(
     figure = Figure(figsize=(7.0, 4.0), layout="constrained")
     axes = figure.subplots()
     for density in densities:
-        share = density.numbers / density.numbers.max()
-        if len(density.values) == 1:
-            axes.plot(
-                [density.size - 0.18, density.size + 0.18], [density.values[0]] * 2, color=GREY, linewidth=1.5, zorder=1
-            )
-            continue
-        axes.fill_betweenx(
-            density.values,
-            density.size - 0.42 * share,
-            density.size + 0.42 * share,
-            color=GREY,
-            alpha=0.55,
-            linewidth=0.4,
-            zorder=1,
-        )
+        half = 0.42 * density.numbers / density.numbers.max()
+        left, right = density.size - half, density.size + half
+        if density.binned:
+            axes.fill_betweenx(density.values, left, right, color=GREY, alpha=0.55, linewidth=0.4, zorder=1)
+        else:
+            axes.hlines(density.values, left, right, color=GREY, linewidth=1.0, zorder=1)
     axes.plot(
         [mark.size for mark in best],
         [mark.value for mark in best],

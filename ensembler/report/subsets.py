@@ -11,8 +11,9 @@ from ensembler.subsets.study import RuleStudy
 from ensembler.subsets.tally import popcounts
 
 CHOSEN, LUCKIEST = "★", "†"
-MOST_NAMES = 60
-DENSITY_BINS = 80
+DENSITY_BINS = 60
+MOST_LINES = 200
+"""Fewer committees of a size are drawn as lines, more as density."""
 
 
 def subsets_document(found: dict[str, Any]) -> Document:
@@ -218,11 +219,15 @@ def size_densities(one: RuleStudy) -> list[SizeDensity]:
             sizes = popcounts(len(sweep.plan.free)) + len(sweep.plan.must)
             kept = sweep.table[(sizes == size.size) & sweep.there]
             values, numbers = np.unique(kept, return_counts=True)
-        if len(values) > DENSITY_BINS // 4:
-            numbers, edges = np.histogram(values, bins=DENSITY_BINS, weights=numbers)
+        binned = bool(numbers.sum() > MOST_LINES and len(values) > 1)
+        if binned:
+            # An empty bin at each end closes the shape.
+            step = (values.max() - values.min()) / DENSITY_BINS
+            edges = np.linspace(values.min() - step, values.max() + step, DENSITY_BINS + 3)
+            numbers, edges = np.histogram(values, bins=edges, weights=numbers)
             values = (edges[1:] + edges[:-1]) / 2
         values = np.array([natural(value, sweep.metric) for value in values])
-        found.append(SizeDensity(size.size, values, np.asarray(numbers)))
+        found.append(SizeDensity(size.size, values, np.asarray(numbers), binned))
     return found
 
 

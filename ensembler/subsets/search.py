@@ -118,6 +118,8 @@ def search_subsets(
             found.append(search_rule(one, scored, parts, fit_on, (low, high), asked.must, width, folds, seed, progress))
         except NotApplicableError as error:
             left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
+    if left_out and not found:
+        raise UsageError("; ".join(f"{name}: {reason}" for name, reason in left_out))
     protocol = Protocol(
         fit_on=fit_on,
         folds=len(parts.pairs) or None,

@@ -234,6 +234,8 @@ def study_subsets(
             found.append(study_rule(one, scored, parts, fit_on, asked, folds, seed))
         except NotApplicableError as error:
             left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
+    if left_out and not found:
+        raise UsageError("; ".join(f"{name}: {reason}" for name, reason in left_out))
     return SubsetStudy(
         predictions,
         scored,
@@ -366,9 +368,7 @@ def tell_cost(
     if asked.before is None or plan.n_committees < (MANY_REFITS if refitted else MANY_COMMITTEES):
         return
     evaluator = one.evaluator(scored, parts, asked.metric, plan)
-    middle = next(
-        shard for shard in plan.shards() if shard.bit_count() >= plan.prefix_sizes[len(plan.prefix_sizes) // 2]
-    )
+    middle = (1 << plan.prefix_sizes[len(plan.prefix_sizes) // 2]) - 1
     if not refitted:
         evaluator.values(middle)  # The first call compiles.
     started = time.perf_counter()

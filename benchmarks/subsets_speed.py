@@ -1,0 +1,290 @@
+"""How fast every committee is swept, against two loops that do the same, in one run.
+
+    python benchmarks/subsets_speed.py [--only loop nine start growth large streamed hard]
+
+writes benchmarks/results/subsets_speed.json and draws the growth into docs/_static. More members than nine are made of
+the bundled ones: member j is softmax(log p[j mod 9] + 0.5 · noise), seed 0, on all 3,589 rows. Sides alternate, five
+rounds; machines differ, so read the ratios.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import describe
+from numba import njit
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from ensembler import datasets, load_predictions, sweep_subsets
+
+RESULTS = Path(__file__).parent / "results" / "subsets_speed.json"
+FIGURE = Path(__file__).parent.parent / "docs" / "_static" / "subsets-growth.svg"
+ADDITIVE = (
+    "mean",
+    "accuracy-weighted",
+    "loss-weighted",
+    "product",
+    "borda",
+    "majority-vote",
+    "weighted-vote",
+)
+ROUNDS = 5
+LOOP_MASKS = 300
+GRAY_STEPS = 4096
+Proba = NDArray[np.float64]
+
+
+def members(n_members: int) -> tuple[Proba, NDArray[np.int64]]:
+    """Return as many members as asked for, made of the bundled nine."""
+    data = load_predictions(datasets.folder())
+    logs = np.log(np.clip(data.proba.astype(np.float64), 1e-12, 1.0))
+    rng = np.random.default_rng(0)
+    made = [softmax(logs[j % 9] + 0.5 * rng.standard_normal(logs[0].shape), axis=1) for j in range(n_members)]
+    return np.stack(made), data.truth
+
+
+def weak_members(n_members: int) -> tuple[Proba, NDArray[np.int64]]:
+    """Return members that are right in 4 of 10 rows and disagree."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 7, 3589)
+    logits = rng.normal(size=(n_members, len(labels), 7))
+    logits[:, np.arange(len(labels)), labels] += 1.0
+    return softmax(logits, axis=2), labels
+
+
+def seconds(call: Any) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def numpy_loop(proba: Proba, labels: NDArray[np.int64], masks: list[int]) -> list[int]:
+    """Count the obvious way."""
+    found = []
+    for mask in masks:
+        chosen = [member for member in range(len(proba)) if mask >> member & 1]
+        found.append(int((proba[chosen].mean(0).argmax(1) == labels).sum()))
+    return found
+
+
+@njit
+def gray_loop(proba: Any, labels: Any, n_steps: int) -> Any:
+    """Count by adding or taking away one member a step, on one thread."""
+    n_rows, n_classes = proba.shape[1:]
+    sums = np.zeros((n_rows, n_classes))
+    found = np.zeros(n_steps, dtype=np.int64)
+    gray = 0
+    for step in range(1, n_steps):
+        changed = 0
+        while not (step >> changed) & 1:
+            changed += 1
+        gray ^= 1 << changed
+        sign = 1.0 if (gray >> changed) & 1 else -1.0
+        right = 0
+        for row in range(n_rows):
+            best, winner = -1e300, 0
+            for label in range(n_classes):
+                value = sums[row, label] + sign * proba[changed, row, label]
+                sums[row, label] = value
+                if value > best:
+                    best, winner = value, label
+            right += winner == labels[row]
+        found[gray % n_steps] = right
+    return found
+
+
+def measure_loop() -> dict[str, Any]:
+    """Compare 2^20 committees with a NumPy loop and with a Gray-code loop, both timed on a part."""
+    proba, labels = members(20)
+    masks = np.random.default_rng(0).integers(1, 1 << 20, LOOP_MASKS).tolist()
+    sweep = sweep_subsets(proba, labels)
+    assert sweep.correct[masks].tolist() == numpy_loop(proba, labels, masks)
+    gray_loop(proba, labels, 4)
+    ours, loop, gray = [], [], []
+    for _ in range(ROUNDS):
+        ours.append(seconds(lambda: sweep_subsets(proba, labels)))
+        loop.append(seconds(lambda: numpy_loop(proba, labels, masks)) * 2**20 / LOOP_MASKS)
+        gray.append(seconds(lambda: gray_loop(proba, labels, GRAY_STEPS)) * 2**20 / GRAY_STEPS)
+    return {
+        "committees": 2**20,
+        "seconds": statistics.median(ours),
+        "numpy_loop_seconds": statistics.median(loop),
+        "gray_code_loop_seconds": statistics.median(gray),
+        "ratio_to_numpy_loop": statistics.median(b / a for a, b in zip(ours, loop, strict=True)),
+        "wanted_ratio_to_numpy_loop": 1000,
+        "ratio_to_gray_code_loop": statistics.median(b / a for a, b in zip(ours, gray, strict=True)),
+        "wanted_ratio_to_gray_code_loop": 20,
+    }
+
+
+def measure_nine() -> dict[str, Any]:
+    """Sweep the nine bundled members with all additive rules, after start-up."""
+    data = load_predictions(datasets.folder())
+    proba, labels = data.proba, data.truth
+
+    def all_rules() -> None:
+        for rule in ADDITIVE:
+            sweep_subsets(proba, labels, rule)
+
+    all_rules()
+    times = [seconds(all_rules) for _ in range(ROUNDS)]
+    return {
+        "committees": 511,
+        "rules": list(ADDITIVE),
+        "seconds": statistics.median(times),
+        "wanted_seconds_at_most": 0.5,
+    }
+
+
+def measure_start() -> dict[str, Any]:
+    """Time whole processes: nine members, and twenty with and without compiled code on the disk."""
+    nine = [sys.executable, "-c", "from ensembler.cli import main; main()", "subsets", "--k", "8"]
+    twenty = [sys.executable, str(Path(__file__)), "--child", "20"]
+    with tempfile.TemporaryDirectory() as empty:
+        result = {}
+        for name, command, cache in (
+            ("nine_members", nine, None),
+            ("twenty_members_compiling", twenty, empty),
+            ("twenty_members_compiled", twenty, empty),
+        ):
+            environment = os.environ if cache is None else {**os.environ, "NUMBA_CACHE_DIR": cache}
+            result[f"{name}_seconds"] = seconds(
+                lambda command=command, environment=environment: subprocess.run(
+                    command, check=True, capture_output=True, env=environment
+                )
+            )
+    return result
+
+
+def measure_growth() -> dict[str, Any]:
+    """Time more and more members, and more and more rows."""
+    proba, labels = members(24)
+    sweep_subsets(proba[:13], labels)
+    by_members = [
+        {
+            "members": n,
+            "seconds": statistics.median(seconds(lambda n=n: sweep_subsets(proba[:n], labels)) for _ in range(3)),
+        }
+        for n in range(10, 25, 2)
+    ]
+    by_rows = [
+        {
+            "rows": n,
+            "seconds": statistics.median(
+                seconds(lambda n=n: sweep_subsets(proba[:20, :n], labels[:n])) for _ in range(ROUNDS)
+            ),
+        }
+        for n in (225, 449, 898, 1795, 3589)
+    ]
+    return {"by_members": by_members, "by_rows_of_twenty_members": by_rows}
+
+
+def measure_large(n_members: int, wanted_seconds: float) -> dict[str, Any]:
+    """Sweep in a process of its own, for its peak of memory."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__)), "--child", str(n_members)], check=True, capture_output=True, text=True
+    )
+    return {"committees": 2**n_members, **json.loads(done.stdout), "wanted_seconds_at_most": wanted_seconds}
+
+
+def child(n_members: int) -> None:
+    """Sweep once, after the compiled code is there, and print seconds and the peak of memory."""
+    proba, labels = members(n_members)
+    sweep_subsets(proba[:13], labels)
+    start = time.perf_counter()
+    sweep = sweep_subsets(proba, labels)
+    swept = time.perf_counter() - start
+    sweep.by_size()
+    sweep.shapley()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": swept, "best": sweep.best().value, "peak_bytes": peak}))
+
+
+def measure_hard() -> dict[str, Any]:
+    """Sweep twenty weak members that disagree."""
+    proba, labels = weak_members(20)
+    sweep_subsets(proba[:13], labels)
+    return {
+        "committees": 2**20,
+        "seconds": statistics.median(seconds(lambda: sweep_subsets(proba, labels)) for _ in range(ROUNDS)),
+    }
+
+
+def draw(growth: dict[str, Any], path: Path) -> None:
+    """Draw how the time grows, from the numbers in the results."""
+    from matplotlib.figure import Figure
+
+    from ensembler.report.figures import save_figure
+
+    figure = Figure(figsize=(7.0, 2.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    points = growth["by_members"]
+    left.plot([one["members"] for one in points], [one["seconds"] for one in points], "o-", color="#0072b2")
+    last = points[-1]
+    left.plot(
+        [one["members"] for one in points],
+        [last["seconds"] * 2.0 ** (one["members"] - last["members"]) for one in points],
+        "--",
+        color="0.6",
+        label="doubling with each member",
+    )
+    left.set_yscale("log")
+    left.set_xlabel("members")
+    left.set_ylabel("seconds")
+    left.legend(frameon=False, fontsize=8)
+    rows = growth["by_rows_of_twenty_members"]
+    right.plot([one["rows"] for one in rows], [one["seconds"] for one in rows], "o-", color="#0072b2")
+    last = rows[-1]
+    right.plot([0, last["rows"]], [0, last["seconds"]], "--", color="0.6", label="in proportion")
+    right.set_xlabel("rows, twenty members")
+    right.set_ylim(bottom=0)
+    right.legend(frameon=False, fontsize=8)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(exist_ok=True)
+    save_figure(figure, path)
+
+
+def main() -> None:
+    """Measure what was asked for and write it down."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    every = ("loop", "nine", "start", "growth", "large", "streamed", "hard")
+    parser.add_argument("--only", nargs="+", choices=every, default=every)
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    if options.child is not None:
+        child(options.child)
+        return
+    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    results["machine"] = describe()
+    measures = {
+        "loop": measure_loop,
+        "nine": measure_nine,
+        "start": measure_start,
+        "growth": measure_growth,
+        "large": lambda: measure_large(26, 20),
+        "streamed": lambda: {**measure_large(30, 300), "wanted_bytes_at_most": 10**9},
+        "hard": measure_hard,
+    }
+    for name in options.only:
+        results[name] = measures[name]()
+        print(name, json.dumps(results[name]), flush=True)
+        options.out.write_text(json.dumps(results, indent=2) + "\n")
+    if "growth" in options.only:
+        draw(results["growth"], FIGURE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""A committee is chosen without the scored rows, and the luck of the best one is told."""
+
+import numpy as np
+import pytest
+
+from ensembler import Predictions
+from ensembler.errors import UsageError
+from ensembler.folds import make_folds
+from ensembler.registry import make_rule
+from ensembler.statistics.paired import paired_difference
+from ensembler.statistics.selection import bias_corrected_best
+from ensembler.subsets.describe import describe_study, study_frame
+from ensembler.subsets.search import search_subsets
+from ensembler.subsets.study import study_subsets
+from tests.subsets.draw import draw
+
+
+def divided(n_members=5, n_rows=120, seed=1, metadata=None):
+    proba, labels = draw("random", n_members, n_rows, 3, seed)
+    val, val_labels = draw("random", n_members, n_rows, 3, seed + 100)
+    return Predictions(proba, labels, validation=Predictions(val, val_labels), metadata=metadata)
+
+
+def crossed_accuracy(rule, proba, labels, members, seed=0):
+    """Predict each fold with weights from the others, in plain loops."""
+    predicted = np.empty(len(labels), dtype=int)
+    for train, held in make_folds(labels, None, 5, seed).pairs:
+        fitted = make_rule(rule).fit(proba[members][:, train], labels[train])
+        predicted[held] = fitted.predict(proba[members][:, held])
+    return (predicted == labels).mean()
+
+
+@pytest.mark.parametrize("rule", ["mean", "accuracy-weighted", "weighted-vote", "class-weighted"])
+def test_the_choice_is_cross_fitted_inside_the_validation_rows(rule):
+    data = divided()
+    [one] = study_subsets(data, [rule]).rules
+    val = data.validation
+    inside = {}
+    for mask in range(1, 32):
+        members = [member for member in range(5) if mask >> member & 1]
+        inside[mask] = crossed_accuracy(rule, val.proba, val.truth, members)
+    assert one.choice.value_of(list(inside)) == pytest.approx(list(inside.values()), abs=1e-12)
+    best = min(inside, key=lambda mask: (-inside[mask], mask.bit_count(), mask))
+    assert one.chosen.mask == best
+    members = list(range(5))
+    fitted = make_rule(rule).fit(val.proba, val.truth)
+    whole = (fitted.predict(data.proba) == data.truth).mean()
+    assert one.scored.value_of([31]) == [whole]
+    assert members == sorted(members)
+
+
+def test_in_cross_fitting_a_committee_is_chosen_anew_in_each_fold():
+    proba, labels = draw("random", 4, 100, 3, seed=4)
+    [one] = study_subsets(Predictions(proba, labels), ["mean"]).rules
+    assert one.choice is one.scored
+    assert one.chosen == one.luckiest
+    right = np.array(
+        [
+            (proba[[m for m in range(4) if mask >> m & 1]].sum(axis=0).argmax(axis=1) == labels) if mask else labels < 0
+            for mask in range(16)
+        ]
+    )
+    reached = 0
+    for train, held in make_folds(labels, None, 5, 0).pairs:
+        best = min(range(1, 16), key=lambda mask: (-right[mask, train].sum(), mask.bit_count(), mask))
+        reached += right[best, held].sum()
+    assert one.nested == reached / 100
+
+
+def test_freezing_fits_once_on_all_members():
+    data = divided()
+    [one] = study_subsets(data, ["exponential-weighted"], freeze=True).rules
+    fitted = make_rule("exponential-weighted").fit(data.validation.proba, data.validation.truth)
+    scores = fitted.weights_[1] * data.proba[1] + fitted.weights_[3] * data.proba[3]
+    assert one.scored.correct[0b01010] == (scores.argmax(axis=1) == data.truth).sum()
+    study = study_subsets(data, ["median", "mean"], freeze=True)
+    assert [name for name, _ in study.left_out] == ["median"]
+    assert describe_study(study)["weights_frozen"]
+
+
+def test_the_cheapest_committee_as_good_as_the_best():
+    costs = [5.0, 1.0, 3.0, 2.0, 4.0]
+    data = divided(metadata=[{"multiply_adds": cost} for cost in costs])
+    study = study_subsets(data, ["mean"])
+    [one] = study.rules
+    assert study.cost_unit == "multiply-adds"
+    counts = one.choice.correct
+    cost = {mask: sum(costs[m] for m in range(5) if mask >> m & 1) for mask in range(1, 32)}
+    front = [
+        mask
+        for mask in cost
+        if not any(
+            (cost[o] < cost[mask] and counts[o] >= counts[mask])
+            or (cost[o] == cost[mask] and (counts[o] > counts[mask] or (counts[o] == counts[mask] and o < mask)))
+            for o in cost
+        )
+    ]
+    assert [committee.mask for committee, _ in one.front] == sorted(front, key=cost.get)
+    right = dict(zip(cost, one.choice.evaluator.outcomes(list(cost)), strict=True))
+    near = []
+    for mask in sorted(front, key=cost.get):
+        difference, error = paired_difference(right[one.chosen.mask], right[mask])
+        near += [mask] * (difference <= error)
+    assert one.thrifty.mask == near[0]
+
+
+def test_the_best_of_equals_is_luck():
+    rng = np.random.default_rng(0)
+    right = rng.random((200, 500)) < 0.6
+    found = bias_corrected_best(right, seed=3)
+    assert found.raw == right.mean(axis=1).max()
+    assert 0.58 < found.corrected < 0.635 < found.raw
+    assert found == bias_corrected_best(right, seed=3)
+    one = bias_corrected_best(right[:1], seed=3)
+    assert one.optimism == pytest.approx(0.0, abs=0.005)
+
+
+def test_luck_is_a_lower_bound_where_only_the_best_are_looked_at(monkeypatch):
+    data = divided()
+    [exact] = study_subsets(data, ["mean"]).rules
+    assert not exact.optimism_is_bound
+    assert exact.optimism.n_candidates == 31
+    monkeypatch.setattr("ensembler.subsets.study.EXACT_OPTIMISM", 8)
+    monkeypatch.setattr("ensembler.subsets.study.TOP_OPTIMISM", 5)
+    [bound] = study_subsets(data, ["mean"]).rules
+    assert bound.optimism_is_bound
+    assert bound.optimism.n_candidates == 5
+
+
+def test_rules_that_cannot_run_are_left_out_with_the_reason():
+    proba, labels = draw("random", 3, 60, 3, seed=2)
+    hard = Predictions(np.eye(3)[proba.argmax(axis=-1)], labels, hard=[True] * 3)
+    study = study_subsets(hard, ["mean", "borda", "majority-vote"])
+    assert [one.rule for one in study.rules] == ["mean", "majority-vote"]
+    assert study.left_out == [("borda", "needs probabilities, and some members are hard labels")]
+
+
+def test_row_weights_are_refused():
+    proba, labels = draw("random", 3, 20, 3, seed=2)
+    with pytest.raises(UsageError, match="takes no row weights"):
+        study_subsets(Predictions(proba, labels, sample_weight=np.ones(20)))
+
+
+def test_the_frame_has_both_splits_and_another_metric():
+    data = divided()
+    frame = study_frame(study_subsets(data, ["mean", "product"]))
+    assert list(frame) == ["rule", "mask", "size", "correct", "accuracy", "val_correct", "val_accuracy"]
+    assert len(frame) == 62
+    brier = study_frame(study_subsets(data, ["mean"], metric="brier"), study_subsets(data, ["mean"]))
+    assert list(brier)[-3:] == ["metric", "value", "val_value"]
+    assert (brier["value"] > 0).all()
+
+
+def test_json_names_and_orders():
+    data = divided()
+    found = describe_study(study_subsets(data, ["mean"], metric="log-loss", top=3))
+    [rule] = found["rules"]
+    assert found["schema"] == "ensembler.subsets/1"
+    assert len(rule["best"]) == 3
+    values = [entry["val_value"] for entry in rule["best"]]
+    assert values == sorted(values)
+    assert rule["chosen"] == rule["best"][0]
+    entry = rule["luckiest"]
+    assert entry["value"] == min(entry["value"] for entry in [rule["chosen"], rule["luckiest"], *rule["best"]])
+    assert set(entry) == {"mask", "members", "size", "accuracy", "val_accuracy", "value", "val_value"}
+    members = [int(name.removeprefix("member-")) for name in entry["members"]]
+    assert entry["mask"] == sum(1 << member for member in members)
+    combined = data.proba[members].mean(axis=0)
+    assert entry["accuracy"] == (combined.argmax(axis=1) == data.truth).mean()
+
+
+def test_a_search_that_keeps_everything_finds_the_best():
+    data = divided(n_members=6)
+    [exact] = study_subsets(data, ["accuracy-weighted"]).rules
+    [found] = search_subsets(data, ["accuracy-weighted"], width=100).rules
+    for step in found.steps:
+        assert step.inside == exact.choice.best(step.size).value
+        assert step.accuracy == exact.scored.value_of([step.mask])[0]
+    assert found.chosen.mask == exact.chosen.mask
+
+
+def test_a_greedy_search_is_the_forward_path():
+    from ensembler.subsets.analysis import forward_path
+
+    data = divided(n_members=7)
+    [exact] = study_subsets(data, ["mean"]).rules
+    [found] = search_subsets(data, ["mean"]).rules
+    assert [step.mask for step in found.steps] == forward_path(exact.choice.value_of, 7)
+    assert found.n_evaluated == 28
+
+
+def test_a_search_takes_hundreds_of_members():
+    proba, labels = draw("random", 150, 80, 3, seed=5)
+    study = search_subsets(Predictions(proba, labels), ["mean", "median"], width=3, sizes=(2, 6), must=["member-149"])
+    [found] = study.rules
+    assert [step.size for step in found.steps] == [2, 3, 4, 5, 6]
+    assert all(step.mask >> 149 & 1 for step in found.steps)
+    assert 0 < found.nested < 1
+    assert study.left_out == [("median", "only additive rules can be searched step by step")]
