@@ -52,11 +52,17 @@ def test_the_table_is_what_the_demo_prints(run, monkeypatch):
     assert [line for line in table.splitlines() if line.rstrip() not in printed] == []
 
 
+def test_the_committee_is_what_subsets_says(run):
+    told = next(block for block in blocks("text") if "(5 members)" in block)
+    assert " ".join(told.split()) in " ".join(run("subsets").out.split())
+
+
 def test_the_tree_names_files_that_are_there():
     tree = next(block for block in blocks("text") if "predictions.py" in block)
     for name in re.findall(r"[\w/]+\.py\b|[\w/]+/(?=\s)", tree):
         assert any(
-            (ROOT / place / name).exists() for place in (".", "ensembler", "ensembler/combiners", "backbones")
+            (ROOT / place / name).exists()
+            for place in (".", "ensembler", "ensembler/combiners", "ensembler/subsets", "backbones")
         ), name
 
 
