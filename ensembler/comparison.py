@@ -16,6 +16,8 @@ from ensembler.predictions import Predictions
 from ensembler.registry import all_rules
 from ensembler.results import REFERENCE, Comparison, Protocol
 from ensembler.scoring import Counter, Progress, Setting, oracle_accuracy, score_crossed, score_fitted, score_members
+from ensembler.statistics.resampling import RESAMPLES
+from ensembler.verdict import judge
 
 FIT_ON = ("val", "cross", "part", "test")
 ALWAYS = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "ece")
@@ -33,6 +35,8 @@ def compare_rules(
     folds: int = 5,
     part: float | None = None,
     seed: int = 0,
+    n_resamples: int = RESAMPLES,
+    letters: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare combination rules on one prediction set.
@@ -55,7 +59,11 @@ def compare_rules(
     part : float, optional
         The share of rows fitted on with ``fit_on="part"``, by default 0.5; refused elsewhere, where it has no effect.
     seed : int
-        Divides the rows.
+        Divides and resamples the rows.
+    n_resamples : int
+        Bootstrap samples behind intervals and the verdict; 0 leaves them out.
+    letters : bool
+        Compare all pairs of rules as well.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each fit.
 
@@ -83,6 +91,10 @@ def compare_rules(
         raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
     if int(folds) != folds:
         raise ParameterError(f"folds is {folds}, expected a whole number")
+    if n_resamples < 0 or int(n_resamples) != n_resamples:
+        raise ParameterError(f"n_resamples is {n_resamples}, expected a whole number of at least 0")
+    if letters and not n_resamples:
+        raise ParameterError("letters need resampling; drop n_resamples=0")
     metrics = list_metrics(metric, predictions)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     candidates = list_candidates(rules, predictions, metrics[0])
@@ -115,6 +127,11 @@ def compare_rules(
         for entry in entries:
             entry.gain = float(first.goodness(entry.metrics[first.name] - reference.metrics[first.name]))
     ranked = sorted(entries, key=lambda entry: -ranking_value(first, entry.metrics[first.name]))
+    members = score_members(setting)
+    chosen = pick(entries, {entry.name: entry.choice_score for entry in entries}, first)
+    verdict = judge(
+        scored, metrics, ranked, members, reference, chosen, n_resamples=n_resamples, seed=seed, with_letters=letters
+    )
     return Comparison(
         predictions=predictions,
         scored=scored,
@@ -129,14 +146,15 @@ def compare_rules(
             notes=notes,
         ),
         metric_names=[one.name for one in metrics],
-        members=score_members(setting),
+        members=members,
         rules=ranked,
         best_member=reference,
         left_out=[(one.name, one.left_out) for one in candidates if one.left_out is not None and one.name != REFERENCE],
         oracle=oracle_accuracy(scored),
-        chosen=pick(entries, {entry.name: entry.choice_score for entry in entries}, first),
+        chosen=chosen,
         luckiest=ranked[0].name if ranked and math.isfinite(ranked[0].metrics[first.name]) else None,
         nested=nested,
+        verdict=verdict,
         warnings=list(doctor.findings(predictions)),
     )
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ensembler.combiners.base import Combiner
 from ensembler.errors import UnknownNameError
 from ensembler.predictions import Predictions, digest
+from ensembler.statistics.intervals import Interval
+from ensembler.verdict import PairedTest, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,12 +43,14 @@ class MemberScore:
     metrics: dict[str, float]
     recall: NDArray[np.float64]
     fit_accuracy: float | None
+    interval: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "name": self.name,
             **jsonable(self.metrics),
+            "accuracy_interval": jsonable(self.interval),
             "fit_accuracy": self.fit_accuracy,
             "recall": jsonable(self.recall),
         }
@@ -76,6 +80,10 @@ class RuleScore:
         What was doubtful in the fit.
     proba : (N, C)
         On the scored rows.
+    intervals : dict
+        95 % interval of each metric; Wilson's for accuracy, else bootstrap.
+    against_best, against_mean : PairedTest or None
+        The paired comparison with the best member and with the simple mean.
     """
 
     name: str
@@ -87,6 +95,9 @@ class RuleScore:
     choice_score: float | None = None
     fold_rules: list[Combiner] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    intervals: dict[str, Interval | None] = field(default_factory=dict)
+    against_best: PairedTest | None = None
+    against_mean: PairedTest | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -98,6 +109,9 @@ class RuleScore:
             **self.metrics,
             "gain": self.gain,
             "choice_score": self.choice_score,
+            "intervals": self.intervals,
+            "against_best_member": None if self.against_best is None else vars(self.against_best),
+            "against_mean": None if self.against_mean is None else vars(self.against_mean),
             "n_fitted": self.rule.n_fitted(),
             "recall": self.recall,
             "weights": fitted.pop("weights", None),
@@ -130,6 +144,8 @@ class Comparison:
         The rule to use, picked without the scored rows; and the best on them, which luck has helped.
     nested : dict or None
         In cross-fitting: the first metric of choosing a rule in each fold without that fold, and the choices.
+    verdict : Verdict or None
+        What is noise, and the rule to use.
     left_out : list of (name, reason)
     oracle : float
         Share of rows in which any member is right; no rule that picks among members' answers can do better.
@@ -147,6 +163,7 @@ class Comparison:
     chosen: str | None
     luckiest: str | None
     nested: dict[str, Any] | None = None
+    verdict: Verdict | None = None
     warnings: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> RuleScore:
@@ -193,6 +210,7 @@ class Comparison:
             "chosen": self.chosen,
             "luckiest": self.luckiest,
             "nested": self.nested,
+            "verdict": None if self.verdict is None else describe_verdict(self.verdict),
             "warnings": self.warnings,
             "reproducibility": reproducibility(self.predictions, self.protocol.seed, command),
         }
@@ -218,6 +236,26 @@ class Comparison:
         ]
         rows += [{"kind": "member", "name": member.name, **member.metrics} for member in self.members]
         return pd.DataFrame(rows)
+
+
+def describe_verdict(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain values."""
+    optimism = verdict.optimism
+    return {
+        "recommended": verdict.recommended,
+        "sentences": verdict.sentences,
+        "cochran_q": None if verdict.cochran is None else vars(verdict.cochran),
+        "optimism": None
+        if optimism is None
+        else {
+            "accuracy": optimism.raw,
+            "corrected": optimism.corrected,
+            "optimism": optimism.optimism,
+            "n_rules": optimism.n_candidates,
+        },
+        "letters": verdict.letters,
+        "n_resamples": verdict.n_resamples,
+    }
 
 
 def parameters(rule: Combiner) -> dict[str, Any]:

@@ -52,6 +52,11 @@ def test_the_table_is_what_the_demo_prints(run, monkeypatch):
     assert [line for line in table.splitlines() if line.rstrip() not in printed] == []
 
 
+def test_the_verdict_is_what_the_demo_says(run):
+    told = next(block for block in blocks("text") if "Use loss-weighted" in block)
+    assert " ".join(told.split()) in " ".join(run("bench").out.split())
+
+
 def test_the_committee_is_what_subsets_says(run):
     told = next(block for block in blocks("text") if "(5 members)" in block)
     assert " ".join(told.split()) in " ".join(run("subsets").out.split())

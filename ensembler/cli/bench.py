@@ -10,6 +10,7 @@ from ensembler.cli.output import command_line, one_of, print_document, print_jso
 from ensembler.errors import UsageError
 
 PROTOCOL = "Protocol"
+RESAMPLES = 2000
 
 
 def bench(
@@ -48,7 +49,13 @@ def bench(
         ),
     ] = None,
     folds: Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)] = 5,
-    seed: Annotated[int, typer.Option(help="Divides the rows.", rich_help_panel=PROTOCOL)] = 0,
+    seed: Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)] = 0,
+    resamples: Annotated[
+        int, typer.Option(help="Bootstrap samples behind intervals; 0 leaves them out.", rich_help_panel=PROTOCOL)
+    ] = RESAMPLES,
+    letters: Annotated[
+        bool, typer.Option("--letters", help="Compare all pairs of rules as well.", rich_help_panel=PROTOCOL)
+    ] = False,
     labels: options.Labels = None,
     val: options.Val = None,
     members: options.Members = None,
@@ -92,6 +99,8 @@ def bench(
             folds=folds,
             part=part,
             seed=seed,
+            n_resamples=resamples,
+            letters=letters,
             progress=show,
         )
     if csv is not None:

@@ -37,11 +37,16 @@ def expected_calibration_error(
     lead = proba.shape[:-2]
     flat = proba.reshape(-1, *proba.shape[-2:])
     weight = np.ones(len(labels)) if sample_weight is None else sample_weight
-    inner_edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
     errors = np.empty(len(flat))
     for index, rows in enumerate(flat):
         confidence = rows.max(axis=-1).astype(np.float64)
         surplus = weight * ((rows.argmax(axis=-1) == labels) - confidence)
-        bin_of_row = np.searchsorted(inner_edges, confidence, side="left")
+        bin_of_row = confidence_bins(confidence, bins)
         errors[index] = np.abs(np.bincount(bin_of_row, weights=surplus, minlength=bins)).sum() / weight.sum()
     return errors.reshape(lead)
+
+
+def confidence_bins(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
+    """Return the number of the equal-width bin of each confidence, from 0; a bin has its upper edge."""
+    inner_edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    return np.asarray(np.searchsorted(inner_edges, confidence, side="left"))

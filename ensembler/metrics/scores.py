@@ -42,10 +42,15 @@ def top_k_accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None, 
     """Share of rows whose true class is among the k most probable; among equals the earlier class counts first."""
     if k >= proba.shape[-1]:
         raise ParameterError(f"top-k-accuracy: k is {k}, expected less than the {proba.shape[-1]} classes")
+    return weighted_mean(top_k_hits(labels, proba, k), sample_weight)
+
+
+def top_k_hits(labels: Labels, proba: Proba, k: int) -> NDArray[np.bool_]:
+    """Say in which rows the true class is among the k most probable, (..., N)."""
     truth = true_class_proba(labels, proba)[..., None]
     earlier = np.arange(proba.shape[-1]) < labels[:, None]
     rank = ((proba > truth) | ((proba == truth) & earlier)).sum(axis=-1)
-    return weighted_mean(rank < k, sample_weight)
+    return np.asarray(rank < k)
 
 
 def balanced_accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ensembler.report.tables import Document, Table, number
+from ensembler.report.tables import MISSING, Document, Table, number
 from ensembler.results import Comparison, RuleScore
+from ensembler.verdict import Verdict
 
 CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"
 SHORT = {
@@ -24,6 +25,8 @@ LEADING = 3
 def bench_document(result: Comparison) -> Document:
     """Arrange a comparison for reading."""
     parts: list[Table | str] = [protocol_sentence(result), members_table(result), rules_table(result)]
+    if result.verdict is not None:
+        parts += difference_tables(result, result.verdict)
     if result.rules:
         parts.append(recall_table(result))
     parts.append(conclusion(result))
@@ -95,7 +98,7 @@ def rules_table(result: Comparison) -> Table:
         cells = [number(entry.metrics[metric]) for metric in result.metric_names]
         rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
     strong = [index for index, entry in enumerate(result.rules) if entry.name == result.chosen]
-    notes = [f"{CHOSEN} chosen without the scored rows: the one to use   {LUCKIEST} luckiest: best on the scored rows"]
+    notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
     if result.best_member is not None:
         where = {"val": "on validation", "test": "on the same rows"}.get(result.protocol.fit_on, "on the fitting rows")
         notes.append(f"gain: {result.metric} against the best member chosen {where}, {result.best_member_name}")
@@ -164,17 +167,90 @@ def heading(name: str) -> str:
     return name.replace("-", "-\n", 1) if len(name.split("\n")[0]) > 12 else name
 
 
+def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
+    """Show each rule's interval, and its paired comparisons with the best member and with the simple mean."""
+    metric = result.metric
+    samples = f"{verdict.n_resamples:,} bootstrap samples of the scored rows, fitted weights as they are"
+    own = [
+        f"95 % intervals: Wilson's for accuracy, else {samples}",
+        "p: McNemar's exact test of the accuracies, adjusted by Holm for all rules against the same one",
+    ]
+    if verdict.cochran is not None and len(result.rules) > 1:
+        own.append(f"Cochran's Q that no rule differs from any other: p {p_value(verdict.cochran.p_value)}")
+    if verdict.letters is not None:
+        own.append(
+            "rules that share a letter are not shown to differ (McNemar, Holm over all pairs), which is not 'equal'"
+        )
+    tables = []
+    strong = [row for row, entry in enumerate(result.rules) if entry.name == verdict.recommended]
+    for other, notes in (("best member", own), ("mean", power_notes(result))):
+        first = other == "best member"
+        tests = [entry.against_best if first else entry.against_mean for entry in result.rules]
+        if not any(tests) and not first:
+            continue
+        rows = []
+        for entry, test in zip(result.rules, tests, strict=True):
+            cells = [entry.name]
+            if first:
+                cells.append(interval(entry.intervals.get(metric)))
+            if test is None:
+                cells += [MISSING, MISSING, MISSING]
+            else:
+                cells += [number(test.difference, sign=True), interval(test.interval, sign=True), p_value(test.p_holm)]
+            if first and verdict.letters is not None:
+                cells.append(verdict.letters[entry.name])
+            rows.append(cells)
+        headers = ["rule", *([metric] if first else []), "difference", "95 % interval", "p"]
+        left: tuple[int, ...] = (0,)
+        if first and verdict.letters is not None:
+            left = (0, len(headers))
+            headers.append("letters")
+        title = mark_optimistic(f"Noise or not: {metric} against the {other}", result)
+        tables.append(Table(title, headers, rows, notes, left=left, strong=strong))
+    return tables
+
+
+def power_notes(result: Comparison) -> list[str]:
+    """Say how small a difference these rows could have shown, and what is excluded, for the chosen rule."""
+    if result.chosen is None:
+        return []
+    test = result[result.chosen].against_mean or result[result.chosen].against_best
+    if test is None:
+        return []
+    notes = []
+    if test.smallest_detectable is not None:
+        notes.append(
+            f"{result.chosen} and {test.against} disagree so often that these rows show an accuracy difference of "
+            f"{number(test.smallest_detectable)} in 8 of 10 cases, and smaller ones less often"
+        )
+    if test.excluded_beyond is not None:
+        notes.append(
+            f"{result.chosen} and {test.against}: differences beyond ±{number(test.excluded_beyond)} are excluded"
+        )
+    return notes
+
+
+def interval(ends: tuple[float, float] | None, *, sign: bool = False) -> str:
+    """Write an interval."""
+    return MISSING if ends is None else f"{number(ends[0], sign=sign)} … {number(ends[1], sign=sign)}"
+
+
+def p_value(value: float | None) -> str:
+    """Write a p-value; small ones as a bound."""
+    if value is None:
+        return MISSING
+    return "<.001" if value < 0.001 else number(value, 3)
+
+
 def conclusion(result: Comparison) -> str:
     """Say in a sentence which rule to use and what it brings."""
     if result.chosen is None:
         return "No rule could be chosen without the scored rows; see the notes above."
-    entry = result[result.chosen]
-    gain = (
-        ""
-        if not np.isfinite(entry.gain)
-        else f", {number(entry.gain, sign=True)} against the best member {result.best_member_name}"
-    )
-    text = f"Use {entry.name}: {result.metric} {number(entry.metrics[result.metric])}{gain}."
+    if result.verdict is not None:
+        text = " ".join(result.verdict.sentences)
+    else:
+        entry = result[result.chosen]
+        text = f"Use {entry.name}: {result.metric} {number(entry.metrics[result.metric])}."
     if result.nested is not None:
         nested = number(result.nested["value"])
         text += f" Choosing a rule anew in each fold reached {nested}: the honest figure for the choice."
@@ -182,4 +258,10 @@ def conclusion(result: Comparison) -> str:
         best = result[result.luckiest]
         reached = number(best.metrics[result.metric])
         text += f" {best.name} reached {reached} on the scored rows, which could not be known without them."
+    luck = None if result.verdict is None else result.verdict.optimism
+    if luck is not None and len(result.rules) > 1:
+        text += (
+            f" Of the best accuracy, {number(luck.raw)}, {number(luck.optimism)} is the luck of the best of "
+            f"{luck.n_candidates} (bootstrap bias correction leaves {number(luck.corrected)})."
+        )
     return text

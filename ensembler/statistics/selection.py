@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ensembler.statistics.resampling import bootstrap_counts
 
 RESAMPLES = 1000
-BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,14 @@ def bias_corrected_best(right: NDArray[np.bool_], n_resamples: int = RESAMPLES, 
     (0.57, 0.52)
     """
     n_candidates, n_rows = right.shape
-    drawn = bootstrap_counts(n_rows, n_resamples, seed)
-    inside = np.zeros((n_resamples, n_candidates), dtype=np.float32)
-    size = max(1, BLOCK // n_candidates)
-    # Counts below 2^24 are exact in float32.
-    for start in range(0, n_rows, size):
-        rows = slice(start, start + size)
-        inside += drawn[:, rows] @ right[:, rows].T.astype(np.float32)
-    picked = inside.argmax(axis=1)
-    outside = drawn == 0
-    kept = outside.any(axis=1)
-    scores = [float(right[picked[sample], outside[sample]].mean()) for sample in np.flatnonzero(kept)]
+    turned = right.T.astype(np.float32)
+    scores: list[float] = []
+    for drawn in bootstrap_counts(n_rows, n_resamples, seed):
+        # Counts below 2^24 are exact in float32.
+        picked = (drawn @ turned).argmax(axis=1)
+        outside = drawn == 0
+        scores += [
+            float(right[picked[sample], outside[sample]].mean()) for sample in np.flatnonzero(outside.any(axis=1))
+        ]
     raw = float(right.mean(axis=1).max())
     return BiasCorrected(raw, float(np.mean(scores)) if scores else raw, n_candidates, len(scores))

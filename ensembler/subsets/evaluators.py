@@ -1,6 +1,7 @@
 """From a shard of committees to one value each, of which more is better."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -157,7 +158,8 @@ Counts = CountsByDoubling | CountsByWalk | CountsOneByOne
 
 def counts(data: Contributions, plan: Plan, empty: float) -> Counts:
     """Return how right rows are counted: in NumPy where that is quicker than starting a compiler."""
-    if data.n_members <= DOUBLING_BITS and plan.prefix_bits == 0:
+    started = "ensembler.subsets.kernel" in sys.modules and plan.shard_bits >= LEAST_WALK_BITS
+    if data.n_members <= DOUBLING_BITS and plan.prefix_bits == 0 and not started:
         return CountsByDoubling(plan, data, empty)
     if plan.shard_bits < LEAST_WALK_BITS:
         return CountsOneByOne(plan, data, empty)

@@ -12,7 +12,7 @@ from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
 from ensembler.results import Protocol
-from ensembler.statistics.paired import paired_difference
+from ensembler.statistics.paired import Discordance
 from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
 from ensembler.subsets.plan import Plan, make_plan
 from ensembler.subsets.rules import METRICS, Subject, crossed, subject, whole
@@ -443,8 +443,8 @@ def cost_front(sweep: SubsetSweep) -> tuple[list[tuple[Committee, float]], Commi
     best = sweep.best()
     right = sweep.evaluator.outcomes([best.mask, *(committee.mask for committee, _ in front)])
     for position, (committee, _) in enumerate(front, start=1):
-        difference, error = paired_difference(right[0], right[position])
-        if difference <= error:
+        lead = Discordance.of(right[0], right[position])
+        if lead.difference <= lead.standard_error:
             return front, committee
     return front, best
 

@@ -33,7 +33,7 @@ def test_bench_prints_members_rules_recalls_and_what_to_use(run):
         "oarriaga_big_xception_54",
         "★†  exponential-weighted",
         "Disgust",
-        "Use exponential-weighted: accuracy .70",
+        "Use exponential-weighted: no simpler rule",
     ):
         assert text in result.out
     assert "exponential-weighted is worse in Disgust, Fear" in result.out
@@ -383,4 +383,4 @@ def test_a_terminal_without_unicode_is_served():
         [*COMMAND, "bench", "--rule", "mean"], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
     )
     assert done.returncode == 0
-    assert b"Use mean" in done.stdout
+    assert b"the best single model" in done.stdout

@@ -7,7 +7,7 @@ from ensembler import Predictions
 from ensembler.errors import UsageError
 from ensembler.folds import make_folds
 from ensembler.registry import make_rule
-from ensembler.statistics.paired import paired_difference
+from ensembler.statistics.paired import Discordance
 from ensembler.statistics.selection import bias_corrected_best
 from ensembler.subsets.describe import describe_study, study_frame
 from ensembler.subsets.search import search_subsets
@@ -99,8 +99,8 @@ def test_the_cheapest_committee_as_good_as_the_best():
     right = dict(zip(cost, one.choice.evaluator.outcomes(list(cost)), strict=True))
     near = []
     for mask in sorted(front, key=cost.get):
-        difference, error = paired_difference(right[one.chosen.mask], right[mask])
-        near += [mask] * (difference <= error)
+        lead = Discordance.of(right[one.chosen.mask], right[mask])
+        near += [mask] * (lead.difference <= lead.standard_error)
     assert one.thrifty.mask == near[0]
 
 

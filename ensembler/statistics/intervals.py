@@ -1,0 +1,36 @@
+"""Confidence intervals of single scores."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+Interval = tuple[float, float]
+
+
+def wilson(right: int, total: int, level: float = LEVEL) -> Interval:
+    """Return Wilson's score interval of a share.
+
+    Wilson 1927, doi 10.1080/01621459.1927.10502953.
+
+    >>> tuple(round(end, 4) for end in wilson(69, 100))
+    (0.5937, 0.7722)
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(right, total).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def percentile_interval(values: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
+    """Return the middle part of bootstrap values; None where too few samples have one.
+
+    Efron & Tibshirani 1993, ch. 13. Samples in which the metric means nothing are left out.
+
+    >>> percentile_interval(np.arange(101.0), 0.5)
+    (25.0, 75.0)
+    """
+    kept = values[np.isfinite(values)]
+    if len(kept) < len(values) / 2 or not len(kept):
+        return None
+    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

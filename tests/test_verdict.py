@@ -1,0 +1,161 @@
+"""What is noise, and which rule to use."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ensembler import Predictions, compare_rules
+from ensembler.errors import ParameterError
+from ensembler.metrics import METRICS
+from ensembler.statistics.paired import Discordance, holm
+from ensembler.verdict import SIMPLEST_FIRST
+from tests.subsets.draw import draw
+
+RULES = ["mean", "median", "majority-vote", "accuracy-weighted", "exponential-weighted", "min"]
+
+
+@pytest.fixture(scope="module")
+def compared(fer):
+    return compare_rules(fer, RULES, letters=True)
+
+
+def test_paired_tests_are_of_the_same_rows(compared, fer):
+    labels = fer.truth
+    mean = compared["mean"].proba.argmax(axis=1) == labels
+    best = compared.best_member.proba.argmax(axis=1) == labels
+    for other, right, name in (("against_mean", mean, "mean"), ("against_best", best, None)):
+        tested = [rule for rule in compared.rules if rule.name != name]
+        p_values = []
+        for rule in tested:
+            test = getattr(rule, other)
+            pair = Discordance.of(rule.proba.argmax(axis=1) == labels, right)
+            assert (test.better, test.worse, test.p_value) == (pair.b, pair.c, pair.p_value)
+            assert test.difference == pytest.approx(pair.difference)
+            assert test.interval[0] <= test.difference <= test.interval[1]
+            assert test.excluded_beyond == max(map(abs, test.interval))
+            # The bootstrap agrees with the normal approximation.
+            half = (test.interval[1] - test.interval[0]) / 2
+            assert half == pytest.approx(1.96 * pair.standard_error, rel=0.1)
+            p_values.append(pair.p_value)
+        assert [getattr(rule, other).p_holm for rule in tested] == pytest.approx(holm(p_values))
+    assert compared["mean"].against_mean is None
+
+
+def test_intervals_hold_the_scores(compared):
+    for rule in compared.rules:
+        for name, ends in rule.intervals.items():
+            if name != "ece":
+                assert ends[0] <= rule.metrics[name] <= ends[1]
+    for member in compared.members:
+        assert member.interval[0] < member.metrics["accuracy"] < member.interval[1]
+
+
+def test_the_recommended_rule_is_the_simplest_that_may_be_as_good_as_the_chosen(compared, fer):
+    chosen = compared[compared.chosen].proba.argmax(axis=1) == fer.truth
+    verdict = compared.verdict
+    for rule in sorted(compared.rules, key=lambda rule: SIMPLEST_FIRST.index(rule.name)):
+        pair = Discordance.of(rule.proba.argmax(axis=1) == fer.truth, chosen)
+        if abs(pair.difference) < 1.9 * pair.standard_error or rule.name == compared.chosen:
+            assert verdict.recommended == rule.name
+            break
+        assert abs(pair.difference) > 1.9 * pair.standard_error
+    assert len(verdict.sentences) == 2
+    assert verdict.sentences[1].startswith(f"Use {verdict.recommended}: ")
+
+
+def test_letters_are_shared_by_what_is_not_shown_to_differ(compared):
+    letters = compared.verdict.letters
+    assert set(letters) == set(RULES)
+    assert not set(letters["min"]) & set(letters["exponential-weighted"])
+    assert set(letters["mean"]) & set(letters["median"])
+
+
+def test_the_luck_of_the_best_is_told(compared):
+    luck = compared.verdict.optimism
+    assert luck.raw == max(rule.metrics["accuracy"] for rule in compared.rules)
+    assert 0 <= luck.optimism < 0.01
+    assert luck.n_candidates == len(RULES)
+
+
+def test_the_same_seed_gives_the_same_bytes(fer):
+    documents = [compare_rules(fer, ["mean", "median"], seed=7).to_dict() for _ in range(2)]
+    assert json.dumps(documents[0]) == json.dumps(documents[1])
+    assert documents[0] != compare_rules(fer, ["mean", "median"], seed=8).to_dict()
+
+
+def test_resampling_can_be_left_out(fer):
+    result = compare_rules(fer, ["mean", "median"], n_resamples=0)
+    assert result.verdict is None
+    assert result["mean"].intervals == {}
+    assert result.to_dict()["verdict"] is None
+    for options in ({"n_resamples": -1}, {"n_resamples": 0, "letters": True}):
+        with pytest.raises(ParameterError):
+            compare_rules(fer, ["mean"], **options)
+
+
+@pytest.mark.parametrize("metric", ["log-loss", "brier", "balanced-accuracy", "macro-f1", "mcc", "ece"])
+def test_differences_are_better_when_positive(fer, metric):
+    result = compare_rules(fer, ["mean", "min"], metric=metric)
+    test = result["min"].against_mean
+    expected = METRICS[metric].goodness(result["min"].metrics[metric] - result["mean"].metrics[metric])
+    assert test.difference == pytest.approx(expected)
+    assert test.difference < 0
+    assert test.interval[1] < 0
+    assert result.verdict.optimism is None
+
+
+def test_a_metric_that_cannot_be_resampled_is_told_as_untested(fer):
+    result = compare_rules(fer, ["mean", "min"], metric="roc-auc")
+    assert result["min"].against_mean.interval is None
+    assert "roc-auc" not in result["min"].intervals
+    assert "untested" in result.verdict.sentences[0]
+    assert result.verdict.recommended == result.chosen
+
+
+def test_identical_rules_differ_in_nothing():
+    proba, labels = draw("random", 1, 60, 3, seed=1)
+    result = compare_rules(Predictions(proba, labels), ["mean", "median", "product"], letters=True)
+    for rule in result.rules:
+        if rule.against_mean is not None:
+            assert (rule.against_mean.difference, rule.against_mean.interval) == (0.0, (0.0, 0.0))
+            assert rule.against_mean.p_holm == 1.0
+            assert rule.against_mean.smallest_detectable is None
+    assert result.verdict.cochran.p_value == 1.0
+    assert set(result.verdict.letters.values()) == {"a"}
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 5])
+def test_very_few_rows(n_rows):
+    proba, _ = draw("random", 3, n_rows, 3, seed=1)
+    labels = np.arange(n_rows) % 2
+    result = compare_rules(Predictions(proba, labels), ["mean", "accuracy-weighted", "median"])
+    json.dumps(result.to_dict(), allow_nan=False)
+    assert result.verdict is not None
+
+
+def test_weighted_and_grouped_rows_have_no_mcnemar():
+    proba, labels = draw("random", 4, 120, 3, seed=2)
+    groups = np.repeat(np.arange(40), 3)
+    grouped = compare_rules(Predictions(proba, labels, groups=groups), ["mean", "median"])
+    weighted = compare_rules(Predictions(proba, labels, sample_weight=np.arange(120) % 3 + 1.0), ["mean", "median"])
+    for result in (grouped, weighted):
+        test = result["median"].against_mean
+        assert test.interval is not None
+        assert (test.p_value, test.p_holm) == (None, None)
+        assert result.verdict.cochran is None
+    copies = compare_rules(Predictions(np.repeat(proba, 5, axis=1), np.repeat(labels, 5)), ["mean", "median"])
+    honest = compare_rules(
+        Predictions(np.repeat(proba, 5, axis=1), np.repeat(labels, 5), groups=np.repeat(np.arange(120), 5)),
+        ["mean", "median"],
+    )
+    width = [np.ptp(result["median"].intervals["brier"]) for result in (copies, honest)]
+    assert width[1] == pytest.approx(width[0] * np.sqrt(5), rel=0.15)
+
+
+def test_hard_labels_have_intervals_of_what_is_defined():
+    proba, labels = draw("random", 4, 90, 3, seed=3)
+    hard = Predictions(np.eye(3)[proba.argmax(axis=-1)], labels, hard=[True] * 4)
+    result = compare_rules(hard, ["mean", "majority-vote"])
+    assert "log-loss" not in result["mean"].intervals
+    assert result["mean"].intervals["accuracy"] is not None
