@@ -1,0 +1,85 @@
+"""``ensembler explain``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ensembler.cli import options
+from ensembler.cli.output import command_line, one_of, print_document, print_json, progress
+from ensembler.errors import NotApplicableError, ParameterError, UsageError
+
+
+def explain(
+    paths: options.Paths = None,
+    rule: Annotated[str, typer.Option(metavar="RULE[:KEY=VALUE,…]", help="The rule to explain.")] = "mean",
+    row: Annotated[
+        list[int] | None, typer.Option(help="Show what every member said about this row (from 0); repeatable.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many hard rows are listed.", rich_help_panel=options.OUTPUT)] = 10,
+    fit_on: Annotated[
+        str | None, typer.Option(metavar="val|cross|part|test", help="Where weights are fitted, as in bench.")
+    ] = None,
+    part: Annotated[
+        float | None, typer.Option(metavar="FRACTION", help="Share of the rows with --fit-on part.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Divides the rows.")] = 0,
+    labels: options.Labels = None,
+    val: options.Val = None,
+    members: options.Members = None,
+    only: options.Only = None,
+    without: options.Without = None,
+    logits: options.Logits = False,
+    normalize: options.Normalize = False,
+    groups: options.Groups = None,
+    as_json: options.AsJson = False,
+    as_markdown: options.AsMarkdown = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write every row, and what came of it (.csv).", rich_help_panel=options.OUTPUT),
+    ] = None,
+) -> None:
+    """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
+    one_of(json=as_json, markdown=as_markdown)
+    from ensembler.changes import compare_two, contested_rows, count_votes, missed_rows, row_frame
+    from ensembler.comparison import check_fit_on, compare_rules
+    from ensembler.files import write_text
+    from ensembler.report.changes import describe_explanation, explain_document, votes_table
+    from ensembler.report.tables import Document
+
+    if out is not None and out.suffix != ".csv":
+        raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv")
+    if top < 1:
+        raise ParameterError(f"--top is {top}, expected at least 1")
+    if row and as_json:
+        raise UsageError("--row and --json exclude one another: --out has every row")
+    fit_on = check_fit_on(fit_on, part)
+    if val is not None and fit_on not in (None, "val"):
+        raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
+    wanted = (True if fit_on == "val" else None) if fit_on in (None, "val") else False
+    data = options.load(
+        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, None, groups
+    )
+    with options.warnings_to_stderr(), progress("fitting") as show:
+        result = compare_rules(data, [rule], fit_on=fit_on, part=part, seed=seed, n_resamples=0, progress=show)
+    if not result.rules or result.best_member is None:
+        raise NotApplicableError("; ".join(f"{name}: {reason}" for name, reason in result.left_out) or "nothing fitted")
+    scored, entry = result.scored, result.rules[0]
+    for one in row or []:
+        if not 0 <= one < scored.n_samples:
+            raise ParameterError(f"--row is {one}, expected 0 to {scored.n_samples - 1}")
+    pair = (entry.proba, result.best_member.proba)
+    changes = compare_two(scored, (entry.name, "the best member"), pair, hard=scored.any_hard, n_resamples=1)
+    contested, missed = contested_rows(scored, entry.proba, top), missed_rows(scored, entry.proba, top)
+    votes = count_votes(scored)
+    all_missed = int((votes[range(scored.n_samples), scored.truth] == 0).sum())
+    if out is not None:
+        write_text(out, row_frame(scored, entry.name, *pair).to_csv(index=False))
+    if as_json:
+        print_json(describe_explanation(result, entry.name, changes, contested, missed, all_missed, command_line()))
+    elif row:
+        tables = [votes_table(scored, one, entry.name, int(entry.proba[one].argmax())) for one in row]
+        print_document(Document(tables), as_markdown=as_markdown)
+    else:
+        document = explain_document(result, entry.name, changes, contested, missed, all_missed)
+        print_document(document, as_markdown=as_markdown)

@@ -1,0 +1,104 @@
+"""``ensembler compare`` and ``ensembler explain``."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensembler import compare_rules, datasets, load_predictions
+
+HOME = datasets.folder()
+FIRST, SECOND = HOME / "wiktorglita_cnn3.npy", HOME / "oarriaga_mini_xception_43.npy"
+
+
+def test_two_files_are_compared_in_the_order_given(run):
+    data = load_predictions(HOME)
+    found = json.loads(run("compare", FIRST, SECOND, "--json").out)
+    turned = json.loads(run("compare", SECOND, FIRST, "--json").out)
+    right = {
+        path.stem: data.proba[data.names.index(path.stem)].argmax(axis=1) == data.truth for path in (FIRST, SECOND)
+    }
+    assert found["first"] == FIRST.stem
+    assert found["gained"] == np.flatnonzero(right[FIRST.stem] & ~right[SECOND.stem]).tolist()
+    assert found["lost"] == turned["gained"]
+    assert found["p_value"] == turned["p_value"]
+    [accuracy] = [one for one in found["metrics"] if one["metric"] == "accuracy"]
+    assert accuracy["difference"] == pytest.approx(right[FIRST.stem].mean() - right[SECOND.stem].mean())
+    assert accuracy["interval"][0] < accuracy["difference"] < accuracy["interval"][1]
+    assert sum(one["gained"] for one in found["by_class"]) == len(found["gained"])
+
+
+def test_the_rows_that_changed_are_written(run, tmp_path):
+    out = tmp_path / "rows.csv"
+    done = run("compare", FIRST, SECOND, "--rows", out)
+    assert done.code == 0
+    assert "within noise (McNemar's exact p .066)" in " ".join(done.out.split())
+    frame = pd.read_csv(out)
+    found = json.loads(run("compare", FIRST, SECOND, "--json").out)
+    assert len(frame) == found["relabelled"]
+    assert frame[frame["change"] == "gained"]["row"].tolist() == found["gained"]
+
+
+def test_the_same_predictions_differ_in_nothing(run, write_set):
+    home = write_set(n_members=2)
+    np.save(home / "m1.npy", np.load(home / "m0.npy"))
+    done = run("compare", home / "m0.npy", home / "m1.npy")
+    assert "are right and wrong about the same rows" in done.out
+
+
+def test_hard_labels_are_compared_too(run, write_set):
+    home = write_set(n_members=2, hard=True)
+    found = json.loads(run("compare", home / "m0.npy", home / "m1.npy", "--json").out)
+    assert [one["metric"] for one in found["metrics"]] == ["accuracy", "balanced-accuracy", "macro-f1"]
+
+
+def test_explaining_a_rule(run, tmp_path):
+    out = tmp_path / "rows.csv"
+    found = json.loads(run("explain", "--rule", "median", "--json", "--out", out, "--top", 5).out)
+    result = compare_rules(load_predictions(HOME), ["median"])
+    truth = result.scored.truth
+    right = result["median"].proba.argmax(axis=1) == truth
+    before = result.best_member.proba.argmax(axis=1) == truth
+    assert found["rescued"] == np.flatnonzero(right & ~before).tolist()
+    assert found["broken"] == np.flatnonzero(before & ~right).tolist()
+    assert len(found["contested"]) == len(found["missed"]) == 5
+    votes = np.stack([member.argmax(axis=1) for member in result.scored.proba])
+    missed = (votes != truth).all(axis=0)
+    assert found["missed_by_all"] == missed.sum()
+    for row in found["missed"]:
+        assert missed[row["row"]]
+        assert row["votes"] == np.bincount(votes[:, row["row"]], minlength=7).tolist()
+    values = [row["value"] for row in found["missed"]]
+    assert values == sorted(values, reverse=True)
+    assert found["contested"][0]["value"] <= np.log2(7)
+    frame = pd.read_csv(out)
+    assert frame["change"].value_counts()["rescued"] == len(found["rescued"])
+    assert frame["members right"].eq(0).sum() == missed.sum()
+
+
+def test_what_every_member_said_about_a_row(run):
+    done = run("explain", "--row", 3, "--row", 4)
+    assert "Row 3: label Surprise, mean says Surprise" in done.out
+    assert "Row 4: label Fear" in done.out
+    assert done.out.count("wiktorglita_cnn3") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", FIRST, SECOND, "--rows", "x.txt"], "--rows x.txt: expected a file that ends in .csv"),
+        (["compare", FIRST, FIRST], "expected two prediction files, got 1 members"),
+        (["compare", HOME, SECOND], "expected two prediction files, got 9 members"),
+        (["explain", "--row", "3589"], "--row is 3589, expected 0 to 3588"),
+        (["explain", "--top", "0"], "--top is 0, expected at least 1"),
+        (["explain", "--rule", "nope"], "unknown rule 'nope'"),
+        (["explain", "--out", "x"], "--out x: expected a file that ends in .csv"),
+        (["explain", "--row", "1", "--json"], "--row and --json exclude one another"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(run, arguments, message):
+    done = run(*arguments)
+    assert done.code in (1, 2)
+    assert message in done.err
+    assert done.out == ""
