@@ -155,7 +155,7 @@ def compare_rules(
         luckiest=ranked[0].name if ranked and math.isfinite(ranked[0].metrics[first.name]) else None,
         nested=nested,
         verdict=verdict,
-        warnings=list(doctor.findings(predictions)),
+        warnings=[str(finding) for finding in doctor.quick(predictions)],
     )
 
 

@@ -1,62 +1,331 @@
-"""What is suspicious about a prediction set that can be read."""
+"""What is suspicious about a prediction set that can be read: what makes results too good, or too bad.
 
+`quick` looks at what costs nothing and runs with every comparison; `examine` looks at everything. Thresholds are named
+constants with what they rest on: two real sets without such faults, nine FER2013 networks (bundled) and the thirty
+CIFAR-10.1 classifiers of Recht et al. 2018 (arXiv 1806.00451), stay clear of every error.
+"""
+
+import math
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.errors import DataWarning
 from ensembler.metrics import METRICS
 from ensembler.predictions import Predictions
 
+Grade = Literal["info", "warning", "error"]
+
 FEWEST_ROWS = 20
 """Below this many rows, being no better than the largest class is nothing to wonder at."""
+PERMUTED_GAIN = 0.05
+"""Accuracy that renaming classes brings a member. No real one gains any; two classes of FER2013 swapped bring .1."""
+PERMUTED_DEVIATIONS = 5.0
+"""Standard errors that the gain must have: a rare class that a weak member confuses with a common one has fewer."""
+CHANCE_DEVIATIONS = 4.0
+"""Standard errors above agreement by chance, under which a member knows nothing of the rows."""
+CONFIDENT = 0.15
+"""By how much the confidence of a misaligned member exceeds its accuracy, as that of an untrained one does not."""
+KNOWS = 0.1
+"""By how much the pool must exceed chance, for one member at chance to be odd."""
+NEAR_AGREEMENT = 0.97
+"""Share of rows with the same class. Two members of the real sets agree in .95 of the rows at most."""
+SAME_ROWS, SHARED_ROWS = 0.5, 0.02
+"""Share of validation rows that are scored as well. FER2013 has .013, which are twins."""
+DROP_WARNING, DROP_ERROR = 0.05, 0.15
+"""By how much a member's fall from validation to test exceeds the median fall. Real: .01, under a shift .08."""
+FAR_ABOVE_WARNING, FAR_ABOVE_ERROR = 0.12, 0.25
+"""Lead over the second best. Real leads are .01."""
+DEVIATIONS = 4.0
+OVERCONFIDENT = 0.1
+"""Mean confidence over accuracy. Real networks have up to .4, and then dominate an average: nothing rare."""
+SATURATED = 0.2
+"""Share of float16 rows that hold an exact 1."""
+SHIFTS = range(-5, 6)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something suspicious.
+
+    Attributes
+    ----------
+    code : str
+        What kind, for scripts.
+    grade : "info", "warning" or "error"
+    subject : str
+        Which member, or what else it is about.
+    message, advice : str
+        What was seen, and what to do.
+    """
+
+    code: str
+    grade: Grade
+    subject: str
+    message: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.advice}" if self.advice else self.message
 
 
 def warn(predictions: Predictions) -> None:
-    """Give a `DataWarning` for each finding."""
-    for finding in findings(predictions):
-        warnings.warn(finding, DataWarning, stacklevel=3)
+    """Give a `DataWarning` for each quick finding."""
+    for finding in quick(predictions):
+        warnings.warn(f"{finding} (`ensembler check` looks closer)", DataWarning, stacklevel=3)
 
 
-def findings(predictions: Predictions) -> Iterator[str]:
-    """Yield in words what is legal, and probably not what was meant."""
+def quick(predictions: Predictions) -> Iterator[Finding]:
+    """Yield what is legal, and probably not what was meant, as far as it costs nothing to see."""
+    names = predictions.names
     if predictions.n_members == 1:
-        yield f"there is one member only, {predictions.names[0]!r}: every rule comes down to it"
-    for name, member in zip(predictions.names, predictions.proba, strict=True):
+        yield Finding(
+            "one-member", "warning", names[0], f"there is one member only, {names[0]!r}: every rule comes down to it"
+        )
+    for name, member in zip(names, predictions.proba, strict=True):
         if predictions.n_samples > 1 and bool((member == member[0]).all()):
-            yield f"member {name!r} gives the same probabilities in every row; is it trained?"
+            message = f"member {name!r} gives the same probabilities in every row"
+            yield Finding("constant", "warning", name, message, "is it trained?")
     if predictions.labels is not None and predictions.n_samples >= FEWEST_ROWS:
-        accuracy = METRICS["accuracy"](predictions.labels, predictions.proba).max()
-        counts = np.bincount(predictions.labels, minlength=predictions.n_classes)
-        if accuracy <= counts.max() / predictions.n_samples < 1:
-            largest = predictions.classes[counts.argmax()]
-            yield (
-                f"no member is right more often ({accuracy:.3f}) than always saying {largest} would be; "
-                "do labels and predictions have the same row order and the same class order?"
-            )
-        for name, member in zip(predictions.names, predictions.proba, strict=True):
-            if np.array_equal(member.argmax(axis=-1), predictions.labels):
-                yield f"member {name!r} is right in every row; is it a copy of the labels?"
-        if counts.max() == predictions.n_samples:
-            yield f"every row has the label {predictions.classes[counts.argmax()]}; there is nothing to tell apart"
+        yield from quick_labels(predictions)
     first_of: dict[str, str] = {}
-    for name, checksum in zip(predictions.names, predictions.digests, strict=True):
+    for name, checksum in zip(names, predictions.digests, strict=True):
         if checksum in first_of:
-            yield f"members {first_of[checksum]!r} and {name!r} are identical; is one a copy of the other?"
+            message = f"members {first_of[checksum]!r} and {name!r} are identical"
+            yield Finding("identical", "warning", name, message, "is one a copy of the other?")
         first_of.setdefault(checksum, name)
     validation = predictions.validation
     if validation is not None:
         if validation_is_scored(predictions):
-            yield (
-                "the validation rows are the scored rows: weights are fitted on what is scored, "
-                "and every figure is optimistic"
-            )
+            message = "the validation rows are the scored rows: weights are fitted on what is scored"
+            yield Finding("validation-is-scored", "error", "validation", message, "every figure is optimistic")
         absent = np.setdiff1d(predictions.truth, validation.truth)
         if len(absent):
-            names = ", ".join(predictions.classes[label] for label in absent)
+            told = ", ".join(predictions.classes[label] for label in absent)
             it = "it" if len(absent) == 1 else "them"
-            yield f"no validation row has class {names}: nothing about {it} can be learned there"
+            message = f"no validation row has class {told}: nothing about {it} can be learned there"
+            yield Finding("class-not-in-validation", "warning", "validation", message)
+
+
+def quick_labels(predictions: Predictions) -> Iterator[Finding]:
+    """Yield what is odd about members and labels together."""
+    labels = predictions.truth
+    accuracy = METRICS["accuracy"](labels, predictions.proba).max()
+    counts = np.bincount(labels, minlength=predictions.n_classes)
+    largest = predictions.classes[counts.argmax()]
+    if accuracy <= counts.max() / predictions.n_samples < 1:
+        message = f"no member is right more often ({accuracy:.3f}) than always saying {largest} would be"
+        advice = "do labels and predictions have the same row order and the same class order?"
+        yield Finding("no-better-than-largest-class", "warning", "labels", message, advice)
+    for name, member in zip(predictions.names, predictions.proba, strict=True):
+        if np.array_equal(member.argmax(axis=-1), labels):
+            message = f"member {name!r} is right in every row"
+            yield Finding("always-right", "error", name, message, "is it a copy of the labels?")
+    if counts.max() == predictions.n_samples:
+        message = f"every row has the label {largest}; there is nothing to tell apart"
+        yield Finding("one-label", "warning", "labels", message)
+
+
+def examine(predictions: Predictions) -> list[Finding]:
+    """Return everything that is suspicious about a set with labels, worst first."""
+    found = list(quick(predictions))
+    for which, part in (("", predictions), ("validation ", predictions.validation)):
+        if part is not None and part.n_samples >= FEWEST_ROWS:
+            odd: set[str] = set()
+            for name, member in zip(part.names, part.proba, strict=True):
+                finding = permuted_classes(part, name, member, which)
+                if finding is not None:
+                    odd.add(name)
+                    found.append(finding)
+            found += misaligned_rows(part, odd, which)
+            found += unpredicted_classes(part, which)
+    found += near_duplicates(predictions)
+    found += shared_rows(predictions)
+    found += uneven_drops(predictions)
+    found += far_above(predictions)
+    found += overconfident(predictions)
+    order = {"error": 0, "warning": 1, "info": 2}
+    return sorted(found, key=lambda finding: order[finding.grade])
+
+
+def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Return how often each true class (row) was said to be each class (column)."""
+    return np.bincount(labels * n_classes + said, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def permuted_classes(part: Predictions, name: str, member: NDArray[Any], which: str) -> Finding | None:
+    """Look for a renaming of a member's classes that makes it much better: columns in another order."""
+    from scipy.optimize import linear_sum_assignment
+
+    table = confusion(part.truth, member.argmax(axis=1), part.n_classes)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    gained, kept = int(table[rows, columns].sum()), int(np.trace(table))
+    moved = [(true, said) for true, said in zip(rows.tolist(), columns.tolist(), strict=True) if true != said]
+    # Classes that are never said, or that no row has, can be renamed at will.
+    moved = [(true, said) for true, said in moved if table[true, said] > 0]
+    touched = sum(int(table[true, said] + table[true, true]) for true, said in moved)
+    gain = (gained - kept) / part.n_samples
+    if gain < PERMUTED_GAIN or gained - kept < PERMUTED_DEVIATIONS * math.sqrt(max(touched, 1)):
+        return None
+    told = ", ".join(f"{part.classes[said]} is {part.classes[true]}" for true, said in moved[:8])
+    return Finding(
+        "permuted-classes",
+        "error",
+        name,
+        f"member {name!r} has its {which}classes in another order: with {told}{', …' if len(moved) > 8 else ''}, its "
+        f"accuracy is {gained / part.n_samples:.3f} instead of {kept / part.n_samples:.3f}",
+        "give its columns the order of the others (class names in members.json or a header make that safe)",
+    )
+
+
+def misaligned_rows(part: Predictions, permuted: set[str], which: str) -> Iterator[Finding]:
+    """Look for members that know nothing of their rows, and are sure of it: rows in another order."""
+    labels, n_rows = part.truth, part.n_samples
+    said = [member.argmax(axis=1) for member in part.proba]
+    share = np.bincount(labels, minlength=part.n_classes) / n_rows
+    accuracies, chances = [], []
+    for one in said:
+        accuracies.append(float((one == labels).mean()))
+        chances.append(float(share @ (np.bincount(one, minlength=part.n_classes) / n_rows)))
+    pool = float(np.median(np.array(accuracies) - np.array(chances)))
+    for index, name in enumerate(part.names):
+        error = math.sqrt(max(chances[index] * (1 - chances[index]), 1e-12) / n_rows)
+        confidence = float(part.proba[index].max(axis=1).mean(dtype=np.float64))
+        lost = accuracies[index] - chances[index] < CHANCE_DEVIATIONS * error
+        sure = confidence - accuracies[index] > CONFIDENT
+        if name in permuted or not (lost and sure) or (part.n_members > 1 and pool < KNOWS):
+            continue
+        yield Finding(
+            "misaligned-rows",
+            "error",
+            name,
+            f"member {name!r} is right in {accuracies[index]:.3f} of the {which}rows, no more than by chance "
+            f"({chances[index]:.3f}), and {confidence:.2f} sure: its rows are in another order"
+            f"{found_order(labels, said[index])}",
+            "save its predictions in the order of the labels, or with an id column",
+        )
+
+
+def found_order(labels: NDArray[np.int64], said: NDArray[np.int64]) -> str:
+    """Try the usual ways in which rows get out of order, and name the one that fits."""
+    tried = {f"shifted by {shift:+d}": np.roll(said, -shift) for shift in SHIFTS if shift}
+    tried["reversed"] = said[::-1]
+    by_label = np.argsort(labels, kind="stable")
+    sorted_by_label = np.empty_like(said)
+    sorted_by_label[by_label] = said
+    tried["sorted by class"] = sorted_by_label
+    right = {name: float((one == labels).mean()) for name, one in tried.items()}
+    best = max(right, key=lambda name: right[name])
+    before = float((said == labels).mean())
+    return f" ({best}: accuracy {right[best]:.3f})" if right[best] > before + KNOWS else ""
+
+
+def unpredicted_classes(part: Predictions, which: str) -> Iterator[Finding]:
+    """Look for classes that occur and that no member ever says."""
+    said: set[int] = set()
+    for member in part.proba:
+        said |= set(np.unique(member.argmax(axis=1)).tolist())
+    counts = np.bincount(part.truth, minlength=part.n_classes)
+    for label in np.flatnonzero(counts).tolist():
+        if label not in said:
+            message = f"no member ever says {part.classes[label]}, which {counts[label]:,} of the {which}rows have"
+            advice = "all rules will miss it; are class orders and labels what they should be?"
+            yield Finding("class-never-predicted", "warning", part.classes[label], message, advice)
+
+
+def near_duplicates(predictions: Predictions) -> Iterator[Finding]:
+    """Look for pairs that say the same nearly everywhere."""
+    said = [member.argmax(axis=1) for member in predictions.proba]
+    for first in range(predictions.n_members):
+        for second in range(first + 1, predictions.n_members):
+            same = float((said[first] == said[second]).mean())
+            if same >= NEAR_AGREEMENT and predictions.digests[first] != predictions.digests[second]:
+                names = (predictions.names[first], predictions.names[second])
+                message = f"members {names[0]!r} and {names[1]!r} say the same class in {same:.1%} of the rows"
+                advice = "they add little to each other; checkpoints of one run, or the same model twice?"
+                yield Finding("near-duplicates", "info", f"{names[0]}, {names[1]}", message, advice)
+
+
+def shared_rows(predictions: Predictions) -> Iterator[Finding]:
+    """Look for validation rows that are scored rows as well: the same label and the same predictions of all members."""
+    validation = predictions.validation
+    if validation is None or validation_is_scored(predictions) or all(predictions.hard):
+        return
+    keys = [
+        {(part.proba[:, row].tobytes(), int(part.truth[row])) for row in range(part.n_samples)}
+        if part is predictions
+        else [(part.proba[:, row].tobytes(), int(part.truth[row])) for row in range(part.n_samples)]
+        for part in (predictions, validation)
+    ]
+    shared = sum(key in keys[0] for key in keys[1])
+    if not shared:
+        return
+    share = shared / validation.n_samples
+    grade: Grade = "error" if share >= SAME_ROWS else "warning" if share >= SHARED_ROWS else "info"
+    message = f"{shared:,} of {validation.n_samples:,} validation rows have the same predictions as a scored row"
+    advice = "weights are fitted on rows that are scored; divide the data anew" if grade != "info" else "twins?"
+    yield Finding("shared-rows", grade, "validation", message, advice)
+
+
+def uneven_drops(predictions: Predictions) -> Iterator[Finding]:
+    """Look for members whose accuracy changes from validation to test unlike the pool's: trained on one of them."""
+    validation = predictions.validation
+    if validation is None or predictions.n_members < 3 or validation_is_scored(predictions):
+        return
+    inside = METRICS["accuracy"](validation.truth, validation.proba)
+    outside = METRICS["accuracy"](predictions.truth, predictions.proba)
+    drops = inside - outside
+    excess = drops - np.median(drops)
+    error = np.sqrt(
+        inside * (1 - inside) / validation.n_samples + outside * (1 - outside) / predictions.n_samples + 1e-12
+    )
+    for index, name in enumerate(predictions.names):
+        size = abs(float(excess[index]))
+        if size < DROP_WARNING or size < DEVIATIONS * error[index]:
+            continue
+        grade: Grade = "error" if size >= DROP_ERROR else "warning"
+        seen, where = ("validation", "validation") if excess[index] > 0 else ("scored", "the scored rows")
+        message = (
+            f"member {name!r} is {inside[index]:.3f} right on validation and {outside[index]:.3f} on the scored rows, "
+            f"{size:.3f} more of a {'fall' if excess[index] > 0 else 'rise'} than the pool's median"
+        )
+        advice = f"was it trained on {where}? leave it out (--without {name}), or divide the data anew"
+        yield Finding(f"seen-{seen}-rows", grade, name, message, advice)
+
+
+def far_above(predictions: Predictions) -> Iterator[Finding]:
+    """Look for a member that is so much better than all others that it may have seen the scored rows."""
+    if predictions.n_members < 2:
+        return
+    accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+    order = np.argsort(-accuracy, kind="stable")
+    best, second = (float(accuracy[order[place]]) for place in (0, 1))
+    error = math.sqrt((best * (1 - best) + second * (1 - second)) / predictions.n_samples + 1e-12)
+    if best - second < FAR_ABOVE_WARNING or best - second < DEVIATIONS * error:
+        return
+    name = predictions.names[order[0]]
+    grade: Grade = "error" if best - second >= FAR_ABOVE_ERROR else "warning"
+    message = f"member {name!r} is right in {best:.3f} of the rows, the next best in {second:.3f}"
+    yield Finding("far-above", grade, name, message, "has it seen the scored rows? if not, use it alone")
+
+
+def overconfident(predictions: Predictions) -> Iterator[Finding]:
+    """Look for members that are much surer than they are right, and so dominate every average."""
+    accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+    for index, name in enumerate(predictions.names):
+        if predictions.hard[index]:
+            continue
+        confidence = float(predictions.proba[index].max(axis=1).mean(dtype=np.float64))
+        if confidence - accuracy[index] > OVERCONFIDENT:
+            message = (
+                f"member {name!r} is {confidence:.2f} sure on average and right in {accuracy[index]:.2f} of the rows"
+            )
+            advice = "it dominates averages; calibrate members (--calibrate members), or vote"
+            yield Finding("overconfident", "info", name, message, advice)
 
 
 def validation_is_scored(predictions: Predictions) -> bool:

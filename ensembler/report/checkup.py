@@ -1,0 +1,49 @@
+"""What ``ensembler check`` says."""
+
+from typing import Any
+
+from ensembler.checkup import Checkup
+from ensembler.report.tables import Document, Table
+from ensembler.results import jsonable, reproducibility
+
+MARKS = {"error": "✗ error", "warning": "! warning", "info": "· info"}
+
+
+def describe_checkup(checkup: Checkup, command: str | None = None) -> dict[str, Any]:
+    """Return the findings as plain values."""
+    data = checkup.predictions
+    document = {
+        "schema": "ensembler.check/1",
+        "healthy": checkup.healthy,
+        "members": checkup.members,
+        "members_read": [] if data is None else list(data.names),
+        "findings": [vars(finding) for finding in checkup.findings],
+        "reproducibility": None if data is None else reproducibility(data, 0, command),
+    }
+    plain = jsonable(document)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def checkup_document(checkup: Checkup) -> Document:
+    """Arrange the findings for reading, worst first."""
+    data = checkup.predictions
+    read = "none could be looked at" if data is None else f"{data.n_members} looked at, {data.n_samples:,} rows"
+    if data is not None and data.validation is not None:
+        read += f" and {data.validation.n_samples:,} validation rows"
+    head = f"{len(checkup.members)} members: {read}."
+    counts = {grade: sum(one.grade == grade for one in checkup.findings) for grade in MARKS}
+    if not checkup.findings:
+        return Document([head, "Nothing suspicious was found."])
+    rows = [
+        [MARKS[one.grade], one.message + (f". {capital(one.advice)}" if one.advice else "")] for one in checkup.findings
+    ]
+    table = Table("Findings", ["grade", "what was seen, and what to do"], rows, left=(0, 1))
+    told = ", ".join(f"{number} {grade}{'s' * (number != 1)}" for grade, number in counts.items() if number)
+    end = "Mend the errors before you believe a comparison." if counts["error"] else "No errors."
+    return Document([head, table, f"{told}. {end}"])
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital first letter."""
+    return text[:1].upper() + text[1:]

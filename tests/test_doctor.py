@@ -1,0 +1,242 @@
+"""Each fault, planted in the bundled set, is found; real sets as they are have no error."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensembler import datasets
+from ensembler.checkup import check_up
+from ensembler.files import write_array
+from tests.subsets.draw import draw
+
+HOME = datasets.folder()
+NAME = "oarriaga_mini_xception_43"
+CIFAR = Path(__file__).parents[2] / "shared" / "cifar10.1"
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """Write the bundled set out, let a function change one of its arrays, and check it up."""
+
+    def plant(change, name=NAME, parts=("", "val")):
+        home = tmp_path / "preds"
+        datasets.write_sample(home)
+        for part in parts:
+            path = home / part / f"{name}.npy"
+            array, labels = np.load(path), np.load(home / part / "labels.npy")
+            write_array(path, change(array, labels))
+        return check_up(home)
+
+    return plant
+
+
+def codes(checkup, grade=None):
+    return {finding.code for finding in checkup.findings if grade in (None, finding.grade)}
+
+
+def test_the_bundled_set_has_no_errors():
+    checkup = check_up(HOME)
+    assert checkup.healthy
+    assert codes(checkup) == {"shared-rows", "overconfident"}
+    assert all(finding.grade == "info" for finding in checkup.findings)
+
+
+@pytest.mark.skipif(not CIFAR.exists(), reason="the CIFAR-10.1 predictions are not here")
+def test_another_real_set_has_no_errors():
+    checkup = check_up(CIFAR)
+    assert checkup.healthy
+    assert codes(checkup) <= {"seen-validation-rows", "shared-rows", "overconfident", "near-duplicates"}
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ([0, 1, 2, 3, 6, 4, 5], "Sad is Neutral"),
+        ([0, 1, 2, 6, 4, 5, 3], "Happy is Neutral"),
+        ([6, 5, 4, 3, 2, 1, 0], "Angry is Neutral"),
+    ],
+)
+def test_classes_in_another_order(planted, order, told):
+    checkup = planted(lambda array, labels: array[:, order])
+    found = [finding for finding in checkup.findings if finding.code == "permuted-classes"]
+    assert len(found) == 2
+    assert {finding.subject for finding in found} == {NAME}
+    assert told in found[0].message
+    assert "misaligned-rows" not in codes(checkup)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda array, labels: np.random.default_rng(0).permutation(array), "its rows are in another order"),
+        (lambda array, labels: array[::-1], "reversed: accuracy 0.6"),
+        (lambda array, labels: np.roll(array, 2, axis=0), "shifted by +2: accuracy 0.6"),
+        (lambda array, labels: array[np.argsort(labels, kind="stable")], "sorted by class: accuracy 0.6"),
+    ],
+)
+def test_rows_in_another_order(planted, change, told):
+    checkup = planted(change, parts=("",))
+    [found] = [finding for finding in checkup.findings if finding.code == "misaligned-rows"]
+    assert (found.grade, found.subject) == ("error", NAME)
+    assert told in found.message
+
+
+def test_labels_counted_from_one(planted):
+    checkup = planted(lambda array, labels: array + 1, name="labels", parts=("", "val"))
+    assert codes(checkup, "error") == {"labels-from-1"}
+    assert checkup.predictions.truth.min() == 0
+
+
+def test_logits(planted):
+    checkup = planted(lambda array, labels: np.log(np.clip(array, 1e-6, 1)) + 3.0)
+    assert codes(checkup, "error") == {"logits"}
+    assert checkup.predictions.n_members == 9
+
+
+def test_logarithms(planted):
+    checkup = planted(lambda array, labels: np.log(np.clip(array, 1e-30, 1)))
+    assert codes(checkup, "error") == {"log-probabilities"}
+
+
+def test_rows_that_do_not_sum_to_one(planted):
+    checkup = planted(lambda array, labels: array * np.float32(0.5))
+    assert codes(checkup, "error") == {"row-sums"}
+    assert "0.5" in next(f.message for f in checkup.findings if f.code == "row-sums")
+
+
+def test_values_that_are_not_finite(planted):
+    def break_one(array, labels):
+        array[5, 2] = np.nan
+        return array
+
+    checkup = planted(break_one)
+    assert codes(checkup, "error") == {"not-finite"}
+    assert NAME not in checkup.predictions.names
+
+
+def test_another_number_of_rows(planted):
+    checkup = planted(lambda array, labels: array[:-3])
+    assert codes(checkup, "error") == {"length"}
+    assert checkup.predictions.n_members == 8
+
+
+def test_another_number_of_classes(planted):
+    checkup = planted(lambda array, labels: array[:, :5])
+    assert not checkup.healthy
+    assert "5" in next(f.message for f in checkup.findings if f.grade == "error")
+
+
+def test_copies_and_near_copies(planted, tmp_path):
+    other = np.load(HOME / "oarriaga_mini_xception_102.npy")
+    checkup = planted(lambda array, labels: other, parts=("",))
+    assert "identical" in codes(checkup, "warning")
+
+
+def test_near_copies(planted):
+    other = {
+        3589: np.load(HOME / "oarriaga_mini_xception_102.npy"),
+    }
+    checkup = planted(lambda array, labels: 0.98 * other[len(array)] + np.float32(0.02 / 7), parts=("",))
+    assert "near-duplicates" in codes(checkup, "info")
+
+
+def test_validation_rows_that_are_scored(tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home)
+    for path in home.glob("*.npy"):
+        write_array(home / "val" / path.name, np.load(path))
+    assert "validation-is-scored" in codes(check_up(home), "error")
+
+
+@pytest.mark.parametrize(("share", "grade"), [(0.1, "warning"), (0.7, "error")])
+def test_validation_rows_that_overlap(tmp_path, share, grade):
+    home = tmp_path / "preds"
+    datasets.write_sample(home)
+    for path in home.glob("*.npy"):
+        inside = np.load(home / "val" / path.name)
+        n = int(share * len(inside))
+        inside[:n] = np.load(path)[:n]
+        write_array(home / "val" / path.name, inside)
+    assert "shared-rows" in codes(check_up(home), grade)
+
+
+@pytest.mark.parametrize(("share", "grade"), [(0.35, "warning"), (0.8, "error")])
+@pytest.mark.parametrize(("part", "code"), [("val", "seen-validation-rows"), ("", "seen-scored-rows")])
+def test_a_member_that_was_trained_on_one_of_the_splits(planted, share, grade, part, code):
+    def learn(array, labels):
+        rows = np.random.default_rng(0).random(len(labels)) < share * 0.6
+        array[rows] = np.eye(7, dtype=array.dtype)[labels[rows]]
+        return array
+
+    checkup = planted(learn, parts=(part,))
+    assert code in codes(checkup, grade)
+
+
+def test_a_member_far_above_all_others(planted):
+    def learn(array, labels):
+        rows = np.random.default_rng(0).random(len(labels)) < 0.85
+        array[rows] = np.eye(7, dtype=array.dtype)[labels[rows]]
+        return array
+
+    assert "far-above" in codes(planted(learn), "error")
+
+
+def test_a_class_that_nobody_predicts(tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home)
+    for path in [*home.glob("*.npy"), *home.glob("val/*.npy")]:
+        array = np.load(path)
+        if array.ndim == 2:
+            array[:, 0] += array[:, 1]
+            array[:, 1] = 0
+            write_array(path, array)
+    found = [finding for finding in check_up(home).findings if finding.code == "class-never-predicted"]
+    assert {finding.subject for finding in found} == {"Disgust"}
+
+
+def test_half_precision_that_has_lost_its_doubts(planted):
+    def sharpen(array, labels):
+        sharp = np.eye(7)[array.argmax(axis=1)] * 0.9999 + 0.0001 / 7
+        return (sharp / sharp.sum(axis=1, keepdims=True)).astype(np.float16)
+
+    assert "float16-saturation" in codes(planted(sharpen), "warning")
+
+
+def test_an_untrained_member_is_not_taken_for_a_misaligned_one(planted):
+    checkup = planted(lambda array, labels: np.full_like(array, 1 / 7))
+    assert "constant" in codes(checkup, "warning")
+    assert "misaligned-rows" not in codes(checkup)
+
+
+def test_weak_members_are_no_fault(tmp_path):
+    for seed in range(5):
+        proba, labels = draw("random", 6, 400, 5, seed)
+        home = tmp_path / str(seed)
+        for index, member in enumerate(proba):
+            write_array(home / f"m{index}.npy", member)
+        write_array(home / "labels.npy", labels)
+        assert check_up(home).healthy
+
+
+def test_the_command(run, planted, tmp_path):
+    assert run("check", HOME).code == 0
+    planted(lambda array, labels: array[:, ::-1])
+    done = run("check", tmp_path / "preds")
+    assert done.code == 1
+    assert "✗ error" in done.out
+    assert "Mend the errors before you believe a comparison." in done.out
+    found = json.loads(run("check", tmp_path / "preds", "--json").out)
+    assert found["healthy"] is False
+    assert found["findings"][0]["grade"] == "error"
+
+
+def test_comparisons_point_to_the_check(run, tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home)
+    write_array(home / "copy.npy", np.load(home / f"{NAME}.npy"))
+    write_array(home / "val" / "copy.npy", np.load(home / "val" / f"{NAME}.npy"))
+    for command in ("bench", "subsets"):
+        done = run(command, home, "--rule", "mean")
+        assert "are identical; is one a copy of the other? (`ensembler check` looks closer)" in done.err
