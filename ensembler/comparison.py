@@ -87,10 +87,7 @@ def compare_rules(
     >>> result.chosen, result.luckiest
     ('median', 'accuracy-weighted')
     """
-    if not 0 <= seed < 2**32 or int(seed) != seed:
-        raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
-    if int(folds) != folds:
-        raise ParameterError(f"folds is {folds}, expected a whole number")
+    check_seed(seed, folds)
     if n_resamples < 0 or int(n_resamples) != n_resamples:
         raise ParameterError(f"n_resamples is {n_resamples}, expected a whole number of at least 0")
     if letters and not n_resamples:
@@ -194,6 +191,14 @@ def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predict
             "choose by accuracy, balanced-accuracy, macro-f1 or mcc"
         )
     return metrics
+
+
+def check_seed(seed: int, folds: int) -> None:
+    """Refuse seeds and numbers of folds that cannot be."""
+    if not 0 <= seed < 2**32 or int(seed) != seed:
+        raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
+    if int(folds) != folds:
+        raise ParameterError(f"folds is {folds}, expected a whole number")
 
 
 def check_fit_on(fit_on: str | None, part: float | None) -> str | None:

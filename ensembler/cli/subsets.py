@@ -1,6 +1,8 @@
 """``ensembler subsets``."""
 
 import hashlib
+import importlib.util
+import os
 import re
 import sys
 from contextlib import nullcontext
@@ -107,7 +109,9 @@ def subsets(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Start without asking, however long it takes.", rich_help_panel=WORK)
     ] = False,
-    top: Annotated[int, typer.Option(help="How many committees are listed.", rich_help_panel=options.OUTPUT)] = 10,
+    top: Annotated[
+        int | None, typer.Option(help="How many committees are listed (default: 10).", rich_help_panel=options.OUTPUT)
+    ] = None,
     labels: options.Labels = None,
     val: options.Val = None,
     members: options.Members = None,
@@ -137,7 +141,11 @@ def subsets(
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.comparison import check_fit_on
 
-    check_choices(search, width, backend, scheduler, checkpoint, jobs, out, plot, metric)
+    check_choices(search, width, backend, scheduler, metric, jobs)
+    if search != "exact":
+        given = {"--checkpoint": checkpoint, "--out": out, "--plot": plot, "--jobs": jobs, "--top": top, "--yes": yes}
+        refuse_with_search(search, {**given, "--scheduler": scheduler})
+    check_targets(out, plot)
     fit_on = check_fit_on(fit_on, part)
     reads_val = fit_on in (None, "val")
     if val is not None and not reads_val:
@@ -165,61 +173,61 @@ def subsets(
         return
     from ensembler.subsets.study import study_subsets
 
+    listed = 10 if top is None else top
     if out is not None:
         refuse_long_table(data, sizes, must or [], len(rules), yes)
     workers = choose_workers(backend, scheduler, jobs)
     with (
         options.warnings_to_stderr(),
         progress("sweeping") as show,
-        checkpointed(checkpoint, data, rules, metric, shared) as store,
+        checkpointed(checkpoint, data, rules, metric, listed, out is not None, shared) as store,
     ):
 
         def before(estimate: "Estimate") -> None:
             ask(estimate, jobs, backend, yes=yes)
 
-        def sweep(by: str, store: Any) -> "SubsetStudy":
-            return study_subsets(
-                data, rules, metric=by, top=top, workers=workers, store=store, progress=show, before=before, **shared
-            )
-
-        study = sweep(metric, store)
-        accuracies = sweep("accuracy", None) if out is not None and metric != "accuracy" else None
-    write_results(study, accuracies, out, plot, as_json=as_json, as_markdown=as_markdown)
+        study = study_subsets(
+            data,
+            rules,
+            metric=metric,
+            top=listed,
+            workers=workers,
+            store=store,
+            progress=show,
+            before=before,
+            with_accuracy=out is not None,
+            **shared,
+        )
+    write_results(study, out, plot, as_json=as_json, as_markdown=as_markdown)
 
 
 def write_results(
-    study: "SubsetStudy",
-    accuracies: "SubsetStudy | None",
-    out: Path | None,
-    plot: Path | None,
-    *,
-    as_json: bool,
-    as_markdown: bool,
+    study: "SubsetStudy", out: Path | None, plot: Path | None, *, as_json: bool, as_markdown: bool
 ) -> None:
-    """Write tables and figures to their files, and print the result."""
+    """Print the result, and write tables and figures to their files."""
     from ensembler.files import writing
     from ensembler.report.figures import draw_sizes, save_figure
     from ensembler.report.subsets import size_densities, size_marks, subsets_document
     from ensembler.subsets.describe import describe_study, study_frame
 
+    found = describe_study(study, command_line())
+    if as_json:
+        print_json(found)
+    else:
+        print_document(subsets_document(found), as_markdown=as_markdown)
     if out is not None:
-        frame = study_frame(study, accuracies)
+        frame = study_frame(study)
         with writing(out) as temporary:
             if out.suffix == ".csv":
                 frame.to_csv(temporary, index=False)
             else:
                 frame.to_parquet(temporary, index=False)
-    found = describe_study(study, command_line())
     if plot is not None:
         for one, described in zip(study.rules, found["rules"], strict=True):
             best, marks = size_marks(described, study.metric)
             title = f"{described['n_subsets']:,} committees by {one.rule}, on {study.protocol.n_scored:,} scored rows"
             path = plot if len(study.rules) == 1 else plot.with_stem(f"{plot.stem}-{file_name(one.rule)}")
             save_figure(draw_sizes(size_densities(one), best, marks, study.metric, title), path)
-    if as_json:
-        print_json(found)
-    else:
-        print_document(subsets_document(found), as_markdown=as_markdown)
 
 
 def file_name(rule: str) -> str:
@@ -243,15 +251,7 @@ def run_search(
 
 
 def check_choices(
-    search: str,
-    width: int | None,
-    backend: str,
-    scheduler: str | None,
-    checkpoint: Path | None,
-    jobs: int | None,
-    out: Path | None,
-    plot: Path | None,
-    metric: str,
+    search: str, width: int | None, backend: str, scheduler: str | None, metric: str, jobs: int | None
 ) -> None:
     """Refuse unknown choices, and options that would have no effect."""
     if search not in SEARCHES:
@@ -268,19 +268,39 @@ def check_choices(
         raise UsageError(f"--width has no effect with --search {search}; drop it, or give --search beam")
     if width is not None and width < 1:
         raise ParameterError(f"--width is {width}, expected at least 1")
-    if search != "exact":
-        given = {"--checkpoint": checkpoint, "--out": out, "--plot": plot, "--jobs": jobs, "--scheduler": scheduler}
-        for name, value in given.items():
-            if value is not None:
-                raise UsageError(f"{name} has no effect with --search {search}; drop one of them")
-        if metric != "accuracy":
-            raise UsageError(f"--search {search} goes by accuracy; drop --metric, or sweep exactly")
+    if search != "exact" and metric != "accuracy":
+        raise UsageError(f"--search {search} goes by accuracy; drop --metric, or sweep exactly")
+
+
+def refuse_with_search(search: str, given: dict[str, Any]) -> None:
+    """Refuse options that only an exact sweep has."""
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"{name} has no effect with --search {search}; drop one of them")
+
+
+def check_targets(out: Path | None, plot: Path | None) -> None:
+    """Refuse, before a long sweep, files that could not be written after it."""
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv or .parquet")
     if plot is not None:
         from ensembler.report.figures import check_format
 
         check_format(plot)
+        require_module("matplotlib", "report")
+    if out is not None and out.suffix == ".parquet":
+        require_module("pyarrow", "parquet")
+    for path in (out, plot):
+        if path is not None:
+            home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
+            if path.is_dir() or not home.is_dir() or not os.access(home, os.W_OK):
+                raise UsageError(f"{path}: cannot be written; give another file")
+
+
+def require_module(name: str, extra: str) -> None:
+    """Refuse what a package is missing for."""
+    if importlib.util.find_spec(name) is None:
+        raise UsageError(f"{name} is not installed; pip install 'ensembler-bench[{extra}]'")
 
 
 def parse_sizes(text: str | None, n_members: int) -> tuple[int, int] | None:
@@ -319,10 +339,13 @@ def refuse_long_table(
 ) -> None:
     """Ask before a file of very many rows is written."""
     from ensembler.subsets.plan import make_plan
+    from ensembler.subsets.sweep import what_to_keep
 
     low, high = sizes or (1, data.n_members)
     plan = make_plan(data.n_members, low, high, tuple(data.names.index(name) for name in set(must)))
     rows = n_rules * plan.n_committees
+    if what_to_keep(plan) == "nothing":
+        raise UsageError(f"--out would have {rows:,} rows, more than are kept; narrow --k, or give --must")
     if rows > MOST_TABLE_ROWS:
         confirm(f"--out would have {rows:,} rows, about {rows * 40 / 1e9:.1f} GB as text", yes=yes)
 
@@ -338,16 +361,26 @@ def choose_workers(backend: str, scheduler: str | None, jobs: int | None) -> Any
     return lambda: threads(jobs)
 
 
-def checkpointed(path: Path | None, data: "Predictions", rules: list[str], metric: str, shared: dict[str, Any]) -> Any:
+def checkpointed(
+    path: Path | None,
+    data: "Predictions",
+    rules: list[str],
+    metric: str,
+    top: int,
+    with_accuracy: bool,
+    shared: dict[str, Any],
+) -> Any:
     """Open the checkpoint of this very study, where one is asked for."""
     if path is None:
         return nullcontext()
+    from ensembler import __version__
     from ensembler.predictions import digest
     from ensembler.subsets.checkpoint import open_store
 
     parts = [one for one in (data, data.validation) if one is not None]
     arrays = [[*one.digests, digest(one.truth), *([] if one.groups is None else [digest(one.groups)])] for one in parts]
-    asked = repr((data.names, arrays, rules, metric, sorted(shared.items(), key=lambda item: item[0])))
+    facts = (__version__, data.names, data.metadata, arrays, rules, metric, top, with_accuracy, sorted(shared.items()))
+    asked = repr(facts)
     return open_store(path, hashlib.sha256(asked.encode()).hexdigest())
 
 

@@ -44,6 +44,7 @@ def describe_search(study: SearchStudy, command: str | None = None) -> dict[str,
         "search": "greedy" if study.width == 1 else "beam",
         "width": study.width,
         "members": list(names),
+        "weights_frozen": study.frozen,
         "must": [names[member] for member in study.must],
         "protocol": vars(study.protocol),
         "rules": [rule(one) for one in study.rules],
@@ -65,6 +66,10 @@ def search_document(found: dict[str, Any]) -> Document:
         else f"on {protocol['n_fit']:,} other rows than the {protocol['n_scored']:,} scored ones"
     )
     parts: list[Table | str] = [f"{len(found['members'])} members: {kind} {where}. What it finds need not be the best."]
+    if protocol["fit_on"] == "test":
+        parts.append("OPTIMISTIC: fitted and chosen on the scored rows.")
+    if found["weights_frozen"]:
+        parts.append("Weights are fitted once, on all members, and stay as they are in every committee.")
     for rule in found["rules"]:
         inside = rule["chosen"]["val_accuracy"] is not None
         rows = []

@@ -8,7 +8,6 @@ from ensembler.report.figures import Mark, SizeDensity
 from ensembler.report.tables import Document, Table, number
 from ensembler.subsets.describe import natural
 from ensembler.subsets.study import RuleStudy
-from ensembler.subsets.tally import popcounts
 
 CHOSEN, LUCKIEST = "★", "†"
 DENSITY_BINS = 60
@@ -95,6 +94,8 @@ def best_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
     title += " (optimistic)" if rule["optimistic"] else ""
     strong = [row for row, entry in enumerate(listed) if entry["mask"] == chosen]
     notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
+    if found["protocol"]["fit_on"] == "test":
+        notes = [f"{CHOSEN} chosen by cross-fitting on the scored rows themselves   {LUCKIEST} luckiest"]
     if not inside and rule["nested"] is not None:
         notes = [f"{CHOSEN} best   {LUCKIEST} luckiest; on the same rows, so the best one is also the luckiest"]
     return Table(title, headers, rows, [*notes, *rule["notes"]], left=(0, 1), strong=strong)
@@ -169,7 +170,7 @@ def cost_table(rule: dict[str, Any]) -> Table:
     rows = [
         [
             "→" if entry["mask"] == cost["thrifty"]["mask"] else "",
-            f"{entry['cost']:,.0f}",
+            f"{entry['cost']:,.0f}" if entry["cost"] >= 100 else f"{entry['cost']:.4g}",
             number(entry["val_accuracy"]),
             number(entry["accuracy"]),
             ", ".join(entry["members"]),
@@ -215,10 +216,7 @@ def size_densities(one: RuleStudy) -> list[SizeDensity]:
             places = np.flatnonzero(row)
             values, numbers = places / sweep.unit, row[places]
         else:
-            assert sweep.table is not None
-            sizes = popcounts(len(sweep.plan.free)) + len(sweep.plan.must)
-            kept = sweep.table[(sizes == size.size) & sweep.there]
-            values, numbers = np.unique(kept, return_counts=True)
+            values, numbers = np.unique(sweep.values_of_size(size.size), return_counts=True)
         binned = bool(numbers.sum() > MOST_LINES and len(values) > 1)
         if binned:
             # An empty bin at each end closes the shape.

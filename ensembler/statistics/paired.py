@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,22 @@ class Discordance:
         if self.b + self.c == 0:
             return None
         return float((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * math.sqrt(self.b + self.c) / self.n_rows)
+
+
+def standard_error(first: Right, second: Right, groups: NDArray[Any] | None = None) -> float:
+    r"""Return the standard error of the difference of two accuracies on the same rows.
+
+    With :math:`e_g` the sum over the rows of a group of (difference − mean difference), it is
+    :math:`\sqrt{\sum_g e_g^2}\,/\,N`; without groups each row is one.
+
+    >>> standard_error(np.array([True, True, True, False]), np.array([True, False, False, True]))
+    0.414578098794425
+    """
+    difference = first.astype(np.float64) - second
+    spread = difference - difference.mean()
+    if groups is not None:
+        spread = np.bincount(np.unique(groups, return_inverse=True)[1], weights=spread)
+    return float(np.sqrt((spread**2).sum())) / len(first)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """How much of the best result is luck: the optimism of picking a maximum."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,9 @@ class BiasCorrected:
         return self.raw - self.corrected
 
 
-def bias_corrected_best(right: NDArray[np.bool_], n_resamples: int = RESAMPLES, seed: int = 0) -> BiasCorrected:
+def bias_corrected_best(
+    right: NDArray[np.bool_], n_resamples: int = RESAMPLES, seed: int = 0, groups: NDArray[Any] | None = None
+) -> BiasCorrected:
     """Correct the accuracy of the best of K candidates for having been picked (BBC-CV).
 
     Rows are drawn with replacement; the candidate with most right rows in the sample (the first among equals) is scored
@@ -46,6 +49,8 @@ def bias_corrected_best(right: NDArray[np.bool_], n_resamples: int = RESAMPLES, 
         Which rows each candidate is right about; equally good ones in order of preference.
     n_resamples : int
     seed : int
+    groups : (N,), optional
+        Rows that are drawn together.
 
     References
     ----------
@@ -63,7 +68,7 @@ def bias_corrected_best(right: NDArray[np.bool_], n_resamples: int = RESAMPLES, 
     n_candidates, n_rows = right.shape
     turned = right.T.astype(np.float32)
     scores: list[float] = []
-    for drawn in bootstrap_counts(n_rows, n_resamples, seed):
+    for drawn in bootstrap_counts(n_rows, n_resamples, seed, groups):
         # Counts below 2^24 are exact in float32.
         picked = (drawn @ turned).argmax(axis=1)
         outside = drawn == 0

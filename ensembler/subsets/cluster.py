@@ -1,6 +1,7 @@
 """Shards on the workers of a Dask cluster, through Dask's own executor."""
 
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 from ensembler.errors import EnsemblerError, UsageError
@@ -39,8 +40,14 @@ def dask_workers(address: str) -> Iterator[Crew]:
         threads = sum(client.nthreads().values())
         if not threads:
             raise ClusterError(f"the Dask scheduler at {address} has no workers; start some")
-        yield Crew(
-            client.get_executor(pure=False),
-            TASKS_A_THREAD * threads,
-            lambda value: client.scatter(value, broadcast=True, hash=False),
-        )
+        try:
+            yield Crew(
+                client.get_executor(pure=False),
+                TASKS_A_THREAD * threads,
+                lambda value: client.scatter(value, broadcast=True, hash=False),
+            )
+        except (CancelledError, OSError) as error:
+            raise ClusterError(
+                f"the Dask scheduler at {address} is lost ({type(error).__name__}); "
+                "with --checkpoint FILE the same command would go on where it was"
+            ) from error

@@ -15,6 +15,10 @@ Rows = NDArray[np.intp]
 
 BLOCK_VALUES = 1 << 21
 """Most float64 values of a block of contributions."""
+DOUBLING_BLOCK = 1 << 17
+"""Most scores of all committees at a time, so that they stay in the cache."""
+MOST_DOUBLED = 13
+"""Members up to which all committees are scored where many are asked for."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,13 @@ def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_
     Contributions are added to the offset in ascending member order, in float64; the first maximum wins.
     """
     right = np.empty((len(committees), data.n_rows), dtype=bool)
+    if data.n_members <= MOST_DOUBLED and len(committees) << 3 > 1 << data.n_members:
+        size = max(1, DOUBLING_BLOCK // (data.n_classes << data.n_members))
+        for rows, rule in data.parts:
+            for start in range(0, len(rows), size):
+                some = rows[start : start + size]
+                right[:, some] = all_outcomes(data, some, rule)[np.asarray(committees)]
+        return right
     for rows, rule in data.blocks():
         added, labels = data.of(rows, rule), data.labels[rows]
         for position, mask in enumerate(committees):

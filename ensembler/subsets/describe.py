@@ -174,25 +174,19 @@ def entries(one: RuleStudy, masks: Sequence[int], metric: str) -> list[dict[str,
     return found
 
 
-def study_frame(study: SubsetStudy, accuracies: SubsetStudy | None = None) -> "pd.DataFrame":
-    """Return one row for each rule and committee.
-
-    Parameters
-    ----------
-    study : SubsetStudy
-    accuracies : SubsetStudy, optional
-        The same study by accuracy, where the metric is another one.
-    """
+def study_frame(study: SubsetStudy) -> "pd.DataFrame":
+    """Return one row for each rule and committee; with another metric, of a study ``with_accuracy``."""
     import pandas as pd
 
-    counted = study if accuracies is None else accuracies
     frames = []
-    for one, right in zip(study.rules, counted.rules, strict=True):
-        frame = right.scored.to_frame()
+    for one in study.rules:
+        right, inside = one.counted or (one.scored, None if one.choice is one.scored else one.choice)
+        frame = right.to_frame()
         frame.insert(0, "rule", one.rule)
-        if right.choice is not None and right.choice is not right.scored:
-            inside = right.choice.to_frame().set_index("mask").reindex(frame["mask"])
-            frame["val_correct"], frame["val_accuracy"] = inside["correct"].to_numpy(), inside["accuracy"].to_numpy()
+        if inside is not None:
+            chosen_by = inside.to_frame().set_index("mask").reindex(frame["mask"])
+            frame["val_correct"] = chosen_by["correct"].to_numpy()
+            frame["val_accuracy"] = chosen_by["accuracy"].to_numpy()
         if study.metric != "accuracy":
             frame["metric"] = study.metric
             for column, sweep in (("value", one.scored), ("val_value", one.choice)):

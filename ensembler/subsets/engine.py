@@ -28,6 +28,10 @@ class Counter:
         margins = make_margins(data)
         return cls(plan, margins, prepare(margins, plan))
 
+    def with_plan(self, plan: Plan) -> "Counter":
+        """Return a counter of the same rows for shards of another size."""
+        return Counter(plan, self.margins, prepare(self.margins, plan))
+
     def count(self, shard: int) -> Counts:
         """Return the right rows of each committee of a shard, in order of their masks; -1 for those not asked for."""
         from ensembler.subsets.kernel import walk

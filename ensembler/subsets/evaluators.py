@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.probabilities import Floats
-from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
+from ensembler.subsets.contributions import DOUBLING_BLOCK, Contributions, all_outcomes, outcomes, undisputed
 from ensembler.subsets.engine import Counter
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout, Values, subset_sums
 
 DOUBLING_BITS = 12
 """With so many members or fewer, NumPy is done before a compiler has started."""
-DOUBLING_BLOCK = 1 << 17
-"""Most scores at a time, so that they stay in the cache."""
 LEAST_WALK_BITS = 8
 """The walk needs shards of so many varying members."""
 LOG_LOSS_ROWS = 64

@@ -3,17 +3,19 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.combiners.accuracy_weighted import AccuracyWeightedAverage
+from ensembler.combiners.accuracy_weighted import NEXT_TO_NOTHING, AccuracyWeightedAverage
 from ensembler.combiners.base import AdditiveCombiner, Combiner, Labels, Values
 from ensembler.combiners.class_weighted import ClassWeightedAverage
+from ensembler.combiners.committee import HierarchicalCommittee
 from ensembler.combiners.exponential_weighted import ExponentialWeightedAverage
 from ensembler.combiners.loss_weighted import LossWeightedAverage
 from ensembler.combiners.simple_average import SimpleAverage
-from ensembler.errors import FitWarning, NotApplicableError, UsageError
+from ensembler.errors import FitWarning, NotApplicableError, ShapeError, UsageError
 from ensembler.fitting import Candidate, candidate
 from ensembler.folds import Folds
 from ensembler.metrics import get_metric
@@ -34,6 +36,8 @@ from ensembler.subsets.plan import Plan
 METRICS = ("accuracy", "balanced-accuracy", "brier", "log-loss")
 AVERAGES = (SimpleAverage, AccuracyWeightedAverage, LossWeightedAverage)
 FREEZABLE = (ClassWeightedAverage, ExponentialWeightedAverage)
+NO_BRIER = "its Brier score is no quadratic form; sweep mean or a weighted average"
+UNDERFLOW, SMALLEST_WEIGHT = 1e-250, 1e-100
 
 Rows = NDArray[np.intp]
 
@@ -49,7 +53,8 @@ class Frozen(AdditiveCombiner):
 
     def __post_init__(self) -> None:
         self.n_members_, self.n_classes_ = self.fitted_rule.n_members_, self.fitted_rule.n_classes_
-        self.weights_ = self.fitted_rule.weights_
+        # A member of no weight still decides where no other one is there.
+        self.weights_ = np.maximum(self.fitted_rule.weights_, NEXT_TO_NOTHING)
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         raise NotImplementedError
@@ -93,21 +98,34 @@ class Subject:
         majority = float(np.bincount(scored.truth).max())
         if not self.additive:
             if metric == "brier":
-                raise NotApplicableError("its Brier score is no quadratic form; sweep mean or a weighted average")
-            return self._refitted(scored, parts, metric, plan, majority)
+                raise NotApplicableError(NO_BRIER)
+            return self._one_by_one(scored, parts, metric, plan, majority)
         spoken = [(held, self.fitted(rows)) for rows, held in parts]
+        if any(isinstance(rule, LossWeightedAverage) and rule.weights_.min() < UNDERFLOW for _, rule in spoken):
+            # Weights that underflow beside those of better members do not do so among themselves.
+            return self._one_by_one(scored, parts, metric, plan, majority)
         if metric in ("accuracy", "balanced-accuracy"):
             data = Contributions(scored.proba, scored.truth, spoken)
             return counts(data, plan, majority) if metric == "accuracy" else balanced_accuracy(data, plan)
-        if not all(isinstance(rule, AVERAGES) or rule_weights(rule) is not None for _, rule in spoken):
+        weights = [average_weights(rule) for _, rule in spoken]
+        if any(one is None for one in weights):
             if metric == "brier":
-                raise NotApplicableError("its Brier score is no quadratic form; sweep mean or a weighted average")
-            return self._refitted(scored, parts, metric, plan, majority)
+                raise NotApplicableError(NO_BRIER)
+            return self._one_by_one(scored, parts, metric, plan, majority)
         kind = NegativeBrier if metric == "brier" else NegativeLogLoss
-        pieces = [kind.of(scored.proba[:, held], scored.truth[held], rule.weights_, plan) for held, rule in spoken]
+        pieces = [
+            kind.of(scored.proba[:, held], scored.truth[held], one, plan)
+            for (held, _), one in zip(spoken, weights, strict=True)
+            if one is not None
+        ]
         return Pooled(plan, [len(held) / scored.n_samples for held, _ in spoken], pieces, pieces[0].empty)
 
-    def _refitted(
+    def one_by_one(self, metric: str) -> bool:
+        """Whether every committee is evaluated by itself, which takes long."""
+        averages = isinstance(self.one.rule, (*AVERAGES, ExponentialWeightedAverage))
+        return not self.additive or (metric == "log-loss" and not averages)
+
+    def _one_by_one(
         self, scored: Predictions, parts: Sequence[tuple[Rows | None, Rows]], metric: str, plan: Plan, majority: float
     ) -> Refitted:
         goodness = get_metric(metric)
@@ -115,6 +133,9 @@ class Subject:
         def predict(members: list[int]) -> Values | None:
             proba = np.empty((scored.n_samples, scored.n_classes))
             for rows, held in parts:
+                if self.frozen or self.ready is not None:
+                    proba[held] = committee_proba(self.fitted(rows), members, scored.proba[:, held])
+                    continue
                 fitting = pick_members(self.fitting if rows is None else self.fitting.take(rows), members)
                 one = candidate(self.one.given, fitting)
                 if one.left_out is not None:
@@ -134,9 +155,19 @@ class Subject:
         return Refitted(plan, predict, None if metric == "accuracy" else judge, scored.truth, empty.get(metric, chance))
 
 
-def rule_weights(rule: AdditiveCombiner) -> Values | None:
-    """Return the one weight a member that a frozen average has; None for other rules."""
-    return rule.weights_ if isinstance(rule, Frozen) and rule.weights_.ndim == 1 else None
+def average_weights(rule: AdditiveCombiner) -> Values | None:
+    """Return the one weight a member that an average has; None for other rules."""
+    average = isinstance(rule, AVERAGES) or (isinstance(rule, Frozen) and rule.weights_.ndim == 1)
+    # Squares of the smallest weights must not underflow.
+    return np.maximum(rule.weights_, SMALLEST_WEIGHT) if average else None
+
+
+def committee_proba(rule: AdditiveCombiner, members: list[int], proba: Floats) -> Values:
+    """Return the probabilities of a committee from the contributions of a rule that was fitted once."""
+    scores = np.zeros(proba.shape[1:]) + rule.offset()
+    for member in members:
+        scores += rule.contribution(member, proba[member])
+    return rule.to_proba(scores)
 
 
 def quietly_fitted(one: Candidate, data: Predictions) -> Combiner:
@@ -171,10 +202,24 @@ def subject(rule: str | Combiner, fitting: Predictions, metric: str, *, freeze: 
     if one.left_out is not None:
         raise NotApplicableError(one.left_out)
     if isinstance(rule, (*FREEZABLE, AdditiveCombiner)) and hasattr(rule, "n_members_"):
+        if (rule.n_members_, rule.n_classes_) != (fitting.n_members, fitting.n_classes):
+            raise ShapeError(
+                f"{rule.name} is fitted on {rule.n_members_} members and {rule.n_classes_} classes, expected "
+                f"{fitting.n_members} and {fitting.n_classes} as in the predictions"
+            )
         return Subject(one, fitting, ready=rule)
+    if isinstance(one.given, HierarchicalCommittee) and numbered(one.given.groups):
+        raise NotApplicableError("groups by number mean other members in each committee; give names or patterns")
     if freeze and not isinstance(one.rule, (*FREEZABLE, AdditiveCombiner)):
         raise NotApplicableError("its weights cannot be frozen; those of class- and exponential-weighted can")
     return Subject(one, fitting, frozen=freeze and isinstance(one.rule, FREEZABLE))
+
+
+def numbered(groups: Any) -> bool:
+    """Whether groups of members are given by number."""
+    if isinstance(groups, (list, tuple)):
+        return any(numbered(group) for group in groups)
+    return isinstance(groups, (int, np.integer))
 
 
 def whole(n_rows: int) -> list[tuple[None, Rows]]:

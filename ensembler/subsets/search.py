@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, divide, resolve_fit_on
+from ensembler.comparison import DEFAULT_PART, check_seed, divide, resolve_fit_on
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
@@ -60,6 +60,7 @@ class SearchStudy:
     width: int
     sizes: tuple[int, int]
     must: tuple[int, ...]
+    frozen: bool
     rules: list[Search]
     left_out: list[tuple[str, str]]
 
@@ -81,7 +82,8 @@ def search_subsets(
     """Grow committees member by member, keeping the ``width`` best of each size; exact for none but the first size.
 
     With width 1 this is greedy forward selection without replacement. The search runs on the fitting rows
-    (cross-fitted), never on the scored ones, unless they are the same.
+    (cross-fitted), never on the scored ones, unless they are the same. On its way it adds members as it finds them;
+    what it reports is counted in ascending member order as everywhere, which differs in rows that tie to the last bit.
 
     Parameters
     ----------
@@ -106,6 +108,7 @@ def search_subsets(
         )
     if len(asked.must) > high:
         raise UsageError(f"{len(asked.must)} members must be in, and a committee has at most {high}")
+    check_seed(seed, folds)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
@@ -130,7 +133,7 @@ def search_subsets(
         n_scored=scored.n_samples,
         notes=[parts.note] if parts.note else [],
     )
-    return SearchStudy(predictions, protocol, width, (low, high), asked.must, found, left_out)
+    return SearchStudy(predictions, protocol, width, (low, high), asked.must, freeze, found, left_out)
 
 
 def search_rule(
@@ -168,7 +171,8 @@ def search_rule(
             except NotApplicableError:
                 break
             found, _ = beam(data, sizes, must, width, progress, f"{one.one.name}: without fold {number}")
-            best = max(found, key=lambda step: (step[1], -step[0].bit_count()))[0]
+            reached = outcomes(data, [mask for mask, _ in found]).sum(axis=1).tolist()
+            best = max(zip(reached, found, strict=True), key=lambda one: (one[0], -one[1][0].bit_count()))[1][0]
             rest = one.fitting.take(held)
             right += int(outcomes(contributions(inner, rest, whole(len(held))), [best]).sum())
         else:

@@ -6,17 +6,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, divide, resolve_fit_on
+from ensembler.comparison import DEFAULT_PART, check_seed, divide, resolve_fit_on
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
 from ensembler.results import Protocol
-from ensembler.statistics.paired import Discordance
+from ensembler.statistics.paired import standard_error
 from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
 from ensembler.subsets.plan import Plan, make_plan
 from ensembler.subsets.rules import METRICS, Subject, crossed, subject, whole
-from ensembler.subsets.sweep import TABLE_BITS, Committee, Crew, Progress, SubsetSweep, run_sweep, threads
+from ensembler.subsets.sweep import Committee, Crew, Progress, SubsetSweep, run_sweep, threads, what_to_keep
 from ensembler.subsets.tally import Layout
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 EXACT_OPTIMISM = 2**13
 """With so many committees or fewer, the optimism of the best one is computed over all of them."""
 TOP_OPTIMISM = 1000
+MOST_OUTCOMES = 2**26
+"""Most rows times committees whose outcomes are held at once for it."""
 MANY_REFITS, MANY_COMMITTEES = 256, 2**25
 """From so many committees on, a rule's cost is told before it is paid."""
 REFITTED_BITS, LOG_LOSS_BITS = 4, 12
@@ -60,29 +64,43 @@ class Asked:
     store: "Store | None" = None
     progress: Progress | None = None
     before: "Callable[[Estimate], None] | None" = None
+    with_accuracy: bool = False
 
-    def plan(self, n_members: int, *, refitted: bool) -> Plan:
+    def plan(self, n_members: int, rule: Subject, metric: str) -> Plan:
         """Return the committees, in shards that suit what evaluates them."""
         low, high = self.sizes or (1, n_members)
-        bits = self.shard_bits or (REFITTED_BITS if refitted else LOG_LOSS_BITS if self.metric == "log-loss" else 0)
-        return make_plan(n_members, low, high, self.must, bits)
+        bits = REFITTED_BITS if rule.one_by_one(metric) else LOG_LOSS_BITS if metric == "log-loss" else 0
+        return make_plan(n_members, low, high, self.must, self.shard_bits or bits)
 
     def sweep(
-        self, rule: Subject, scored: Predictions, parts: Sequence[Any], what: str, *, optimistic: bool
+        self,
+        rule: Subject,
+        scored: Predictions,
+        parts: Sequence[Any],
+        what: str,
+        *,
+        optimistic: bool,
+        metric: str | None = None,
     ) -> SubsetSweep:
-        """Evaluate a rule on all committees that are asked for."""
-        refitted = not rule.additive
-        plan = self.plan(scored.n_members, refitted=refitted)
-        evaluator = rule.evaluator(scored, parts, self.metric, plan)
+        """Evaluate a rule on all committees that are asked for.
+
+        Raises
+        ------
+        NotApplicableError
+            The rule can run on none of them.
+        """
+        metric = metric or self.metric
+        plan = self.plan(scored.n_members, rule, metric)
+        evaluator = rule.evaluator(scored, parts, metric, plan)
         layout = Layout(plan, self.costs)
-        keep = len(plan.free) <= TABLE_BITS
-        if not keep and self.metric != "accuracy":
+        keep = what_to_keep(plan)
+        if keep == "nothing" and metric != "accuracy":
             raise UsageError(
-                f"{plan.n_places:,} committees by {self.metric} are too many; sweep by accuracy, or fewer members"
+                f"{plan.n_committees:,} committees by {metric} are too many; sweep by accuracy, or fewer members"
             )
         show = self.progress
         with self.workers() as crew:
-            tally, table, missing = run_sweep(
+            tally, table, listed, missing = run_sweep(
                 evaluator,
                 layout,
                 top=max(self.top, TOP_OPTIMISM),
@@ -92,16 +110,19 @@ class Asked:
                 key=what,
                 tick=None if show is None else lambda done: show(done, plan.n_shards, what),
             )
+        if not len(tally.top_masks):
+            raise NotApplicableError("it can run on none of these committees")
         notes = ["the rule cannot run on some committees, which are left out"] if missing else []
         return SubsetSweep(
             names=scored.names,
             rule=rule.one.name,
-            metric=self.metric,
+            metric=metric,
             plan=plan,
             n_rows=scored.n_samples,
             tally=tally,
             table=table,
             evaluator=evaluator,
+            listed=listed,
             optimistic=optimistic,
             notes=notes,
         )
@@ -128,6 +149,8 @@ class RuleStudy:
         What is left of the luckiest when it is chosen anew in every bootstrap sample; for accuracy.
     optimism_is_bound : bool
         Whether that was computed over the best committees only, so that the optimism is a lower bound.
+    counted : pair of SubsetSweep, or None
+        Both sweeps by accuracy, where the metric is another one and they were asked for.
     thrifty : Committee or None
         The cheapest committee within one standard error of the chosen one on the fitting rows, where costs are known.
     """
@@ -143,6 +166,7 @@ class RuleStudy:
     optimism_is_bound: bool = False
     front: list[tuple[Committee, float]] = field(default_factory=list)
     thrifty: Committee | None = None
+    counted: "tuple[SubsetSweep, SubsetSweep | None] | None" = None
 
     @property
     def rule(self) -> str:
@@ -184,6 +208,7 @@ def study_subsets(
     store: "Store | None" = None,
     progress: Progress | None = None,
     before: Callable[[Estimate], None] | None = None,
+    with_accuracy: bool = False,
 ) -> SubsetStudy:
     """Evaluate rules on every committee, choose one without the scored rows, and say how lucky the best one was.
 
@@ -207,6 +232,8 @@ def study_subsets(
         A checkpoint.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
+    with_accuracy : bool
+        Sweep by accuracy as well where the metric is another one, so that every committee has both.
     before : callable, optional
         Called with an `Estimate` before a rule that is refitted, or that has very many committees; what it raises ends
         the study.
@@ -223,7 +250,8 @@ def study_subsets(
         There are no labels, or no validation rows where they are asked for.
     """
     asked = prepare(predictions, metric, sizes, must, top, workers, store, progress)
-    asked.before = before
+    asked.before, asked.with_accuracy = before, with_accuracy
+    check_seed(seed, folds)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
@@ -346,9 +374,16 @@ def study_rule(
     if across and folds.pairs:
         study.nested = nested_value(one, folds, asked, n_folds, seed)
     if asked.metric == "accuracy":
-        study.optimism, study.optimism_is_bound = luck(result, seed)
+        study.optimism, study.optimism_is_bound = luck(result, seed, scored.groups)
         if asked.costs is not None and choice is not None:
-            study.front, study.thrifty = cost_front(choice)
+            study.front, study.thrifty = cost_front(choice, (scored if across else fitting).groups)
+    elif asked.with_accuracy:
+        study.counted = (
+            asked.sweep(one, scored, parts, f"{name}: scored rows, right", optimistic=False, metric="accuracy"),
+            None
+            if across or inside is None
+            else asked.sweep(one, fitting, inside, f"{name}: fitting rows, right", optimistic=False, metric="accuracy"),
+        )
     return study
 
 
@@ -363,8 +398,8 @@ def tell_cost(
     n_folds: int,
 ) -> None:
     """Time a shard from the middle and say what all sweeps of a rule will cost, where that can be much."""
-    plan = asked.plan(scored.n_members, refitted=not one.additive)
-    refitted = not one.additive
+    plan = asked.plan(scored.n_members, one, asked.metric)
+    refitted = one.one_by_one(asked.metric)
     if asked.before is None or plan.n_committees < (MANY_REFITS if refitted else MANY_COMMITTEES):
         return
     evaluator = one.evaluator(scored, parts, asked.metric, plan)
@@ -378,6 +413,8 @@ def tell_cost(
     fits = len(inside) if refitted and inside is not None else 1
     rows = one.fitting.n_samples / scored.n_samples
     seconds *= 1 + (fits * rows if not across else n_folds * (1 - 1 / n_folds))
+    if refitted and asked.metric == "accuracy":
+        seconds *= 1 + min(1.0, EXACT_OPTIMISM / plan.n_committees) / (1 + fits)
     asked.before(Estimate(one.one.name, plan.n_committees, plan.n_members, seconds, refitted))
 
 
@@ -407,28 +444,33 @@ def nested_value(one: Subject, folds: Folds, asked: Asked, n_folds: int, seed: i
         except NotApplicableError:
             return None
         what = f"{one.one.name}: choosing without fold {number}"
-        best = asked.sweep(inner, inner.fitting, inside, what, optimistic=False).best()
+        try:
+            best = asked.sweep(inner, inner.fitting, inside, what, optimistic=False).best()
+        except NotApplicableError:
+            return None
         rest = data.take(held)
-        plan = asked.plan(data.n_members, refitted=not one.additive)
+        plan = asked.plan(data.n_members, one, asked.metric)
         value = inner.evaluator(rest, whole(len(held)), asked.metric, plan).values_of([best.mask])[0]
         total += value if asked.metric == "accuracy" else value * len(held)
     return float(total / data.n_samples)
 
 
-def luck(sweep: SubsetSweep, seed: int) -> tuple[BiasCorrected, bool]:
-    """Correct the best committee of a sweep for having been picked; over all committees where they are not too many."""
-    n_committees = sweep.plan.n_committees
-    everything = n_committees <= EXACT_OPTIMISM and sweep.table is not None
-    if everything:
-        frame = sweep.to_frame()
-        masks = frame.sort_values(["size", "mask"])["mask"].tolist()
-    else:
-        masks = sweep.tally.top_masks[:TOP_OPTIMISM].tolist()
-        masks.sort(key=lambda mask: (mask.bit_count(), mask))
-    return bias_corrected_best(sweep.evaluator.outcomes(masks), seed=seed), not everything
+def luck(sweep: SubsetSweep, seed: int, groups: NDArray[Any] | None) -> tuple[BiasCorrected | None, bool]:
+    """Correct the best committee of a sweep for having been picked; over all committees where they are not too many.
+
+    Returns None for a single committee, which nobody picked.
+    """
+    most = max(2, min(EXACT_OPTIMISM, MOST_OUTCOMES // sweep.n_rows))
+    everything = sweep.plan.n_committees <= most and what_to_keep(sweep.plan) != "nothing"
+    best = sweep.tally.top_masks[: min(most, TOP_OPTIMISM)]
+    masks = (sweep.kept()[0] if everything else best).tolist()
+    if len(masks) < 2:
+        return None, False
+    masks.sort(key=lambda mask: (mask.bit_count(), mask))
+    return bias_corrected_best(sweep.evaluator.outcomes(masks), seed=seed, groups=groups), not everything
 
 
-def cost_front(sweep: SubsetSweep) -> tuple[list[tuple[Committee, float]], Committee]:
+def cost_front(sweep: SubsetSweep, groups: NDArray[Any] | None) -> tuple[list[tuple[Committee, float]], Committee]:
     """Return the committees that no cheaper one equals, with their costs, and the cheapest that is as good as the best.
 
     As good is within one standard error of the paired difference.
@@ -443,8 +485,8 @@ def cost_front(sweep: SubsetSweep) -> tuple[list[tuple[Committee, float]], Commi
     best = sweep.best()
     right = sweep.evaluator.outcomes([best.mask, *(committee.mask for committee, _ in front)])
     for position, (committee, _) in enumerate(front, start=1):
-        lead = Discordance.of(right[0], right[position])
-        if lead.difference <= lead.standard_error:
+        lead = float(right[0].mean() - right[position].mean())
+        if lead <= standard_error(right[0], right[position], groups):
             return front, committee
     return front, best
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from ensembler.combiners.base import Combiner
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.subsets.evaluators import Evaluator
 from ensembler.subsets.plan import Plan
-from ensembler.subsets.tally import Layout, Tally, Values, popcounts, tally_shard
+from ensembler.subsets.tally import Layout, Tally, Values, tally_shard
 from ensembler.subsets.values import banzhaf_values, mean_effects, shapley_values
 
 if TYPE_CHECKING:
@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from ensembler.subsets.checkpoint import Store
 
 TABLE_BITS = 26
-"""With so many free members or fewer, the value of every committee is kept."""
+"""With so many free members or fewer, the value of every committee is kept by its place."""
+MOST_LISTED = 2**24
+"""With so many committees or fewer of more members, masks and values are listed."""
 SAMPLED_PAIRS = 1_000_000
+CLUSTER_BITS = 8
+"""Pairs are sampled in clusters of 2^8, which a walk counts at once."""
+DECIMALS = 12
+"""Scores that agree to so many decimals are equal: the rest is rounding."""
+LISTED = np.dtype([("mask", np.int64), ("value", np.float64)])
 
 Progress = Callable[[int, int, str], None]
 
@@ -103,8 +110,10 @@ class SubsetSweep:
     n_rows : int
     tally : Tally
     table : (2^M,) or None
-        The value of every committee (right rows for accuracy, -1 or NaN for those not asked for); None where they were
-        too many to keep.
+        The value of every committee (right rows for accuracy, -1 or NaN for those not asked for); None where there are
+        too many places.
+    listed : (S,) or None
+        Masks and values, in order of masks, where few of many places were asked for.
     optimistic : bool
         Whether the rule's weights were fitted on these very rows.
     """
@@ -117,6 +126,7 @@ class SubsetSweep:
     tally: Tally
     table: NDArray[Any] | None
     evaluator: Evaluator
+    listed: NDArray[np.void] | None = None
     optimistic: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -134,9 +144,9 @@ class SubsetSweep:
         """
         if self.evaluator.n_rows is None:
             raise UsageError(f"a sweep by {self.metric} counts no right rows; sweep by accuracy")
-        if self.table is None:
+        if self.table is None or self.plan.n_members > TABLE_BITS:
             raise UsageError(
-                f"a sweep of {self.plan.n_places:,} committees keeps no table; ask best(k), by_size(), shapley() …"
+                f"there are 2^{self.plan.n_members} masks, too many for a table; ask best(k), by_size(), to_frame() …"
             )
         counts = np.full(1 << self.plan.n_members, -1, dtype=np.int32)
         places = np.arange(self.plan.n_places) if not self.plan.must else np.array(self.masks)
@@ -157,12 +167,11 @@ class SubsetSweep:
 
     def value_of(self, masks: Sequence[int] | NDArray[np.int64]) -> list[float]:
         """Return the values of some committees, in the metric's units."""
-        if self.table is not None and not self.plan.must:
-            found = self.table[np.asarray(masks, dtype=np.int64)].astype(np.float64)
-            if not self.wanted_sizes([int(mask).bit_count() for mask in masks]):
-                found = self.evaluator.values_of([int(mask) for mask in masks])
+        plain = [int(mask) for mask in masks]
+        if self.table is not None and not self.plan.must and self.wanted_sizes([mask.bit_count() for mask in plain]):
+            found = self.table[plain].astype(np.float64)
         else:
-            found = self.evaluator.values_of([int(mask) for mask in masks])
+            found = rounded(self.evaluator, self.evaluator.values_of(plain))
         return [float(value) / self.unit for value in found]
 
     def wanted_sizes(self, sizes: Sequence[int]) -> bool:
@@ -201,9 +210,28 @@ class SubsetSweep:
             low = int(np.searchsorted(cumulative, (total - 1) // 2 + 1))
             high = int(np.searchsorted(cumulative, total // 2 + 1))
             return total, float(np.flatnonzero(row)[0]), (low + high) / 2
-        assert self.table is not None
-        kept = self.table[(popcounts(len(self.plan.free)) + len(self.plan.must) == size) & self.there]
+        kept = self.values_of_size(size)
         return len(kept), float(kept.min()), float(np.median(kept))
+
+    def values_of_size(self, size: int) -> NDArray[Any]:
+        """Return the values of all committees of a size, where they are kept."""
+        masks, values = self.kept()
+        return np.asarray(values[count_bits(masks) == size])
+
+    def kept(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the masks and values of all committees that were asked for, in order of masks.
+
+        Raises
+        ------
+        UsageError
+            They were too many to keep.
+        """
+        if self.listed is not None:
+            return self.listed["mask"], self.listed["value"]
+        if self.table is None:
+            raise UsageError(f"{self.plan.n_committees:,} committees are too many to keep; ask for fewer (k, must)")
+        places = wanted_places(count_bits(self.masks), self.plan) & self.there
+        return self.masks[places], self.table[places]
 
     @property
     def there(self) -> NDArray[np.bool_]:
@@ -213,7 +241,9 @@ class SubsetSweep:
 
     def require_complete(self, what: str) -> None:
         """Refuse what only a sweep of all committees can tell."""
-        if not self.plan.complete or self.notes:
+        if self.notes:
+            raise NotApplicableError(f"{what} need a value of every committee; {self.notes[0]}")
+        if not self.plan.complete:
             raise NotApplicableError(f"{what} need all committees of the members; sweep without sizes and without must")
 
     def shapley(self) -> Values:
@@ -253,35 +283,44 @@ class SubsetSweep:
         return Effects(helped / max(pairs, 1), hurt / max(pairs, 1), mean, pairs * n_members)
 
     def _sampled_effects(self, mean: Values, seed: int) -> Effects:
+        """Draw clusters of pairs that share all but a few members, and count each cluster with one or two walks."""
+        from ensembler.subsets.evaluators import CountsByWalk
+
+        assert isinstance(self.evaluator, CountsByWalk)
         n_members = self.plan.n_members
-        each = -(-SAMPLED_PAIRS // n_members)
+        plan = replace(self.plan, shard_bits=CLUSTER_BITS)
+        counter = self.evaluator.counter.with_plan(plan)
+        # Members that vary within a cluster have half as many pairs in it.
+        each = (CLUSTER_BITS << (CLUSTER_BITS - 1)) + ((n_members - CLUSTER_BITS) << CLUSTER_BITS)
+        n_clusters = max(2, -(-SAMPLED_PAIRS // each))
         rng = np.random.default_rng(seed)
-        helped, hurt = np.empty(n_members), np.empty(n_members)
+        helped, hurt = np.empty((n_members, n_clusters)), np.empty((n_members, n_clusters))
         for member in range(n_members):
-            others = rng.integers(1, 1 << (n_members - 1), each)
-            low = others & ((1 << member) - 1)
-            without = low | (others - low) << 1
-            with_it = self.evaluator.values_of((without | (1 << member)).tolist())
-            change = with_it - self.evaluator.values_of(without.tolist())
-            helped[member], hurt[member] = (change > 0).mean(), (change < 0).mean()
-        spread = np.maximum(helped * (1 - helped), hurt * (1 - hurt))
-        return Effects(helped, hurt, mean, each * n_members, np.sqrt(spread / each))
+            bit = member - CLUSTER_BITS
+            for cluster in range(n_clusters):
+                # Prefix 0 would hold the pair of no member and this one alone.
+                prefix = int(rng.integers(1, 1 << plan.prefix_bits))
+                if bit < 0:
+                    halves = counter.count(prefix).reshape(-1, 2, 1 << member)
+                    change = halves[:, 1] - halves[:, 0]
+                else:
+                    without = prefix & ~(1 << bit) or 1 << (bit + 1) % plan.prefix_bits
+                    change = counter.count(without | 1 << bit) - counter.count(without)
+                helped[member, cluster], hurt[member, cluster] = (change > 0).mean(), (change < 0).mean()
+        spread = np.maximum(helped.std(axis=1, ddof=1), hurt.std(axis=1, ddof=1))
+        return Effects(helped.mean(axis=1), hurt.mean(axis=1), mean, n_clusters * each, spread / np.sqrt(n_clusters))
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each committee: mask, size, and right rows and accuracy, or the metric's value."""
         import pandas as pd
 
-        if self.table is None:
-            raise UsageError(f"a sweep of {self.plan.n_places:,} committees keeps no table; ask for fewer (k, must)")
-        masks = self.masks
-        sizes = count_bits(masks)
-        kept = wanted_places(sizes, self.plan) & self.there
-        frame = pd.DataFrame({"mask": masks[kept], "size": sizes[kept]})
+        masks, values = self.kept()
+        frame = pd.DataFrame({"mask": masks, "size": count_bits(masks)})
         if self.evaluator.n_rows is not None:
-            frame["correct"] = self.table[kept].astype(np.int64)
+            frame["correct"] = values.astype(np.int64)
             frame["accuracy"] = frame["correct"] / self.n_rows
         else:
-            frame["value"] = self.table[kept]
+            frame["value"] = values
         return frame
 
 
@@ -296,23 +335,40 @@ def wanted_places(sizes: NDArray[np.int64], plan: Plan) -> NDArray[np.bool_]:
 
 
 def one_shard(
-    shared: tuple[Evaluator, Layout], shard: int, top: int, keep: bool
+    shared: tuple[Evaluator, Layout], shard: int, top: int, keep: str
 ) -> tuple[Tally, NDArray[Any] | None, bool]:
     """Evaluate a shard: the piece of work that threads and clusters share.
 
     Returns its tally, its values where they are kept, and whether the rule could not run on a committee of it.
     """
     evaluator, layout = shared
-    values = evaluator.values(shard)
+    values = rounded(evaluator, evaluator.values(shard))
     wanted = wanted_places(layout.sizes + len(layout.fixed(shard)), layout.plan)
     missing = np.isnan(values)
     tally = tally_shard(values, wanted & ~missing, shard, layout, evaluator.n_rows, top)
     part = None
-    if keep:
+    if keep == "list":
+        places = np.flatnonzero(wanted & ~missing)
+        part = np.empty(len(places), dtype=LISTED)
+        part["mask"] = layout.masks[places] + sum(1 << member for member in layout.fixed(shard))
+        part["value"] = values[places]
+    elif keep == "table":
         part = np.where(wanted, values, np.nan)
         if evaluator.n_rows is not None:
             part = np.where(np.isnan(part), -1, part).astype(np.int32)
     return tally, part, bool((wanted & missing).any())
+
+
+def rounded(evaluator: Evaluator, values: Values) -> Values:
+    """Return values that are equal where they differ by rounding only; counts are exact."""
+    return values if evaluator.n_rows is not None else np.round(values, DECIMALS)
+
+
+def what_to_keep(plan: Plan) -> str:
+    """Return "table", "list" or "nothing", whatever fits the memory."""
+    if len(plan.free) <= TABLE_BITS:
+        return "table"
+    return "list" if plan.n_committees <= MOST_LISTED else "nothing"
 
 
 @dataclass(frozen=True)
@@ -329,22 +385,23 @@ def run_sweep(
     layout: Layout,
     *,
     top: int,
-    keep: bool,
+    keep: str,
     crew: Crew,
     store: "Store | None" = None,
     key: str = "",
     tick: Callable[[int], None] | None = None,
-) -> tuple[Tally, NDArray[Any] | None, bool]:
+) -> tuple[Tally, NDArray[Any] | None, NDArray[np.void] | None, bool]:
     """Evaluate all shards of a plan and merge what was found in the order of shards, whoever is done first.
 
-    Returns the tally, the table where it is kept, and whether the rule could not run on some committees.
+    Returns the tally, the table or the list where one is kept, and whether the rule could not run on some committees.
     """
     from ensembler.subsets.checkpoint import State
 
     plan = layout.plan
     state = State() if store is None else store.read(key)
     table: NDArray[Any] | None = None
-    if keep:
+    listed: list[NDArray[Any]] = [part for _, part in state.parts] if keep == "list" else []
+    if keep == "table":
         counted = evaluator.n_rows is not None
         table = np.full(plan.n_places, -1 if counted else np.nan, dtype=np.int32 if counted else np.float64)
         for shard, part in state.parts:
@@ -357,6 +414,8 @@ def run_sweep(
         tally, part, missing = future.result()
         if table is not None:
             put(table, part, shard)
+        if keep == "list":
+            listed.append(part)
         state.tally = tally if state.tally is None else state.tally.merge(tally)
         state.missing |= missing
         state.done += 1
@@ -380,7 +439,8 @@ def run_sweep(
             for _, future in waiting:
                 future.cancel()
     assert state.tally is not None
-    return state.tally, table, state.missing
+    found = np.sort(np.concatenate(listed), order="mask") if keep == "list" else None
+    return state.tally, table, found, state.missing
 
 
 def put(table: NDArray[Any], part: NDArray[Any], shard: int) -> None:

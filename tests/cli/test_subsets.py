@@ -127,6 +127,9 @@ def test_searching(run, write_set, search):
         (["--out", "x.txt"], "--out x.txt: expected a file that ends in .csv or .parquet"),
         (["--plot", "x.jpg"], "x.jpg: expected a figure that ends in .png, .svg or .pdf"),
         (["--fit-on", "cross", "--val", "v"], "--val has no effect with --fit-on cross"),
+        (["--search", "greedy", "--top", "3"], "--top has no effect with --search greedy"),
+        (["--search", "greedy", "--yes"], "--yes has no effect with --search greedy"),
+        (["--seed", "-1"], "seed is -1, expected a whole number"),
         (["--metric", "brier", "--rule", "median"], "median: its Brier score is no quadratic form"),
     ],
 )
@@ -189,3 +192,40 @@ def test_the_study_of_the_bundled_set_is_what_the_sweep_says(run):
     assert not rule["optimism"]["lower_bound"]
     total = sum(member["shapley"] for member in rule["members"])
     assert total == pytest.approx(rule["whole"]["accuracy"] - found["rules"][0]["effects"]["no_member"])
+
+
+def test_a_checkpoint_of_other_costs_or_of_another_top_is_refused(run, write_set, tmp_path):
+    home, store = write_set(n_members=3), tmp_path / "state"
+
+    def with_costs(*costs):
+        facts = {"members": {f"m{index}": {"cost": cost} for index, cost in enumerate(costs)}}
+        (home / "members.json").write_text(json.dumps(facts))
+
+    with_costs(1, 2, 3)
+    command = ("subsets", home, "--checkpoint", store)
+    assert run(*command).code == 0
+    assert run(*command).code == 0
+    assert "other arrays or options" in run(*command, "--top", 5).err
+    with_costs(0.25, 2, 3)
+    assert "other arrays or options" in run(*command).err
+    assert ".25" in run("subsets", home).out
+
+
+def test_a_table_of_rules_of_which_one_is_left_out(run, tmp_path, write_set):
+    out = tmp_path / "all.csv"
+    done = run(
+        "subsets", write_set(n_members=4), "--metric", "brier", "--rule", "mean", "--rule", "product", "--out", out
+    )
+    assert done.code == 0
+    assert set(pd.read_csv(out)["rule"]) == {"mean"}
+    assert "Left out: product" in done.out
+
+
+def test_a_table_and_the_json_speak_of_the_same_rule(run, tmp_path, write_set):
+    out = tmp_path / "all.csv"
+    home = write_set(n_members=4)
+    done = run("subsets", home, "--rule", "greedy", "--metric", "log-loss", "--out", out, "--json", "--top", 15)
+    frame = pd.read_csv(out).set_index("mask")
+    for entry in json.loads(done.out)["rules"][0]["best"]:
+        assert frame.loc[entry["mask"], "accuracy"] == entry["accuracy"]
+        assert frame.loc[entry["mask"], "value"] == pytest.approx(entry["value"])

@@ -6,8 +6,9 @@ import pytest
 from ensembler import Predictions
 from ensembler.errors import UsageError
 from ensembler.folds import make_folds
+from ensembler.metrics import METRICS
 from ensembler.registry import make_rule
-from ensembler.statistics.paired import Discordance
+from ensembler.statistics.paired import standard_error
 from ensembler.statistics.selection import bias_corrected_best
 from ensembler.subsets.describe import describe_study, study_frame
 from ensembler.subsets.search import search_subsets
@@ -99,8 +100,8 @@ def test_the_cheapest_committee_as_good_as_the_best():
     right = dict(zip(cost, one.choice.evaluator.outcomes(list(cost)), strict=True))
     near = []
     for mask in sorted(front, key=cost.get):
-        lead = Discordance.of(right[one.chosen.mask], right[mask])
-        near += [mask] * (lead.difference <= lead.standard_error)
+        lead = right[one.chosen.mask].mean() - right[mask].mean()
+        near += [mask] * int(lead <= standard_error(right[one.chosen.mask], right[mask]))
     assert one.thrifty.mask == near[0]
 
 
@@ -146,7 +147,7 @@ def test_the_frame_has_both_splits_and_another_metric():
     frame = study_frame(study_subsets(data, ["mean", "product"]))
     assert list(frame) == ["rule", "mask", "size", "correct", "accuracy", "val_correct", "val_accuracy"]
     assert len(frame) == 62
-    brier = study_frame(study_subsets(data, ["mean"], metric="brier"), study_subsets(data, ["mean"]))
+    brier = study_frame(study_subsets(data, ["mean"], metric="brier", with_accuracy=True))
     assert list(brier)[-3:] == ["metric", "value", "val_value"]
     assert (brier["value"] > 0).all()
 
@@ -197,3 +198,102 @@ def test_a_search_takes_hundreds_of_members():
     assert all(step.mask >> 149 & 1 for step in found.steps)
     assert 0 < found.nested < 1
     assert study.left_out == [("median", "only additive rules can be searched step by step")]
+
+
+@pytest.mark.parametrize("metric", ["log-loss", "balanced-accuracy"])
+@pytest.mark.parametrize("rule", ["class-weighted", "exponential-weighted"])
+def test_frozen_weights_are_frozen_for_every_metric(rule, metric):
+    data = divided()
+    [one] = study_subsets(data, [rule], metric=metric, freeze=True).rules
+    fitted = make_rule(rule).fit(data.validation.proba, data.validation.truth)
+    for members in ([1], [0, 3], [0, 1, 2, 3, 4]):
+        scores = sum(fitted.weights_[member] * data.proba[member] for member in members)
+        expected = METRICS[metric](data.truth, scores / scores.sum(axis=1, keepdims=True))
+        [value] = one.scored.value_of([sum(1 << member for member in members)])
+        assert METRICS[metric].goodness(value) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_luck_and_errors_respect_groups():
+    proba, labels = draw("random", 5, 40, 3, seed=6)
+    facts = [{"cost": cost} for cost in (1.0, 2.0, 3.0, 4.0, 5.0)]
+    [plain] = study_subsets(Predictions(proba, labels, metadata=facts), ["mean"], fit_on="test").rules
+    rows = np.repeat(np.arange(40), 10)
+    copies = Predictions(proba[:, rows], labels[rows], groups=rows, metadata=facts)
+    [grouped] = study_subsets(copies, ["mean"], fit_on="test").rules
+    assert grouped.optimism.optimism == pytest.approx(plain.optimism.optimism, abs=0.02)
+    right = np.array([True, True, False, True]), np.array([False, True, True, True])
+    alone = standard_error(*right)
+    copied = standard_error(np.repeat(right[0], 5), np.repeat(right[1], 5), np.repeat(np.arange(4), 5))
+    assert copied == pytest.approx(alone)
+
+
+def test_few_committees_of_many_members_are_listed():
+    proba, labels = draw("random", 30, 40, 3, seed=7)
+    data = Predictions(proba, labels)
+    study = study_subsets(data, ["mean", "median"], sizes=(1, 2))
+    assert not study.rules[0].optimism_is_bound
+    assert study.rules[0].optimism.n_candidates == 465
+    frame = study_frame(study)
+    assert len(frame) == 930
+    mask = int(frame["mask"][37])
+    members = [member for member in range(30) if mask >> member & 1]
+    assert frame["correct"][37] == (proba[members].mean(axis=0).argmax(axis=1) == labels).sum()
+    [brier] = study_subsets(data, ["mean"], sizes=(1, 2), metric="brier").rules
+    assert brier.scored.by_size()[1].n_committees == 435
+
+
+def test_a_rule_that_can_run_on_nothing_is_left_out():
+    proba, _ = draw("random", 3, 60, 2, seed=8)
+    labels = np.array([0] * 59 + [1])
+    study = study_subsets(Predictions(proba, labels), ["mean", "stacking"])
+    assert [one.rule for one in study.rules] == ["mean"]
+    assert study.left_out[0][0] == "stacking"
+
+
+def test_groups_by_number_are_left_out():
+    study = study_subsets(divided(), ["mean", "hierarchical-committee:groups=[[0,1],[1,2]]"])
+    assert study.left_out == [
+        (
+            "hierarchical-committee:groups=[[0,1],[1,2]]",
+            "groups by number mean other members in each committee; give names or patterns",
+        )
+    ]
+
+
+@pytest.mark.parametrize("metric", ["brier", "log-loss", "balanced-accuracy"])
+def test_copies_neither_help_nor_hurt(metric):
+    proba, labels = draw("random", 1, 150, 3, seed=9)
+    data = Predictions(np.repeat(proba, 5, axis=0), labels)
+    [one] = study_subsets(data, ["mean"], metric=metric).rules
+    assert one.chosen.size == one.luckiest.size == 1
+    effects = one.scored.effects()
+    assert effects.helped.tolist() == effects.hurt.tolist() == [0.0] * 5
+
+
+def test_weights_that_underflow_together_are_refitted():
+    proba, labels = draw("random", 3, 150, 3, seed=10)
+    proba[1:] = 0.05 + 0.85 * proba[1:]
+    rule = "loss-weighted:form=exp,beta=5000"
+    val = Predictions(*draw("random", 3, 150, 3, seed=11))
+    [one] = study_subsets(Predictions(proba, labels, validation=val), [rule]).rules
+    for member in range(3):
+        [alone] = one.scored.value_of([1 << member])
+        assert alone == (proba[member].argmax(axis=1) == labels).mean()
+
+
+def test_one_committee_has_no_luck():
+    assert study_subsets(divided(), ["mean"], sizes=(5, 5)).rules[0].optimism is None
+
+
+def test_impossible_seeds_are_refused():
+    with pytest.raises(UsageError, match="seed is -1"):
+        study_subsets(divided(), ["mean"], seed=-1)
+    with pytest.raises(UsageError, match="seed is -1"):
+        search_subsets(divided(), ["mean"], seed=-1)
+
+
+def test_refits_are_told_in_advance():
+    told = []
+    data = divided(n_members=9, n_rows=30)
+    study_subsets(data, ["product", "mean"], metric="log-loss", before=told.append)
+    assert [(one.rule, one.n_committees, one.refitted) for one in told] == [("product", 511, True)]

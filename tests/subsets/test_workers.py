@@ -94,7 +94,8 @@ def test_a_sweep_goes_on_after_any_shard(tmp_path, stop_after, monkeypatch):
 
 def test_streamed_sweeps_go_on_too(tmp_path, monkeypatch):
     monkeypatch.setattr("ensembler.subsets.checkpoint.SECONDS_BETWEEN_WRITES", -1.0)
-    monkeypatch.setattr("ensembler.subsets.study.TABLE_BITS", 10)
+    monkeypatch.setattr("ensembler.subsets.sweep.TABLE_BITS", 10)
+    monkeypatch.setattr("ensembler.subsets.sweep.MOST_LISTED", 100)
     proba, labels = draw("random", 14, 60, 3, seed=3)
     data = Predictions(proba, labels)
     reference = describe_study(study_subsets(data, ["mean"]))
