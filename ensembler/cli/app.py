@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ensembler import __version__
-from ensembler.cli import bench, check, compare, explain, list_rules, members, predict, sample, subsets
+from ensembler.cli import bench, check, compare, diversity, explain, list_rules, members, predict, sample, subsets
 
 app = typer.Typer(
     name="ensembler",
@@ -39,6 +39,7 @@ app.command("bench")(bench.bench)
 app.command("subsets")(subsets.subsets)
 app.command("check")(check.check)
 app.command("compare")(compare.compare)
+app.command("diversity")(diversity.diversity)
 app.command("explain")(explain.explain)
 app.command("predict")(predict.predict)
 app.command("members")(members.members)
