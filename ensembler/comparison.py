@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ensembler import doctor
+from ensembler.calibration import Calibrated
 from ensembler.choice import choose_inside, choose_nested, pick, ranking_value
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.best import BestMember
@@ -22,6 +23,7 @@ from ensembler.verdict import judge
 FIT_ON = ("val", "cross", "part", "test")
 ALWAYS = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "ece")
 DEFAULT_PART = 0.5
+CALIBRATE = ("none", "members", "ensemble")
 
 MetricLike = str | Metric | Callable[..., Any]
 
@@ -37,6 +39,7 @@ def compare_rules(
     seed: int = 0,
     n_resamples: int = RESAMPLES,
     letters: bool = False,
+    calibrate: str = "none",
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare combination rules on one prediction set.
@@ -64,6 +67,8 @@ def compare_rules(
         Bootstrap samples behind intervals and the verdict; 0 leaves them out.
     letters : bool
         Compare all pairs of rules as well.
+    calibrate : "none", "members" or "ensemble"
+        Fit a temperature to each member before, or to each rule's result after, on the rows that the rule is fitted on.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each fit.
 
@@ -94,7 +99,7 @@ def compare_rules(
         raise ParameterError("letters need resampling; drop n_resamples=0")
     metrics = list_metrics(metric, predictions)
     fit_on = resolve_fit_on(fit_on, part, predictions)
-    candidates = list_candidates(rules, predictions, metrics[0])
+    candidates = calibrated(list_candidates(rules, predictions, metrics[0]), calibrate, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
     notes = [parts.note] if parts.note else []
@@ -152,12 +157,18 @@ def compare_rules(
         luckiest=ranked[0].name if ranked and math.isfinite(ranked[0].metrics[first.name]) else None,
         nested=nested,
         verdict=verdict,
+        calibrate=calibrate,
         warnings=[str(finding) for finding in doctor.quick(predictions)],
     )
 
 
 def fit_rule(
-    predictions: Predictions, rule: str | Combiner, fit_on: str | None = None, *, metric: MetricLike = "accuracy"
+    predictions: Predictions,
+    rule: str | Combiner,
+    fit_on: str | None = None,
+    *,
+    metric: MetricLike = "accuracy",
+    calibrate: str = "none",
 ) -> Combiner:
     """Fit one rule as the comparison does, on the validation rows or on all rows (``"test"``), ready for other rows.
 
@@ -171,7 +182,8 @@ def fit_rule(
     fit_on = ("test" if predictions.validation is None else "val") if fit_on is None else fit_on
     if fit_on not in ("val", "test"):
         raise UsageError(f"fit_on is {fit_on!r}, expected 'val' or 'test': rules for other rows are fitted once")
-    one = candidate(rule, predictions, own_metric(list_metrics(metric, predictions)[0]))
+    given = candidate(rule, predictions, own_metric(list_metrics(metric, predictions)[0]))
+    [one] = calibrated([given], calibrate, predictions)
     if one.left_out is not None:
         raise NotApplicableError(f"{one.name}: {one.left_out}")
     return one.fit(divide(predictions, resolve_fit_on(fit_on, None, predictions), DEFAULT_PART, 0)[0])
@@ -246,6 +258,20 @@ def list_candidates(
         raise UsageError("no rules given, expected at least one")
     reference = BestMember(metric=own_metric(metric))
     return [*candidates, Candidate(REFERENCE, reference, reference)]
+
+
+def calibrated(candidates: list[Candidate], step: str, predictions: Predictions) -> list[Candidate]:
+    """Return the rules with temperature scaling before or after them."""
+    if step not in CALIBRATE:
+        raise UnknownNameError("value of calibrate", step, CALIBRATE)
+    if step == "none":
+        return candidates
+    if predictions.any_hard:
+        raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
+    kind: Any = step
+    return [
+        Candidate(one.name, Calibrated(one.given, kind), Calibrated(one.rule, kind), one.left_out) for one in candidates
+    ]
 
 
 def divide(predictions: Predictions, fit_on: str, part: float, seed: int) -> tuple[Predictions, Predictions]:

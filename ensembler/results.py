@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.calibration import AtBestTemperature, Reliability
 from ensembler.combiners.base import Combiner
 from ensembler.errors import UnknownNameError
 from ensembler.predictions import Predictions, digest
@@ -82,6 +83,8 @@ class RuleScore:
         On the scored rows.
     intervals : dict
         95 % interval of each metric; Wilson's for accuracy, else bootstrap.
+    calibration, reliability
+        The log loss at the best temperature, and the reliability diagram; None with hard labels.
     against_best, against_mean : PairedTest or None
         The paired comparison with the best member and with the simple mean.
     """
@@ -98,6 +101,8 @@ class RuleScore:
     intervals: dict[str, Interval | None] = field(default_factory=dict)
     against_best: PairedTest | None = None
     against_mean: PairedTest | None = None
+    calibration: AtBestTemperature | None = None
+    reliability: Reliability | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -112,6 +117,8 @@ class RuleScore:
             "intervals": self.intervals,
             "against_best_member": None if self.against_best is None else vars(self.against_best),
             "against_mean": None if self.against_mean is None else vars(self.against_mean),
+            "calibration": None if self.calibration is None else vars(self.calibration),
+            "reliability": None if self.reliability is None else vars(self.reliability),
             "n_fitted": self.rule.n_fitted(),
             "recall": self.recall,
             "weights": fitted.pop("weights", None),
@@ -144,6 +151,8 @@ class Comparison:
         The rule to use, picked without the scored rows; and the best on them, which luck has helped.
     nested : dict or None
         In cross-fitting: the first metric of choosing a rule in each fold without that fold, and the choices.
+    calibrate : "none", "members" or "ensemble"
+        Where temperatures were fitted.
     verdict : Verdict or None
         What is noise, and the rule to use.
     left_out : list of (name, reason)
@@ -164,6 +173,7 @@ class Comparison:
     luckiest: str | None
     nested: dict[str, Any] | None = None
     verdict: Verdict | None = None
+    calibrate: str = "none"
     warnings: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> RuleScore:
@@ -196,6 +206,7 @@ class Comparison:
             "class_names": list(self.predictions.classes),
             "metric": self.metric,
             "protocol": vars(self.protocol),
+            "calibrate": self.calibrate,
             "members": [member.to_dict() for member in self.members],
             "oracle": {"accuracy": self.oracle},
             "best_member": None

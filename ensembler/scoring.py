@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensembler.calibration import at_best_temperature, reliability
 from ensembler.errors import NotApplicableError
 from ensembler.fitting import Candidate, Fitted, cross_fit, fit_and_apply
 from ensembler.folds import Folds
@@ -58,7 +59,11 @@ class Setting:
             undefined = metric.needs_probabilities and self.scored.any_hard
             values[metric.name] = math.nan if undefined else measure(metric, self.scored, proba)
         recall = recall_per_class(self.scored.truth, proba, self.scored.sample_weight)
-        return RuleScore(name, fitted.rule, values, recall, proba, notes=fitted.notes)
+        entry = RuleScore(name, fitted.rule, values, recall, proba, notes=fitted.notes)
+        if not self.scored.any_hard:
+            entry.calibration = at_best_temperature(proba, self.scored.truth, self.scored.sample_weight, self.seed)
+            entry.reliability = reliability(proba, self.scored.truth)
+        return entry
 
 
 def score_fitted(setting: Setting) -> list[RuleScore]:

@@ -56,6 +56,7 @@ def bench(
     letters: Annotated[
         bool, typer.Option("--letters", help="Compare all pairs of rules as well.", rich_help_panel=PROTOCOL)
     ] = False,
+    calibrate: options.Calibrate = "none",
     labels: options.Labels = None,
     val: options.Val = None,
     members: options.Members = None,
@@ -67,6 +68,13 @@ def bench(
     groups: options.Groups = None,
     as_json: options.AsJson = False,
     as_markdown: options.AsMarkdown = False,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also draw reliability diagrams (.png, .svg, .pdf) of the best member, the mean and leading rules.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(help="Also write rules and members as a table.", rich_help_panel=options.OUTPUT)
     ] = None,
@@ -78,10 +86,14 @@ def bench(
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.comparison import check_fit_on, compare_rules
     from ensembler.files import write_text
-    from ensembler.report.bench import bench_document
+    from ensembler.report.bench import bench_document, reliability_panels
 
     if csv is not None and csv.suffix != ".csv":
         raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")
+    if reliability is not None:
+        from ensembler.report.figures import check_format
+
+        check_format(reliability)
     fit_on = check_fit_on(fit_on, part)
     reads_val = fit_on in (None, "val")
     if val is not None and not reads_val:
@@ -101,8 +113,15 @@ def bench(
             seed=seed,
             n_resamples=resamples,
             letters=letters,
+            calibrate=calibrate,
             progress=show,
         )
+    if reliability is not None:
+        from ensembler.report.figures import draw_reliability, save_figure
+
+        if data.any_hard:
+            raise UsageError("--reliability needs probabilities, and some members are hard labels; drop it")
+        save_figure(draw_reliability(reliability_panels(result)), reliability)
     if csv is not None:
         write_text(csv, result.to_frame().to_csv(index=False))
     if as_json:

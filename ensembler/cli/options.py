@@ -67,6 +67,14 @@ Groups = Annotated[
     Path | None,
     typer.Option(readable=False, help="A group for each row; folds never divide a group.", rich_help_panel=INPUT),
 ]
+Calibrate = Annotated[
+    str,
+    typer.Option(
+        metavar="none|members|ensemble",
+        help="Fit a temperature to each member, or to the result, on the rows that rules are fitted on.",
+        rich_help_panel="Protocol",
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)
 ]

@@ -45,6 +45,7 @@ def predict(
             help="Fit on the validation rows (default where there are some) or on the labelled rows beside them.",
         ),
     ] = None,
+    calibrate: options.Calibrate = "none",
     labels: options.Labels = None,
     val: options.Val = None,
     members: options.Members = None,
@@ -74,7 +75,7 @@ def predict(
             raise UsageError(
                 f"--weights has no effect: the validation folder has no {weights.name} for the rows fitted on"
             )
-        fitted = fit_rule(data, rule, fit_on, metric=metric)
+        fitted = fit_rule(data, rule, fit_on, metric=metric, calibrate=calibrate)
     scores = fitted.predict_proba(new.proba, check_input=False)
     write_prediction(out, scores, new, with_proba=proba)
     sys.stderr.write(f"{rule}: fitted on {fitting.n_samples:,} rows, predicted {new.n_samples:,} rows, wrote {out}\n")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ensembler.calibration import Reliability
 from ensembler.report.tables import MISSING, Document, Table, number
 from ensembler.results import Comparison, RuleScore
 from ensembler.verdict import Verdict
@@ -20,6 +21,7 @@ SHORT = {
 MOST_MEMBERS = 20
 MOST_CLASSES = 20
 LEADING = 3
+MOST_PANELS = 4
 
 
 def bench_document(result: Comparison) -> Document:
@@ -27,6 +29,8 @@ def bench_document(result: Comparison) -> Document:
     parts: list[Table | str] = [protocol_sentence(result), members_table(result), rules_table(result)]
     if result.verdict is not None:
         parts += difference_tables(result, result.verdict)
+    if any(entry.calibration is not None for entry in result.rules):
+        parts.append(calibration_table(result))
     if result.rules:
         parts.append(recall_table(result))
     parts.append(conclusion(result))
@@ -208,6 +212,46 @@ def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
         title = mark_optimistic(f"Noise or not: {metric} against the {other}", result)
         tables.append(Table(title, headers, rows, notes, left=left, strong=strong))
     return tables
+
+
+def calibration_table(result: Comparison) -> Table:
+    """Show how sure rules are, and their log loss when that is put right, best first."""
+    entries = [entry for entry in result.rules if entry.calibration is not None]
+    entries.sort(key=lambda entry: entry.calibration.log_loss if entry.calibration is not None else 0.0)
+    rows = [
+        [
+            entry.name,
+            number(entry.metrics["ece"]),
+            number(entry.metrics["log-loss"]),
+            number(entry.calibration.temperature, 2),
+            number(entry.calibration.log_loss),
+        ]
+        for entry in entries
+        if entry.calibration is not None
+    ]
+    notes = [
+        "best T: the temperature that would fit the scored rows; above 1 the rule is too sure, below 1 not sure enough",
+        "log loss at best T: fitted on half of the rows and measured on the other; compare rules by this one",
+    ]
+    if result.calibrate == "members":
+        notes.append("each member had a temperature, fitted with the rule, before it was combined")
+    elif result.calibrate == "ensemble":
+        notes.append("each rule's result had a temperature, fitted with the rule")
+    headers = ["rule", "ECE", "log loss", "best T", "log loss\nat best T"]
+    return Table(mark_optimistic("Calibration", result), headers, rows, notes)
+
+
+def reliability_panels(result: Comparison) -> list[tuple[str, Reliability]]:
+    """Return reliability diagrams of the best member, the chosen rule, the mean and a leading rule."""
+    wanted = [result.chosen, "mean", *(entry.name for entry in compared_rules(result))]
+    panels = []
+    if result.best_member is not None and result.best_member.reliability is not None:
+        panels.append((f"best member: {result.best_member_name}", result.best_member.reliability))
+    for name in dict.fromkeys(wanted):
+        entry = next((one for one in result.rules if one.name == name), None)
+        if entry is not None and entry.reliability is not None and len(panels) < MOST_PANELS:
+            panels.append((entry.name, entry.reliability))
+    return panels
 
 
 def power_notes(result: Comparison) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.calibration import Reliability
 from ensembler.errors import UsageError
 from ensembler.files import writing
 
@@ -83,6 +84,42 @@ def draw_sizes(
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")
     return figure
+
+
+def draw_reliability(panels: Sequence[tuple[str, Reliability]]) -> "Figure":
+    """Draw how often predictions of some sureness are right, a panel each, with the number of rows below."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.3 * max(len(panels), 2), 3.0), layout="constrained")
+    axes = figure.subplots(2, len(panels), height_ratios=(3, 1), sharex=True, squeeze=False)
+    for column, (title, diagram) in enumerate(panels):
+        upper, lower = axes[0][column], axes[1][column]
+        edges = np.array(diagram.edges)
+        centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
+        upper.plot([0, 1], [0, 1], "--", color="0.6", linewidth=0.8, zorder=1)
+        accuracy, confidence = np.array(diagram.accuracy), np.array(diagram.confidence)
+        upper.bar(centres, np.nan_to_num(accuracy), width * 0.9, color=BLUE, alpha=0.8, zorder=2)
+        upper.plot(confidence, accuracy, ".", color=ORANGE, markersize=5, zorder=3)
+        rows = np.array(diagram.rows)
+        kept = rows > 0
+        error = float((rows[kept] * np.abs(accuracy[kept] - confidence[kept])).sum() / rows.sum())
+        upper.set_title(shortened(title), fontsize=8)
+        upper.text(0.04, 0.9, f"ECE {error:.3f}", transform=upper.transAxes, fontsize=8)
+        lower.bar(centres, rows, width * 0.9, color=GREY)
+        lower.set_xlabel("confidence", fontsize=8)
+        for one in (upper, lower):
+            one.tick_params(labelsize=7)
+            one.spines[["top", "right"]].set_visible(False)
+        upper.set_ylim(0, 1)
+        upper.set_xlim(0, 1)
+    axes[0][0].set_ylabel("accuracy", fontsize=8)
+    axes[1][0].set_ylabel("rows", fontsize=8)
+    return figure
+
+
+def shortened(text: str, most: int = 34) -> str:
+    """Return a text that fits a panel."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def check_format(path: Path) -> None:
