@@ -1,4 +1,4 @@
-"""The bundled reference predictions: nine CNNs on FER2013."""
+"""The bundled predictions on FER2013: nine published CNNs, and the study's own as they are trained."""
 
 import shutil
 from pathlib import Path
@@ -10,6 +10,11 @@ from ensembler.files import readable, writing
 def folder() -> Path:
     """Return the folder of the bundled prediction set; its README says where the predictions come from."""
     return Path(__file__).parent / "fer2013"
+
+
+def study_folder() -> Path:
+    """Return the folder of the members trained by ``backbones recipe``; its README says how."""
+    return Path(__file__).parent / "study"
 
 
 def write_sample(destination: str | Path) -> list[Path]:
