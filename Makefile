@@ -1,6 +1,7 @@
 # make demo       the core alone, on real predictions
 # make test       everything: lint, types, tests, documentation
 # make test-core  the tests of what needs no torch, without torch
+# make reproduce  the study's findings, measured again from the bundled predictions
 # make docs       the documentation as HTML, into docs/_build/html
 # make clean      removes the environments
 
@@ -11,7 +12,7 @@ DEV := .venv/dev
 COMMA := ,
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
-.PHONY: demo test test-all test-core lint docs clean
+.PHONY: demo test test-all test-core lint reproduce docs clean
 
 demo: $(CORE)/stamp
 	$(CORE)/bin/ensembler bench
@@ -28,6 +29,9 @@ lint: $(DEV)/stamp
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
+
+reproduce: $(DEV)/stamp
+	$(DEV)/bin/python benchmarks/reproduce.py
 
 docs: $(DEV)/stamp
 	$(DEV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
