@@ -144,6 +144,7 @@ def examine(predictions: Predictions) -> list[Finding]:
             found += misaligned_rows(part, odd, which)
             found += unpredicted_classes(part, which)
     found += near_duplicates(predictions)
+    found += same_recipe(predictions)
     found += shared_rows(predictions)
     found += uneven_drops(predictions)
     found += far_above(predictions)
@@ -248,6 +249,20 @@ def near_duplicates(predictions: Predictions) -> Iterator[Finding]:
                 message = f"members {names[0]!r} and {names[1]!r} say the same class in {same:.1%} of the rows"
                 advice = "they add little to each other; checkpoints of one run, or the same model twice?"
                 yield Finding("near-duplicates", "info", f"{names[0]}, {names[1]}", message, advice)
+
+
+def same_recipe(predictions: Predictions) -> Iterator[Finding]:
+    """Look for members whose metadata tell the same architecture and the same seed."""
+    first_of: dict[tuple[Any, Any], str] = {}
+    for name, facts in zip(predictions.names, predictions.metadata, strict=True):
+        if facts.get("architecture") is None or facts.get("seed") is None:
+            continue
+        recipe = (str(facts["architecture"]), str(facts["seed"]))
+        if recipe in first_of:
+            message = f"members {first_of[recipe]!r} and {name!r} have the same architecture and the same seed"
+            advice = "they started alike and may err alike; were other seeds meant?"
+            yield Finding("same-seed", "info", f"{first_of[recipe]}, {name}", message, advice)
+        first_of.setdefault(recipe, name)
 
 
 def shared_rows(predictions: Predictions) -> Iterator[Finding]:

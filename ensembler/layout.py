@@ -46,9 +46,9 @@ def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> F
             if file.name != METADATA_FILE and file.absolute() not in set_aside:
                 files.setdefault(file.absolute(), file)
     label_files = [file for file in files.values() if file.stem == LABELS]
-    if len({file.parent for file in label_files}) > 1:
+    if len(label_files) > 1:
         raise AlignmentError(
-            f"two files of labels: {label_files[0]} and {label_files[1]}; give one prediction set at a time"
+            f"two files of labels: {label_files[0]} and {label_files[1]}; give one set at a time, with one of them"
         )
     members = [file for file in files.values() if file.stem != LABELS]
     if not members:
@@ -117,10 +117,11 @@ def read_all(files: Sequence[Path]) -> list[Table]:
 
 def labels_beside(folder: Path, fix: str) -> Table:
     """Read the labels of a folder."""
-    for suffix in SUFFIXES:
-        path = folder / f"{LABELS}{suffix}"
-        if exists(path):
-            return read_row_values(path)
+    there = [path for suffix in SUFFIXES if exists(path := folder / f"{LABELS}{suffix}")]
+    if len(there) > 1:
+        raise AlignmentError(f"two files of labels: {there[0]} and {there[1]}; keep one of them")
+    if there:
+        return read_row_values(there[0])
     raise FileError(f"no labels in {folder}, expected labels.npy (or {', '.join(SUFFIXES[1:])}); {fix}")
 
 
@@ -131,7 +132,7 @@ def validation_folder(val: str | Path | bool | None, tables: Sequence[Table]) ->
     if val is None or val is True:
         homes = {table.path.parent.resolve() for table in tables}
         beside = tables[0].path.parent / VALIDATION_FOLDER
-        found = len(homes) == 1 and beside.is_dir()
+        found = len(homes) == 1 and is_folder(beside)
         if val is True and not found:
             raise FileError(f"no validation rows: {beside} is not there; pass --val FOLDER, or another --fit-on")
         return beside if found else None

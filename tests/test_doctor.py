@@ -142,6 +142,16 @@ def test_near_copies(planted):
     assert "near-duplicates" in codes(checkup, "info")
 
 
+def test_the_same_seed_twice(tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home)
+    facts = json.loads((home / "members.json").read_text())
+    for name in (NAME, "oarriaga_mini_xception_102"):
+        facts["members"][name] |= {"architecture": "mini", "seed": 3}
+    (home / "members.json").write_text(json.dumps(facts))
+    assert "same-seed" in codes(check_up(home), "info")
+
+
 def test_validation_rows_that_are_scored(tmp_path):
     home = tmp_path / "preds"
     datasets.write_sample(home)

@@ -388,3 +388,12 @@ def test_everything_in_a_saved_folder_can_be_given(tmp_path):
         with pytest.raises(ValueRangeError, match="cannot be saved under its name; rename it"):
             Predictions(proba, labels, names=["a", name]).save(tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_two_files_of_labels_in_one_folder_are_refused(write_set):
+    home = write_set(n_members=2)
+    (home / "labels.csv").write_text("id,label\n0,1\n")
+    with pytest.raises(AlignmentError, match="two files of labels"):
+        load_predictions(home)
+    with pytest.raises(AlignmentError, match=r"two files of labels: .*; keep one of them"):
+        load_predictions(home / "m0.npy", home / "m1.npy")
