@@ -11,7 +11,7 @@ from ensembler.combiners.base import Combiner
 from ensembler.combiners.best import BestMember
 from ensembler.errors import AlignmentError, NotApplicableError, ParameterError, UnknownNameError, UsageError
 from ensembler.fitting import Candidate, candidate
-from ensembler.folds import make_folds, split_part
+from ensembler.folds import Folds, make_folds, split_part
 from ensembler.metrics import METRICS, Metric, get_metric
 from ensembler.predictions import Predictions
 from ensembler.registry import all_rules
@@ -102,7 +102,7 @@ def compare_rules(
     candidates = calibrated(list_candidates(rules, predictions, metrics[0]), calibrate, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
-    notes = [parts.note] if parts.note else []
+    notes = []
     if scored.sample_weight is not None and fitting.sample_weight is None:
         notes.append("row weights are given for the scored rows only; fits are unweighted")
     setting = Setting(
@@ -137,16 +137,7 @@ def compare_rules(
     return Comparison(
         predictions=predictions,
         scored=scored,
-        protocol=Protocol(
-            fit_on=fit_on,
-            folds=len(parts.pairs) or None,
-            fraction=(DEFAULT_PART if part is None else part) if fit_on == "part" else None,
-            seed=seed,
-            optimistic=fit_on == "test" or (fit_on == "val" and doctor.validation_is_scored(predictions)),
-            n_fit=fitting.n_samples,
-            n_scored=scored.n_samples,
-            notes=notes,
-        ),
+        protocol=protocol_of(predictions, fit_on, part, parts, seed, fitting, scored, notes),
         metric_names=[one.name for one in metrics],
         members=members,
         rules=ranked,
@@ -203,6 +194,29 @@ def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predict
             "choose by accuracy, balanced-accuracy, macro-f1 or mcc"
         )
     return metrics
+
+
+def protocol_of(
+    predictions: Predictions,
+    fit_on: str,
+    part: float | None,
+    folds: Folds,
+    seed: int,
+    fitting: Predictions,
+    scored: Predictions,
+    notes: Sequence[str] = (),
+) -> Protocol:
+    """Write down which rows are fitted on and which are scored."""
+    return Protocol(
+        fit_on=fit_on,
+        folds=len(folds.pairs) or None,
+        fraction=(DEFAULT_PART if part is None else part) if fit_on == "part" else None,
+        seed=seed,
+        optimistic=fit_on == "test" or (fit_on == "val" and doctor.validation_is_scored(predictions)),
+        n_fit=fitting.n_samples,
+        n_scored=scored.n_samples,
+        notes=[*([folds.note] if folds.note else []), *notes],
+    )
 
 
 def check_seed(seed: int, folds: int) -> None:

@@ -66,7 +66,7 @@ def search_document(found: dict[str, Any]) -> Document:
         else f"on {protocol['n_fit']:,} other rows than the {protocol['n_scored']:,} scored ones"
     )
     parts: list[Table | str] = [f"{len(found['members'])} members: {kind} {where}. What it finds need not be the best."]
-    if protocol["fit_on"] == "test":
+    if protocol["optimistic"]:
         parts.append("OPTIMISTIC: fitted and chosen on the scored rows.")
     if found["weights_frozen"]:
         parts.append("Weights are fitted once, on all members, and stay as they are in every committee.")

@@ -50,6 +50,8 @@ def introduction(found: dict[str, Any]) -> str:
             text += f"Weights by {folds}; committees are chosen and scored on the same {protocol['n_scored']:,} rows."
         case _:
             text += f"OPTIMISTIC: fitted on the {protocol['n_scored']:,} rows that are scored."
+    if protocol["optimistic"] and protocol["fit_on"] != "test":
+        text += " OPTIMISTIC: these are the same rows."
     if found["must"]:
         text += f" Every committee has {', '.join(found['must'])}."
     if found["weights_frozen"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, check_seed, divide, resolve_fit_on
+from ensembler.comparison import DEFAULT_PART, check_seed, divide, protocol_of, resolve_fit_on
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
@@ -123,16 +123,7 @@ def search_subsets(
             left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
     if left_out and not found:
         raise UsageError("; ".join(f"{name}: {reason}" for name, reason in left_out))
-    protocol = Protocol(
-        fit_on=fit_on,
-        folds=len(parts.pairs) or None,
-        fraction=(DEFAULT_PART if part is None else part) if fit_on == "part" else None,
-        seed=seed,
-        optimistic=fit_on == "test",
-        n_fit=fitting.n_samples,
-        n_scored=scored.n_samples,
-        notes=[parts.note] if parts.note else [],
-    )
+    protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored)
     return SearchStudy(predictions, protocol, width, (low, high), asked.must, freeze, found, left_out)
 
 

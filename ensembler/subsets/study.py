@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, check_seed, divide, resolve_fit_on
+from ensembler.comparison import DEFAULT_PART, check_seed, divide, protocol_of, resolve_fit_on
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
@@ -267,16 +267,7 @@ def study_subsets(
     return SubsetStudy(
         predictions,
         scored,
-        Protocol(
-            fit_on=fit_on,
-            folds=len(parts.pairs) or None,
-            fraction=(DEFAULT_PART if part is None else part) if fit_on == "part" else None,
-            seed=seed,
-            optimistic=fit_on == "test",
-            n_fit=fitting.n_samples,
-            n_scored=scored.n_samples,
-            notes=[parts.note] if parts.note else [],
-        ),
+        protocol_of(predictions, fit_on, part, parts, seed, fitting, scored),
         metric,
         freeze,
         found,
