@@ -13,6 +13,7 @@ from ensembler.predictions import Predictions
 from ensembler.statistics.intervals import Interval, percentile_interval, wilson
 from ensembler.statistics.paired import Discordance
 from ensembler.statistics.resampling import RESAMPLES, resampled_metrics
+from ensembler.verdict import ALPHA, FEWEST_UNITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +52,8 @@ class Changes:
     ----------
     first, second : str
     pair : Discordance
-    intervals : pair of (low, high)
-        Wilson's, of the two accuracies.
+    intervals : pair of (low, high) or None
+        Of the two accuracies: Wilson's, or with groups bootstrap.
     metrics : list of MetricChange
     gained, lost : (n,) int
         Rows that only the first, and only the second, is right about.
@@ -64,12 +65,22 @@ class Changes:
     first: str
     second: str
     pair: Discordance
-    intervals: tuple[Interval, Interval]
+    intervals: tuple[Interval | None, Interval | None]
     metrics: list[MetricChange]
     gained: Rows
     lost: Rows
     relabelled: int
     by_class: list[ClassChange]
+    n_resamples: int
+    seed: int
+
+
+def is_shown(changes: Changes, data: Predictions) -> bool:
+    """Whether the interval of the accuracies' difference excludes 0, and McNemar's test agrees where it applies."""
+    ends = changes.metrics[0].interval
+    if ends is None or ends[0] <= 0 <= ends[1]:
+        return False
+    return data.groups is not None or changes.pair.p_value < ALPHA
 
 
 def compare_two(
@@ -101,26 +112,32 @@ def compare_two(
     right = [one == labels for one in said]
     metrics: list[Metric] = [METRICS[name] for name in REPORTED if not (hard and METRICS[name].needs_probabilities)]
     samples = resampled_metrics(metrics, labels, probas, groups=data.groups, n_resamples=n_resamples, seed=seed)
+    enough = (data.n_samples if data.groups is None else len(np.unique(data.groups))) >= FEWEST_UNITS
     found = []
     for metric in metrics:
         ours, theirs = (float(metric(labels, proba, None)) for proba in probas)
         lead = metric.goodness(samples[metric.name][:, 0] - samples[metric.name][:, 1])
         difference = float(metric.goodness(ours - theirs))
-        found.append(MetricChange(metric.name, ours, theirs, difference, percentile_interval(lead)))
+        found.append(MetricChange(metric.name, ours, theirs, difference, percentile_interval(lead) if enough else None))
     gained, lost = np.flatnonzero(right[0] & ~right[1]), np.flatnonzero(right[1] & ~right[0])
     counts = [np.bincount(labels[rows], minlength=data.n_classes).tolist() for rows in (gained, lost)]
     total = np.bincount(labels, minlength=data.n_classes).tolist()
-    total_rows = data.n_samples
+    if data.groups is None:
+        ends: list[Interval | None] = [wilson(int(one.sum()), data.n_samples) for one in right]
+    else:
+        ends = [percentile_interval(samples["accuracy"][:, index]) if enough else None for index in (0, 1)]
     return Changes(
         names[0],
         names[1],
         Discordance.of(right[0], right[1]),
-        (wilson(int(right[0].sum()), total_rows), wilson(int(right[1].sum()), total_rows)),
+        (ends[0], ends[1]),
         found,
         gained,
         lost,
         int((said[0] != said[1]).sum()),
         [ClassChange(*one) for one in zip(data.classes, total, counts[0], counts[1], strict=True)],
+        n_resamples,
+        seed,
     )
 
 

@@ -28,6 +28,9 @@ from ensembler.loading import RowSet, assemble
 from ensembler.predictions import Predictions, matching
 from ensembler.validation import row_sum_tolerance
 
+ROUNDING = 1e-5
+"""How far below 0 a probability may be rounded."""
+
 
 @dataclass
 class Checkup:
@@ -172,6 +175,11 @@ def mend(array: np.ndarray[Any, Any], name: str, which: str, shape: Shape) -> tu
         advice = "find where the model diverged, or leave it out"
         return Finding("not-finite", "error", name, message, advice), None
     totals = values.sum(axis=1)
+    if -ROUNDING < values.min() < 0 and (np.abs(totals - 1) < 1e-3).all():
+        message = f"member {name!r} has {which}values just below 0 ({values.min():.3g}), which is rounding"
+        finding = Finding("below-zero", "error", name, message, "clip them at 0 and save them again")
+        values = np.clip(values, 0.0, None)
+        return finding, values / values.sum(axis=1, keepdims=True)
     if values.min() < 0 or values.max() > row_limit(totals):
         from scipy.special import softmax
 

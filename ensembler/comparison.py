@@ -131,13 +131,23 @@ def compare_rules(
     ranked = sorted(entries, key=lambda entry: -ranking_value(first, entry.metrics[first.name]))
     members = score_members(setting)
     chosen = pick(entries, {entry.name: entry.choice_score for entry in entries}, first)
+    protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored, notes)
     verdict = judge(
-        scored, metrics, ranked, members, reference, chosen, n_resamples=n_resamples, seed=seed, with_letters=letters
+        scored,
+        metrics,
+        ranked,
+        members,
+        reference,
+        chosen,
+        n_resamples=n_resamples,
+        seed=seed,
+        with_letters=letters,
+        optimistic=protocol.optimistic,
     )
     return Comparison(
         predictions=predictions,
         scored=scored,
-        protocol=protocol_of(predictions, fit_on, part, parts, seed, fitting, scored, notes),
+        protocol=protocol,
         metric_names=[one.name for one in metrics],
         members=members,
         rules=ranked,

@@ -22,6 +22,8 @@ from ensembler.predictions import Predictions
 
 MOST_COMMITTEES = 4096
 """So many committees are looked at for the correlations; of more, this many are drawn with the seed."""
+FEWEST_COMMITTEES = 10
+"""Of one size, for a rank correlation to say anything."""
 SAME_GROUP = 0.15
 """Share of rows with different classes below which members are clustered, as checkpoints of one run are."""
 
@@ -179,7 +181,7 @@ def correlation(first: Values, second: Values) -> float:
     from scipy.stats import rankdata
 
     kept = ~np.isnan(first)
-    if kept.sum() < 3:
+    if kept.sum() < FEWEST_COMMITTEES:
         return float("nan")
     ranks: list[Any] = [rankdata(np.round(values[kept], 12)) for values in (first, second)]
     if np.ptp(ranks[0]) == 0 or np.ptp(ranks[1]) == 0:

@@ -5,6 +5,7 @@ constants with what they rest on: two real sets without such faults, nine FER201
 CIFAR-10.1 classifiers of Recht et al. 2018 (arXiv 1806.00451), stay clear of every error.
 """
 
+import hashlib
 import math
 import warnings
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ FEWEST_ROWS = 20
 """Below this many rows, being no better than the largest class is nothing to wonder at."""
 PERMUTED_GAIN = 0.05
 """Accuracy that renaming classes brings a member. No real one gains any; two classes of FER2013 swapped bring .1."""
+PERMUTED_SHARE = 0.5
+"""Or the share of the rows in question, where two rare classes are swapped."""
 PERMUTED_DEVIATIONS = 5.0
 """Standard errors that the gain must have: a rare class that a weak member confuses with a common one has fewer."""
 CHANCE_DEVIATIONS = 4.0
@@ -46,6 +49,12 @@ OVERCONFIDENT = 0.1
 SATURATED = 0.2
 """Share of float16 rows that hold an exact 1."""
 SHIFTS = range(-5, 6)
+AGREE = 0.2
+"""How much more than by chance members must agree for the labels to be what is in another order."""
+BLOCKS, FEWEST_BLOCK_ROWS, UNEVEN = 8, 100, 0.4
+"""Stretches that are looked at by themselves; those whose classes differ too much from the whole are passed over."""
+FEW_VALUES = 0.9
+"""Share of distinct rows below which equal predictions say nothing: votes, trees, rounded numbers."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +132,19 @@ def quick_labels(predictions: Predictions) -> Iterator[Finding]:
         yield Finding("no-better-than-largest-class", "warning", "labels", message, advice)
     for name, member in zip(predictions.names, predictions.proba, strict=True):
         if np.array_equal(member.argmax(axis=-1), labels):
+            grade: Grade = "info" if others_best(predictions, name) > 1 - FAR_ABOVE_ERROR else "error"
             message = f"member {name!r} is right in every row"
-            yield Finding("always-right", "error", name, message, "is it a copy of the labels?")
+            yield Finding("always-right", grade, name, message, "is it a copy of the labels?")
     if counts.max() == predictions.n_samples:
         message = f"every row has the label {largest}; there is nothing to tell apart"
         yield Finding("one-label", "warning", "labels", message)
+
+
+def others_best(predictions: Predictions, name: str) -> float:
+    """Return the best accuracy among the other members; 0 without any."""
+    accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+    others = [float(value) for other, value in zip(predictions.names, accuracy, strict=True) if other != name]
+    return max(others, default=0.0)
 
 
 def examine(predictions: Predictions) -> list[Finding]:
@@ -170,7 +187,8 @@ def permuted_classes(part: Predictions, name: str, member: NDArray[Any], which: 
     moved = [(true, said) for true, said in moved if table[true, said] > 0]
     touched = sum(int(table[true, said] + table[true, true]) for true, said in moved)
     gain = (gained - kept) / part.n_samples
-    if gain < PERMUTED_GAIN or gained - kept < PERMUTED_DEVIATIONS * math.sqrt(max(touched, 1)):
+    large = gain >= PERMUTED_GAIN or gained - kept >= PERMUTED_SHARE * max(touched, 1)
+    if not large or gained - kept < PERMUTED_DEVIATIONS * math.sqrt(max(touched, 1)):
         return None
     told = ", ".join(f"{part.classes[said]} is {part.classes[true]}" for true, said in moved[:8])
     return Finding(
@@ -193,12 +211,18 @@ def misaligned_rows(part: Predictions, permuted: set[str], which: str) -> Iterat
         accuracies.append(float((one == labels).mean()))
         chances.append(float(share @ (np.bincount(one, minlength=part.n_classes) / n_rows)))
     pool = float(np.median(np.array(accuracies) - np.array(chances)))
+    if part.n_members > 1 and pool < KNOWS:
+        yield from misaligned_labels(part, said, accuracies, chances, which)
+        return
     for index, name in enumerate(part.names):
         error = math.sqrt(max(chances[index] * (1 - chances[index]), 1e-12) / n_rows)
         confidence = float(part.proba[index].max(axis=1).mean(dtype=np.float64))
         lost = accuracies[index] - chances[index] < CHANCE_DEVIATIONS * error
         sure = confidence - accuracies[index] > CONFIDENT
-        if name in permuted or not (lost and sure) or (part.n_members > 1 and pool < KNOWS):
+        if name in permuted or not sure:
+            continue
+        if not lost:
+            yield from misaligned_block(part, name, said, index, which)
             continue
         yield Finding(
             "misaligned-rows",
@@ -209,6 +233,57 @@ def misaligned_rows(part: Predictions, permuted: set[str], which: str) -> Iterat
             f"{found_order(labels, said[index])}",
             "save its predictions in the order of the labels, or with an id column",
         )
+
+
+def misaligned_labels(
+    part: Predictions, said: list[NDArray[np.int64]], accuracies: list[float], chances: list[float], which: str
+) -> Iterator[Finding]:
+    """Look for members that agree with each other and not with the labels: the labels are in another order."""
+    agreement = float(np.median([(one == said[0]).mean() for one in said[1:]]))
+    shares = [np.bincount(one, minlength=part.n_classes) / part.n_samples for one in said]
+    expected = float(np.median([shares[0] @ one for one in shares[1:]]))
+    error = math.sqrt(max(max(chances) * (1 - max(chances)), 1e-12) / part.n_samples)
+    if max(np.array(accuracies) - np.array(chances)) < CHANCE_DEVIATIONS * error and agreement - expected > AGREE:
+        yield Finding(
+            "misaligned-labels",
+            "error",
+            f"{which}labels",
+            f"members agree with each other in {agreement:.2f} of the {which}rows and with the labels in "
+            f"{float(np.median(accuracies)):.3f}, no more than by chance: the labels are in another order"
+            f"{found_order(part.truth, said[0])}",
+            "save them in the order of the predictions, or with an id column",
+        )
+
+
+def misaligned_block(
+    part: Predictions, name: str, said: list[NDArray[np.int64]], index: int, which: str
+) -> Iterator[Finding]:
+    """Look for a stretch of rows in which one member knows nothing and the others do."""
+    size = part.n_samples // BLOCKS
+    if size < FEWEST_BLOCK_ROWS or part.n_members < 2:
+        return
+    overall = np.bincount(part.truth, minlength=part.n_classes) / part.n_samples
+    for block in range(BLOCKS):
+        rows = slice(block * size, (block + 1) * size)
+        labels = part.truth[rows]
+        share = np.bincount(labels, minlength=part.n_classes) / size
+        if np.abs(share - overall).sum() > UNEVEN:
+            continue
+        leads, errors = [], []
+        for one in said:
+            chance = float(share @ (np.bincount(one[rows], minlength=part.n_classes) / size))
+            leads.append(float((one[rows] == labels).mean()) - chance)
+            errors.append(math.sqrt(max(chance * (1 - chance), 1e-12) / size))
+        if leads[index] < CHANCE_DEVIATIONS * errors[index] and float(np.median(leads)) > 2 * KNOWS:
+            yield Finding(
+                "misaligned-rows",
+                "error",
+                name,
+                f"member {name!r} knows nothing of the {which}rows {rows.start:,} to {rows.stop - 1:,}, where others "
+                "do: they are in another order",
+                "save its predictions in the order of the labels, or with an id column",
+            )
+            return
 
 
 def found_order(labels: NDArray[np.int64], said: NDArray[np.int64]) -> str:
@@ -265,18 +340,22 @@ def same_recipe(predictions: Predictions) -> Iterator[Finding]:
         first_of.setdefault(recipe, name)
 
 
+def row_key(part: Predictions, row: int) -> bytes:
+    """Return what tells a row: its label and the predictions of all members."""
+    facts = part.proba[:, row].tobytes() + int(part.truth[row]).to_bytes(8, "little")
+    return hashlib.blake2b(facts, digest_size=16).digest()
+
+
 def shared_rows(predictions: Predictions) -> Iterator[Finding]:
     """Look for validation rows that are scored rows as well: the same label and the same predictions of all members."""
     validation = predictions.validation
     if validation is None or validation_is_scored(predictions) or all(predictions.hard):
         return
-    keys = [
-        {(part.proba[:, row].tobytes(), int(part.truth[row])) for row in range(part.n_samples)}
-        if part is predictions
-        else [(part.proba[:, row].tobytes(), int(part.truth[row])) for row in range(part.n_samples)]
-        for part in (predictions, validation)
-    ]
-    shared = sum(key in keys[0] for key in keys[1])
+    scored = [row_key(predictions, row) for row in range(predictions.n_samples)]
+    known = set(scored)
+    if len(known) < FEW_VALUES * len(scored):
+        return
+    shared = sum(row_key(validation, row) in known for row in range(validation.n_samples))
     if not shared:
         return
     share = shared / validation.n_samples

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ensembler.results import MemberScore, RuleScore
 
 ALPHA = 0.05
+FEWEST_UNITS = 20
+"""Below so many rows (or groups) bootstrap intervals are too narrow to be given."""
 SIMPLEST_FIRST = (
     "mean",
     "majority-vote",
@@ -76,11 +78,24 @@ class PairedTest:
     p_holm: float | None = None
     smallest_detectable: float | None = None
     excluded_beyond: float | None = None
+    of_accuracy: bool = True
+
+    @property
+    def contains_zero(self) -> bool:
+        """Whether the interval allows that there is no difference."""
+        return self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
 
     @property
     def shown(self) -> bool:
-        """Whether the interval excludes 0."""
-        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+        """Whether the interval excludes 0, and for accuracies McNemar's test agrees."""
+        if self.interval is None or self.contains_zero:
+            return False
+        return not self.of_accuracy or self.p_value is None or self.p_value < ALPHA
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, with whether the difference is shown."""
+        plain = {name: value for name, value in vars(self).items() if name != "of_accuracy"}
+        return {**plain, "shown": self.shown}
 
 
 @dataclass
@@ -120,6 +135,7 @@ def judge(
     n_resamples: int = RESAMPLES,
     seed: int = 0,
     with_letters: bool = False,
+    optimistic: bool = False,
 ) -> Verdict | None:
     """Give every rule its intervals and paired tests, and say what to use.
 
@@ -138,10 +154,13 @@ def judge(
     found = resampled_metrics(
         resampled, labels, probas, sample_weight=weight, groups=groups, n_resamples=n_resamples, seed=seed
     )
+    enough = (scored.n_samples if groups is None else len(np.unique(groups))) >= FEWEST_UNITS
     independent = weight is None and groups is None
     right = np.array([proba.argmax(axis=1) == labels for proba in probas])
     for position, rule in enumerate(rules):
-        rule.intervals = {name: percentile_interval(values[:, position]) for name, values in found.items()}
+        rule.intervals = {
+            name: percentile_interval(values[:, position]) if enough else None for name, values in found.items()
+        }
         if independent:
             rule.intervals["accuracy"] = wilson(int(right[position].sum()), scored.n_samples)
     if independent:
@@ -154,7 +173,7 @@ def judge(
         pair = Discordance.of(right[first], right[second])
         values = [score(metric, scored, probas[one]) for one in (first, second)]
         interval = None
-        if samples is not None:
+        if samples is not None and enough:
             interval = percentile_interval(metric.goodness(samples[:, first] - samples[:, second]))
         return PairedTest(
             against=against,
@@ -164,7 +183,8 @@ def judge(
             worse=pair.c,
             p_value=pair.p_value if independent else None,
             smallest_detectable=pair.smallest_detectable if independent else None,
-            excluded_beyond=None if interval is None else max(map(abs, interval)),
+            excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
+            of_accuracy=metric.name == "accuracy",
         )
 
     for position, rule in enumerate(rules):
@@ -177,18 +197,32 @@ def judge(
     verdict = Verdict(None, None, None, n_resamples)
     if independent:
         verdict.cochran = cochran_q(right[: len(rules)])
-        if metric.name == "accuracy":
+        if metric.name == "accuracy" and not optimistic:
             order = sorted(range(len(rules)), key=lambda position: simplicity(rules[position]))
             verdict.optimism = bias_corrected_best(right[order], n_resamples, seed)
         if with_letters:
             verdict.letters = share_letters(rules, right[: len(rules)])
     names = [rule.name for rule in rules]
-    if chosen is not None:
+    if chosen is not None and optimistic:
+        reached = short(next(rule for rule in rules if rule.name == chosen).metrics[metric.name])
+        verdict.sentences = [
+            f"{chosen} reached {metric.name} {reached} on the rows that it was fitted and chosen on.",
+            "Nothing follows for other rows: fit elsewhere (validation rows, or cross-fitting).",
+        ]
+    elif chosen is not None and (samples is None or not enough):
+        why = f"{metric.name} cannot be resampled" if samples is None else f"there are fewer than {FEWEST_UNITS} rows"
+        reached = short(next(rule for rule in rules if rule.name == chosen).metrics[metric.name])
+        verdict.sentences = [
+            f"{chosen}, chosen without the scored rows, reached {metric.name} {reached}.",
+            f"Whether it differs from simpler rules is untested: {why}.",
+        ]
+    elif chosen is not None:
         index = names.index(chosen)
+        to_chosen_by_rule = [compare(position, index, chosen) for position in range(len(rules))]
         same = [
             rule
-            for position, rule in enumerate(rules)
-            if position == index or (not compare(position, index, chosen).shown and samples is not None)
+            for position, (rule, test) in enumerate(zip(rules, to_chosen_by_rule, strict=True))
+            if position == index or test.contains_zero
         ]
         verdict.recommended = min(same, key=simplicity).name
         to_chosen = None

@@ -250,3 +250,61 @@ def test_comparisons_point_to_the_check(run, tmp_path):
     for command in ("bench", "subsets"):
         done = run(command, home, "--rule", "mean")
         assert "are identical; is one a copy of the other? (`ensembler check` looks closer)" in done.err
+
+
+def test_labels_in_another_order_than_all_members(tmp_path):
+    proba, labels = draw("random", 5, 1000, 10, seed=1)
+    home = tmp_path / "preds"
+    for index, member in enumerate(proba):
+        write_array(home / f"m{index}.npy", 0.3 * member + 0.7 * np.eye(10)[np.where(np.arange(1000) % 3, labels, 3)])
+    write_array(home / "labels.npy", labels)
+    assert check_up(home).healthy
+    write_array(home / "labels.npy", np.random.default_rng(0).permutation(labels))
+    assert "misaligned-labels" in codes(check_up(home), "error")
+    write_array(home / "labels.npy", labels[::-1])
+    found = next(finding for finding in check_up(home).findings if finding.code == "misaligned-labels")
+    assert "reversed" in found.message
+
+
+def test_few_distinct_predictions_are_no_leak(tmp_path):
+    rng = np.random.default_rng(0)
+    for part in ("", "val"):
+        labels = rng.integers(0, 2, 400)
+        p = np.round(np.clip(0.3 + 0.4 * labels + rng.normal(0, 0.15, 400), 0, 1), 2)
+        write_array(tmp_path / part / "m.npy", p.astype(np.float32))
+        write_array(tmp_path / part / "labels.npy", labels)
+    assert "shared-rows" not in codes(check_up(tmp_path))
+
+
+def test_perfect_members_on_easy_data_are_no_error(tmp_path):
+    labels = np.arange(60) % 3
+    for name, sure in (("a", 0.9), ("b", 0.8)):
+        write_array(tmp_path / f"{name}.npy", np.full((60, 3), (1 - sure) / 2) + np.eye(3)[labels] * (1.5 * sure - 0.5))
+    write_array(tmp_path / "labels.npy", labels)
+    assert check_up(tmp_path).healthy
+    assert "always-right" in codes(check_up(tmp_path), "info")
+
+
+def test_two_rare_classes_that_are_swapped(tmp_path):
+    proba, labels = draw("random", 4, 3000, 50, seed=2)
+    proba = 0.4 * proba + 0.6 * np.eye(50)[labels]
+    swapped = proba[0][:, [0, 1, 2, 4, 3, *range(5, 50)]]
+    for index, member in enumerate([swapped, *proba[1:]]):
+        write_array(tmp_path / f"m{index}.npy", member)
+    write_array(tmp_path / "labels.npy", labels)
+    [found] = [finding for finding in check_up(tmp_path).findings if finding.code == "permuted-classes"]
+    assert (found.subject, "3 is 4" in found.message) == ("m0", True)
+
+
+def test_half_of_the_rows_in_another_order(planted):
+    checkup = planted(
+        lambda array, labels: np.concatenate([array[:1800], np.roll(array[1800:], 1, axis=0)]), parts=("",)
+    )
+    [found] = [finding for finding in checkup.findings if finding.code == "misaligned-rows"]
+    assert found.subject == NAME
+    assert "knows nothing of the rows 1," in found.message
+
+
+def test_values_just_below_zero_are_rounding(planted):
+    checkup = planted(lambda array, labels: np.where(array < 1e-4, np.float32(-1e-7), array))
+    assert codes(checkup, "error") == {"below-zero"}

@@ -109,8 +109,8 @@ def test_a_metric_that_cannot_be_resampled_is_told_as_untested(fer):
     result = compare_rules(fer, ["mean", "min"], metric="roc-auc")
     assert result["min"].against_mean.interval is None
     assert "roc-auc" not in result["min"].intervals
-    assert "untested" in result.verdict.sentences[0]
-    assert result.verdict.recommended == result.chosen
+    assert "untested: roc-auc cannot be resampled" in result.verdict.sentences[1]
+    assert result.verdict.recommended is None
 
 
 def test_identical_rules_differ_in_nothing():
@@ -159,3 +159,48 @@ def test_hard_labels_have_intervals_of_what_is_defined():
     result = compare_rules(hard, ["mean", "majority-vote"])
     assert "log-loss" not in result["mean"].intervals
     assert result["mean"].intervals["accuracy"] is not None
+
+
+def test_few_units_are_untested():
+    proba, labels = draw("random", 4, 200, 3, seed=4)
+    few = compare_rules(Predictions(proba[:, :12], labels[:12]), ["mean", "median"])
+    grouped = compare_rules(Predictions(proba, labels, groups=np.arange(200) % 3), ["mean", "median"])
+    for result in (few, grouped):
+        assert result["median"].against_mean.interval is None
+        assert result.verdict.recommended is None
+        assert "untested: there are fewer than 20 rows" in result.verdict.sentences[1]
+
+
+def test_mcnemar_has_a_say_in_what_is_shown():
+    right = np.zeros((2, 30), dtype=bool)
+    right[0, :4] = True
+    labels = np.zeros(30, dtype=int)
+    probas = [np.where(one[:, None], [0.9, 0.1], [0.1, 0.9]) for one in right]
+    from ensembler.changes import compare_two, is_shown
+
+    data = Predictions(np.stack(probas), labels)
+    changes = compare_two(data, ("a", "b"), tuple(probas))
+    assert changes.metrics[0].interval[0] > 0
+    assert changes.pair.p_value == 0.125
+    assert not is_shown(changes, data)
+
+
+def test_nothing_follows_from_rows_that_were_fitted_on(fer, run):
+    result = compare_rules(fer, ["mean", "stacking"], fit_on="test")
+    assert result.verdict.recommended is None
+    assert result.verdict.optimism is None
+    assert "fitted and chosen on" in result.verdict.sentences[0]
+    assert "Nothing follows for other rows" in result.verdict.sentences[1]
+    done = run("bench", "--rule", "mean", "--rule", "stacking", "--fit-on", "test")
+    assert "without the scored rows" not in done.out
+    assert "luck" not in done.out.replace("luckiest", "")
+
+
+def test_notes_fit_the_rows(run, write_set):
+    home = write_set(n_members=3)
+    np.save(home / "weights.npy", np.ones(120) + np.arange(120) % 2)
+    done = run(
+        "bench", home, "--rule", "mean", "--rule", "median", "--weights", home / "weights.npy", "--fit-on", "cross"
+    )
+    assert "no independent trials" in done.out
+    assert "McNemar" not in done.out

@@ -29,9 +29,11 @@ def compare(
     """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed."""
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.changes import change_frame, compare_two
+    from ensembler.comparison import check_seed
     from ensembler.files import write_text
     from ensembler.report.changes import changes_document, describe_changes
 
+    check_seed(seed, 2)
     if rows is not None and rows.suffix != ".csv":
         raise UsageError(f"--rows {rows.name or '(nothing)'}: expected a file that ends in .csv")
     no_val: Path | bool = False

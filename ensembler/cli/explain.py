@@ -18,10 +18,7 @@ def explain(
     ] = None,
     top: Annotated[int, typer.Option(help="How many hard rows are listed.", rich_help_panel=options.OUTPUT)] = 10,
     fit_on: Annotated[
-        str | None, typer.Option(metavar="val|cross|part|test", help="Where weights are fitted, as in bench.")
-    ] = None,
-    part: Annotated[
-        float | None, typer.Option(metavar="FRACTION", help="Share of the rows with --fit-on part.")
+        str | None, typer.Option(metavar="val|cross|test", help="Where weights are fitted, as in bench.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Divides the rows.")] = 0,
     labels: options.Labels = None,
@@ -53,7 +50,9 @@ def explain(
         raise ParameterError(f"--top is {top}, expected at least 1")
     if row and as_json:
         raise UsageError("--row and --json exclude one another: --out has every row")
-    fit_on = check_fit_on(fit_on, part)
+    fit_on = check_fit_on(fit_on, None)
+    if fit_on == "part":
+        raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
     if val is not None and fit_on not in (None, "val"):
         raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
     wanted = (True if fit_on == "val" else None) if fit_on in (None, "val") else False
@@ -61,7 +60,7 @@ def explain(
         paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, None, groups
     )
     with options.warnings_to_stderr(), progress("fitting") as show:
-        result = compare_rules(data, [rule], fit_on=fit_on, part=part, seed=seed, n_resamples=0, progress=show)
+        result = compare_rules(data, [rule], fit_on=fit_on, seed=seed, n_resamples=0, progress=show)
     if not result.rules or result.best_member is None:
         raise NotApplicableError("; ".join(f"{name}: {reason}" for name, reason in result.left_out) or "nothing fitted")
     scored, entry = result.scored, result.rules[0]

@@ -103,6 +103,8 @@ def rules_table(result: Comparison) -> Table:
         rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
     strong = [index for index, entry in enumerate(result.rules) if entry.name == result.chosen]
     notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
+    if result.protocol.optimistic:
+        notes = [f"{CHOSEN} chosen by cross-fitting on the scored rows themselves   {LUCKIEST} luckiest"]
     if result.best_member is not None:
         where = {"val": "on validation", "test": "on the same rows"}.get(result.protocol.fit_on, "on the fitting rows")
         notes.append(f"gain: {result.metric} against the best member chosen {where}, {result.best_member_name}")
@@ -175,10 +177,17 @@ def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
     """Show each rule's interval, and its paired comparisons with the best member and with the simple mean."""
     metric = result.metric
     samples = f"{verdict.n_resamples:,} bootstrap samples of the scored rows, fitted weights as they are"
-    own = [
-        f"95 % intervals: Wilson's for accuracy, else {samples}",
-        "p: McNemar's exact test of the accuracies, adjusted by Holm for all rules against the same one",
-    ]
+    independent = result.scored.sample_weight is None and result.scored.groups is None
+    own = [f"95 % intervals: {samples}"]
+    if independent:
+        own = [
+            f"95 % intervals: Wilson's for accuracy, else {samples}",
+            "p: McNemar's exact test of the accuracies, adjusted by Holm for all rules against the same one",
+        ]
+    else:
+        own.append(
+            "rows with weights or groups are no independent trials, so that there are no p-values and no letters"
+        )
     if verdict.cochran is not None and len(result.rules) > 1:
         own.append(f"Cochran's Q that no rule differs from any other: p {p_value(verdict.cochran.p_value)}")
     if verdict.letters is not None:
@@ -298,12 +307,12 @@ def conclusion(result: Comparison) -> str:
     if result.nested is not None:
         nested = number(result.nested["value"])
         text += f" Choosing a rule anew in each fold reached {nested}: the honest figure for the choice."
-    if result.chosen != result.luckiest and result.luckiest is not None:
+    if result.chosen != result.luckiest and result.luckiest is not None and not result.protocol.optimistic:
         best = result[result.luckiest]
         reached = number(best.metrics[result.metric])
         text += f" {best.name} reached {reached} on the scored rows, which could not be known without them."
     luck = None if result.verdict is None else result.verdict.optimism
-    if luck is not None and len(result.rules) > 1:
+    if luck is not None and len(result.rules) > 1 and luck.optimism > 0:
         text += (
             f" Of the best accuracy, {number(luck.raw)}, {number(luck.optimism)} is the luck of the best of "
             f"{luck.n_candidates} (bootstrap bias correction leaves {number(luck.corrected)})."

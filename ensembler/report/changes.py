@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ensembler.changes import Changes, HardRow
+from ensembler.changes import Changes, HardRow, is_shown
 from ensembler.predictions import Predictions
 from ensembler.report.bench import interval, p_value
 from ensembler.report.tables import Document, Table, number
@@ -25,11 +25,12 @@ def describe_changes(changes: Changes, data: Predictions, command: str | None = 
         "only_second_right": pair.c,
         "relabelled": changes.relabelled,
         "p_value": pair.p_value if data.groups is None else None,
-        "smallest_detectable": pair.smallest_detectable,
+        "smallest_detectable": pair.smallest_detectable if data.groups is None else None,
         "by_class": [vars(one) for one in changes.by_class],
         "gained": changes.gained,
         "lost": changes.lost,
-        "reproducibility": reproducibility(data, 0, command),
+        "n_resamples": changes.n_resamples,
+        "reproducibility": reproducibility(data, changes.seed, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)
@@ -53,7 +54,7 @@ def changes_document(changes: Changes, data: Predictions) -> Document:
         ],
         [
             f"lead: positive where {changes.first} is better; paired bootstrap of the rows",
-            f"accuracies, Wilson's 95 %: {interval(changes.intervals[0])} and {interval(changes.intervals[1])}",
+            f"accuracies, 95 %: {interval(changes.intervals[0])} and {interval(changes.intervals[1])}",
         ],
     )
     return Document([metrics, class_table(changes), changes_verdict(changes, data)])
@@ -81,11 +82,12 @@ def changes_verdict(changes: Changes, data: Predictions) -> str:
     lead = f"{abs(pair.difference) * 100:.2f} points"
     better = changes.first if pair.difference >= 0 else changes.second
     text = f"They say different classes in {changes.relabelled:,} rows; "
-    shown = accuracy.interval is not None and not accuracy.interval[0] <= 0 <= accuracy.interval[1]
+    shown = is_shown(changes, data)
     if pair.difference == 0:
         text += "both are right equally often"
     else:
-        text += f"{better} is {lead} better, which is {'not noise' if shown else 'within noise'}"
+        noise = "not noise" if shown else "untested" if accuracy.interval is None else "within noise"
+        text += f"{better} is {lead} better, which is {noise}"
     if data.groups is None:
         text += f" (McNemar's exact p {p_value(pair.p_value)})"
         if pair.smallest_detectable is not None:

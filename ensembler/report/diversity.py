@@ -135,6 +135,6 @@ def conclusion(found: Diversity) -> str:
         way = "the more diverse, the better" if best.with_accuracy > 0 else "the more diverse, the worse"
         text += (
             f"Of the ten measures, {TITLES[best.measure]} {verdict}{much} a committee's accuracy here "
-            f"(rank correlation {number(best.with_accuracy, 2, sign=True)}: {way})."
+            f"(rank correlation {number(best.with_accuracy, 2, sign=True)}, the largest of ten: {way})."
         )
     return text.strip()

@@ -51,13 +51,14 @@ class Discordance:
     def smallest_detectable(self) -> float | None:
         r"""The smallest difference that so many rows show in 80 of 100 cases (two-sided, 5 %), at this discordance.
 
-        :math:`(z_{0.975} + z_{0.8}) \sqrt{(b + c)/N^2}`; None where no row differs, which says nothing.
+        :math:`(z_{0.975} + z_{0.8}) \sqrt{(b + c)/N^2}`; None where no row differs, or too few rows could.
         """
         from scipy.stats import norm
 
         if self.b + self.c == 0:
             return None
-        return float((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * math.sqrt(self.b + self.c) / self.n_rows)
+        smallest = float((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * math.sqrt(self.b + self.c) / self.n_rows)
+        return smallest if smallest <= 1 else None
 
 
 def standard_error(first: Right, second: Right, groups: NDArray[Any] | None = None) -> float:
