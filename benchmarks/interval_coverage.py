@@ -1,6 +1,6 @@
 """Whether 95 % intervals hold the truth 95 times in 100, and whether the corrected best of many is unbiased.
 
-    python benchmarks/coverage.py [--samples 1000]
+    python benchmarks/interval_coverage.py [--samples 1000]
 
 draws samples of rows from a large population of simulated predictions whose scores are known, and writes
 benchmarks/results/coverage.json and a figure into docs/_static. Nothing is timed.
