@@ -4,6 +4,7 @@ from typing import Any
 
 from ensembler.report.tables import Document, Table, number
 from ensembler.results import jsonable, reproducibility
+from ensembler.subsets.describe import mask_number
 from ensembler.subsets.search import Search, SearchStudy, Step
 
 CHOSEN = "★"
@@ -17,7 +18,7 @@ def describe_search(study: SearchStudy, command: str | None = None) -> dict[str,
         members = [name for member, name in enumerate(names) if step.mask >> member & 1]
         across = study.protocol.fit_on == "cross"
         return {
-            "mask": str(step.mask) if len(names) > 53 else step.mask,
+            "mask": mask_number(step.mask, len(names)),
             "members": members,
             "size": step.size,
             "accuracy": step.accuracy,

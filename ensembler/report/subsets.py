@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ensembler.metrics import METRICS
 from ensembler.report.figures import Mark, SizeDensity
 from ensembler.report.tables import Document, Table, number
 from ensembler.subsets.describe import natural
@@ -59,14 +60,12 @@ def introduction(found: dict[str, Any]) -> str:
     return text + "".join(f" Note: {note}." for note in protocol["notes"])
 
 
-def short(members: list[str], total: int, names: list[str] | None = None) -> str:
+def short(members: list[str], names: list[str]) -> str:
     """Name the members of a committee, or those that are missing where that is shorter."""
-    text = ", ".join(members)
-    if names is not None and len(members) == total:
+    missing = [name for name in names if name not in members]
+    if not missing:
         return "all"
-    if names is not None and len(members) > total - len(members) + 1:
-        return "all but " + ", ".join(name for name in names if name not in members)
-    return text
+    return "all but " + ", ".join(missing) if len(members) > len(missing) + 1 else ", ".join(members)
 
 
 def best_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
@@ -83,7 +82,7 @@ def best_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
     rows = []
     for entry in listed:
         marks = (CHOSEN if entry["mask"] == chosen else "") + (LUCKIEST if entry["mask"] == lucky else "")
-        cells = [marks, short(entry["members"], len(names), names), str(entry["size"])]
+        cells = [marks, short(entry["members"], names), str(entry["size"])]
         if metric != "accuracy":
             cells += [number(entry["val_value"])] * inside + [number(entry["value"])]
         cells += [number(entry["val_accuracy"])] * inside + [number(entry["accuracy"])]
@@ -96,7 +95,7 @@ def best_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
     title += " (optimistic)" if rule["optimistic"] else ""
     strong = [row for row, entry in enumerate(listed) if entry["mask"] == chosen]
     notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
-    if found["protocol"]["fit_on"] == "test":
+    if found["protocol"]["optimistic"]:
         notes = [f"{CHOSEN} chosen by cross-fitting on the scored rows themselves   {LUCKIEST} luckiest"]
     if not inside and rule["nested"] is not None:
         notes = [f"{CHOSEN} best   {LUCKIEST} luckiest; on the same rows, so the best one is also the luckiest"]
@@ -113,7 +112,7 @@ def size_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
             number(one["worst"]),
             number(one["median"]),
             number(one["best"]),
-            short(one["members"], len(names), names),
+            short(one["members"], names),
         ]
         for one in rule["by_size"]
     ]
@@ -137,7 +136,7 @@ def members_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
         ]
         for member in ranked
     ]
-    signed = " (sign turned: more is better)" if found["metric"] in ("brier", "log-loss") else ""
+    signed = "" if METRICS[found["metric"]].greater_is_better else " (sign turned: more is better)"
     nobody = number(effects["no_member"])
     notes = [
         f"Shapley values add up to {found['metric']} of all members minus {nobody} of none{signed}",
@@ -152,11 +151,10 @@ def members_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
 
 def regret_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
     """Show how far shortcuts stay behind the optimum of each size."""
-    signed = found["metric"]
     rows = [
         [
             str(one["size"]),
-            number(natural(one["optimum"], signed)),
+            number(natural(one["optimum"], found["metric"])),
             *(number(one[key]) for key in ("forward", "backward", "top_k")),
         ]
         for one in rule["regret"]
@@ -193,7 +191,7 @@ def conclusion(rule: dict[str, Any], found: dict[str, Any]) -> str:
     if chosen is None:
         text = f"{rule['rule']}: no committee could be chosen without the scored rows."
     else:
-        names = short(chosen["members"], len(found["members"]), found["members"])
+        names = short(chosen["members"], found["members"])
         text = f"{rule['rule']}: use {names} ({chosen['size']} members): {metric} {number(chosen[key])}."
         if rule["whole"] is not None:
             text += f" All members together reach {number(rule['whole'][key])}."

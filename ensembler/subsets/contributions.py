@@ -1,6 +1,6 @@
 """What each member adds to the class scores of each row: all that an exact sweep needs to know of a rule."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +79,9 @@ def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_
     """
     right = np.empty((len(committees), data.n_rows), dtype=bool)
     if data.n_members <= MOST_DOUBLED and len(committees) << 3 > 1 << data.n_members:
-        size = max(1, DOUBLING_BLOCK // (data.n_classes << data.n_members))
         for rows, rule in data.parts:
-            for start in range(0, len(rows), size):
-                some = rows[start : start + size]
-                right[:, some] = all_outcomes(data, some, rule)[np.asarray(committees)]
+            for some, part in all_outcomes(data, rows, rule):
+                right[:, some] = part[np.asarray(committees)]
         return right
     for rows, rule in data.blocks():
         added, labels = data.of(rows, rule), data.labels[rows]
@@ -112,27 +110,28 @@ def undisputed(added: Values, labels: Labels) -> tuple[NDArray[np.bool_], NDArra
     return right, wrong
 
 
-def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> NDArray[np.bool_]:
-    """Say about which of a block's rows each of all committees is right, (2^M, n).
+def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
+    """Yield some of the rows at a time, and about which of them each of all committees is right, (2^M, n).
 
     The scores of a committee are those of the committee without its last member, plus that member's contribution:
     by doubling, every committee costs one addition, and the order of terms is that of the definition.
     """
-    added, labels = data.of(rows, rule), data.labels[rows]
-    n_members, n_rows, n_classes = added.shape
-    right = np.empty((1 << n_members, n_rows), dtype=bool)
-    for label in np.unique(labels):
-        kept = np.flatnonzero(labels == label)
-        sums = np.empty((n_classes, 1 << n_members, len(kept)))
-        sums[:, 0] = rule.offset()[:, None]
-        for member in range(n_members):
-            width = 1 << member
-            np.add(sums[:, :width], added[member, kept].T[:, None], out=sums[:, width : 2 * width])
-        best = np.ones((1 << n_members, len(kept)), dtype=bool)
-        for rival in range(n_classes):
-            if rival < label:
-                best &= sums[label] > sums[rival]
-            elif rival > label:
-                best &= sums[label] >= sums[rival]
-        right[:, kept] = best
-    return right
+    n_members, n_classes = data.n_members, data.n_classes
+    size = max(1, DOUBLING_BLOCK // (n_classes << n_members))
+    for label in np.unique(data.labels[rows]):
+        of_class = rows[data.labels[rows] == label]
+        for start in range(0, len(of_class), size):
+            some = of_class[start : start + size]
+            added = data.of(some, rule)
+            sums = np.empty((n_classes, 1 << n_members, len(some)))
+            sums[:, 0] = rule.offset()[:, None]
+            for member in range(n_members):
+                width = 1 << member
+                np.add(sums[:, :width], added[member].T[:, None], out=sums[:, width : 2 * width])
+            right = np.ones((1 << n_members, len(some)), dtype=bool)
+            for rival in range(n_classes):
+                if rival < label:
+                    right &= sums[label] > sums[rival]
+                elif rival > label:
+                    right &= sums[label] >= sums[rival]
+            yield some, right

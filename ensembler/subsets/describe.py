@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ensembler.errors import NotApplicableError
+from ensembler.metrics import METRICS
 from ensembler.results import jsonable, reproducibility
 from ensembler.subsets.analysis import regrets
 from ensembler.subsets.study import RuleStudy, SubsetStudy
-from ensembler.subsets.sweep import Committee, SubsetSweep
+from ensembler.subsets.sweep import SubsetSweep
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "ensembler.subsets/1"
-NEGATED = ("brier", "log-loss")
 PLAIN_BITS = 53
 """Masks of so many bits are exact as JSON numbers everywhere."""
 
@@ -66,13 +66,13 @@ def describe_rule(one: RuleStudy, study: SubsetStudy) -> dict[str, Any]:
                 "worst": natural(size.worst, metric),
                 "median": natural(size.median, metric),
                 "best": natural(size.best, metric),
-                "mask": mask_number(size.committee, scored),
+                "mask": mask_number(size.committee.mask, scored.plan.n_members),
                 "members": list(size.committee.members),
             }
             for size in scored.by_size()
         ],
         "notes": scored.notes,
-        **member_values(scored),
+        **member_values(scored, study.protocol.seed),
         "cost": None,
     }
     if scored.plan.size_max == scored.plan.n_members:
@@ -93,21 +93,21 @@ def describe_rule(one: RuleStudy, study: SubsetStudy) -> dict[str, Any]:
         document["regret"] = None
     if one.thrifty is not None:
         listed = [committee.mask for committee, _ in one.front]
-        front = entries(one, listed, metric)
+        front, names = entries(one, listed, metric), study.predictions.names
         for entry, (_, cost) in zip(front, one.front, strict=True):
             entry["cost"] = cost
         document["cost"] = {
             "unit": study.cost_unit,
             "front": front,
-            "thrifty": next(entry for entry in front if entry["mask"] == mask_number(one.thrifty, scored)),
+            "thrifty": next(entry for entry in front if entry["mask"] == mask_number(one.thrifty.mask, len(names))),
         }
     return document
 
 
-def member_values(sweep: SubsetSweep) -> dict[str, Any]:
+def member_values(sweep: SubsetSweep, seed: int) -> dict[str, Any]:
     """Return what each member is worth, where the sweep is complete."""
     try:
-        shapley, banzhaf, effects = sweep.shapley(), sweep.banzhaf(), sweep.effects()
+        shapley, banzhaf, effects = sweep.shapley(), sweep.banzhaf(), sweep.effects(seed)
     except NotApplicableError:
         return {"members": None, "effects": None}
     alone = sweep.value_of([1 << member for member in range(sweep.plan.n_members)])
@@ -131,20 +131,18 @@ def member_values(sweep: SubsetSweep) -> dict[str, Any]:
             "n_pairs": effects.n_pairs,
             "sampled": effects.standard_error is not None,
             "no_member": natural(sweep.evaluator.empty / sweep.unit, sweep.metric),
-            "more_is_better": True,
         },
     }
 
 
 def natural(value: float, metric: str) -> float:
     """Return a value in the metric's own direction."""
-    return -value if metric in NEGATED else value
+    return float(METRICS[metric].goodness(value))
 
 
-def mask_number(committee: Committee | int, sweep: SubsetSweep) -> int | str:
+def mask_number(mask: int, n_members: int) -> int | str:
     """Return a mask as a number, or as decimal text where numbers would lose bits."""
-    mask = committee if isinstance(committee, int) else committee.mask
-    return mask if sweep.plan.n_members <= PLAIN_BITS else str(mask)
+    return mask if n_members <= PLAIN_BITS else str(mask)
 
 
 def entries(one: RuleStudy, masks: Sequence[int], metric: str) -> list[dict[str, Any]]:
@@ -160,7 +158,7 @@ def entries(one: RuleStudy, masks: Sequence[int], metric: str) -> list[dict[str,
     for position, mask in enumerate(masks):
         committee = one.scored.committee(mask, 0.0)
         entry = {
-            "mask": mask_number(committee, one.scored),
+            "mask": mask_number(mask, one.scored.plan.n_members),
             "members": list(committee.members),
             "size": committee.size,
             "accuracy": accuracy[position],
@@ -192,7 +190,7 @@ def study_frame(study: SubsetStudy) -> "pd.DataFrame":
             for column, sweep in (("value", one.scored), ("val_value", one.choice)):
                 if sweep is not None and (column == "value" or sweep is not one.scored):
                     values = sweep.to_frame().set_index("mask").reindex(frame["mask"])["value"].to_numpy()
-                    frame[column] = -values if study.metric in NEGATED else values
+                    frame[column] = METRICS[study.metric].goodness(values)
         if study.predictions.n_members > PLAIN_BITS:
             frame["mask"] = frame["mask"].astype(str)
         frames.append(frame)

@@ -4,13 +4,13 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.probabilities import Floats
-from ensembler.subsets.contributions import DOUBLING_BLOCK, Contributions, all_outcomes, outcomes, undisputed
+from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
 from ensembler.subsets.engine import Counter
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout, Values, subset_sums
@@ -52,48 +52,14 @@ class Evaluator(Protocol):
         """Return the values of some committees."""
         ...
 
+
+@runtime_checkable
+class Judge(Protocol):
+    """An evaluator that can say about which rows a committee is right."""
+
     def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Say about which rows some committees are right, (S, N); only where values are counts."""
+        """Say about which rows some committees are right, (S, N)."""
         ...
-
-
-@dataclass
-class CountsByDoubling:
-    """Right rows of an additive rule's committees, all at once, for few members."""
-
-    plan: Plan
-    data: Contributions
-    empty: float
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.data.n_rows
-
-    def values(self, shard: int) -> Values:
-        """Return the counts of all committees."""
-        data = self.data
-        found = np.zeros(1 << data.n_members)
-        size = max(1, DOUBLING_BLOCK // (data.n_classes << data.n_members))
-        for rows, rule in data.blocks():
-            if rule.offset().any():
-                disputed = rows
-            else:
-                right, wrong = undisputed(data.of(rows, rule), data.labels[rows])
-                found += right.sum()
-                disputed = rows[~right & ~wrong]
-            ordered = disputed[np.argsort(data.labels[disputed], kind="stable")]
-            for start in range(0, len(ordered), size):
-                found += all_outcomes(data, ordered[start : start + size], rule).sum(axis=1)
-        return np.asarray(found[self.plan.must_mask + Layout(self.plan).masks])
-
-    def values_of(self, masks: Sequence[int]) -> Values:
-        """Return the counts of some committees."""
-        return np.asarray(outcomes(self.data, masks).sum(axis=1), dtype=np.float64)
-
-    def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Say about which rows some committees are right."""
-        return outcomes(self.data, masks)
 
 
 @dataclass
@@ -124,19 +90,29 @@ class CountsOneByOne:
         return outcomes(self.data, masks)
 
 
+class CountsByDoubling(CountsOneByOne):
+    """Right rows of an additive rule's committees, all at once, for few members."""
+
+    def values(self, shard: int) -> Values:
+        """Return the counts of all committees."""
+        data = self.data
+        found = np.zeros(1 << data.n_members)
+        for rows, rule in data.blocks():
+            disputed = rows
+            if not rule.offset().any():
+                right, wrong = undisputed(data.of(rows, rule), data.labels[rows])
+                found += right.sum()
+                disputed = rows[~right & ~wrong]
+            for _, part in all_outcomes(data, disputed, rule):
+                found += part.sum(axis=1)
+        return np.asarray(found[self.plan.must_mask + Layout(self.plan).masks])
+
+
 @dataclass
-class CountsByWalk:
+class CountsByWalk(CountsOneByOne):
     """Right rows of an additive rule's committees, by the compiled walk."""
 
-    plan: Plan
-    data: Contributions
-    empty: float
     counter: Counter
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.data.n_rows
 
     def values(self, shard: int) -> Values:
         """Return the counts of a shard."""
@@ -146,15 +122,8 @@ class CountsByWalk:
         """Return the counts of some committees."""
         return self.counter.count_some(np.asarray(masks, dtype=np.int64)).astype(np.float64)
 
-    def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Say about which rows some committees are right."""
-        return outcomes(self.data, masks)
 
-
-Counts = CountsByDoubling | CountsByWalk | CountsOneByOne
-
-
-def counts(data: Contributions, plan: Plan, empty: float) -> Counts:
+def counts(data: Contributions, plan: Plan, empty: float) -> CountsOneByOne:
     """Return how right rows are counted: in NumPy where that is quicker than starting a compiler."""
     started = "ensembler.subsets.kernel" in sys.modules and plan.shard_bits >= LEAST_WALK_BITS
     if data.n_members <= DOUBLING_BITS and plan.prefix_bits == 0 and not started:
@@ -188,10 +157,6 @@ class Pooled:
         for share, values in zip(self.shares, found, strict=True):
             total += share * values
         return total
-
-    def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Refuse: the parts are not in the order of rows."""
-        raise NotImplementedError
 
 
 def balanced_accuracy(data: Contributions, plan: Plan) -> Pooled:
@@ -257,10 +222,6 @@ class NegativeBrier:
             found.append(-(u @ self.inner[np.ix_(members, members)] @ u - 2 * u @ self.true[members] + 1))
         return np.array(found)
 
-    def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Refuse: a Brier score is not a count."""
-        raise NotImplementedError
-
 
 @dataclass
 class NegativeLogLoss:
@@ -305,14 +266,10 @@ class NegativeLogLoss:
             found.append(float(np.log(np.clip(mean, TINY, 1.0 - TINY)).mean()))
         return np.array(found)
 
-    def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Refuse: a log loss is not a count."""
-        raise NotImplementedError
-
 
 @dataclass
-class Refitted:
-    """Values of any rule, refitted on the members of each committee.
+class OneByOne:
+    """Values of any rule, from the probabilities of each committee by itself.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """How a rule is evaluated on committees: by contributions where it is additive, else by fitting it again."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,8 @@ from ensembler.subsets.evaluators import (
     Evaluator,
     NegativeBrier,
     NegativeLogLoss,
+    OneByOne,
     Pooled,
-    Refitted,
     balanced_accuracy,
     counts,
 )
@@ -72,7 +72,7 @@ class Subject:
     is a rule that came fitted.
     """
 
-    one: Candidate
+    candidate: Candidate
     fitting: Predictions
     frozen: bool = False
     ready: Combiner | None = None
@@ -80,13 +80,13 @@ class Subject:
     @property
     def additive(self) -> bool:
         """Whether committees are sums of contributions."""
-        return isinstance(self.one.rule, AdditiveCombiner) or self.frozen or self.ready is not None
+        return isinstance(self.candidate.rule, AdditiveCombiner) or self.frozen or self.ready is not None
 
     def fitted(self, rows: Rows | None) -> AdditiveCombiner:
         """Return the rule fitted on some of the fitting rows (all, for None), as contributions."""
         rule = self.ready
         if rule is None:
-            rule = quietly_fitted(self.one, self.fitting if rows is None else self.fitting.take(rows))
+            rule = quietly_fitted(self.candidate, self.fitting if rows is None else self.fitting.take(rows))
         return rule if isinstance(rule, AdditiveCombiner) else Frozen(rule)
 
     def evaluator(
@@ -99,11 +99,11 @@ class Subject:
         if not self.additive:
             if metric == "brier":
                 raise NotApplicableError(NO_BRIER)
-            return self._one_by_one(scored, parts, metric, plan, majority)
+            return self._refitted(scored, parts, metric, plan, majority)
         spoken = [(held, self.fitted(rows)) for rows, held in parts]
         if any(isinstance(rule, LossWeightedAverage) and rule.weights_.min() < UNDERFLOW for _, rule in spoken):
             # Weights that underflow beside those of better members do not do so among themselves.
-            return self._one_by_one(scored, parts, metric, plan, majority)
+            return self._refitted(scored, parts, metric, plan, majority)
         if metric in ("accuracy", "balanced-accuracy"):
             data = Contributions(scored.proba, scored.truth, spoken)
             return counts(data, plan, majority) if metric == "accuracy" else balanced_accuracy(data, plan)
@@ -111,7 +111,9 @@ class Subject:
         if any(one is None for one in weights):
             if metric == "brier":
                 raise NotApplicableError(NO_BRIER)
-            return self._one_by_one(scored, parts, metric, plan, majority)
+            if self.frozen or self.ready is not None:
+                return one_by_one(committee_proba(spoken, scored), scored, metric, plan, majority)
+            return self._refitted(scored, parts, metric, plan, majority)
         kind = NegativeBrier if metric == "brier" else NegativeLogLoss
         pieces = [
             kind.of(scored.proba[:, held], scored.truth[held], one, plan)
@@ -120,24 +122,19 @@ class Subject:
         ]
         return Pooled(plan, [len(held) / scored.n_samples for held, _ in spoken], pieces, pieces[0].empty)
 
-    def one_by_one(self, metric: str) -> bool:
+    def is_slow(self, metric: str) -> bool:
         """Whether every committee is evaluated by itself, which takes long."""
-        averages = isinstance(self.one.rule, (*AVERAGES, ExponentialWeightedAverage))
+        averages = isinstance(self.candidate.rule, (*AVERAGES, ExponentialWeightedAverage))
         return not self.additive or (metric == "log-loss" and not averages)
 
-    def _one_by_one(
+    def _refitted(
         self, scored: Predictions, parts: Sequence[tuple[Rows | None, Rows]], metric: str, plan: Plan, majority: float
-    ) -> Refitted:
-        goodness = get_metric(metric)
-
+    ) -> OneByOne:
         def predict(members: list[int]) -> Values | None:
             proba = np.empty((scored.n_samples, scored.n_classes))
             for rows, held in parts:
-                if self.frozen or self.ready is not None:
-                    proba[held] = committee_proba(self.fitted(rows), members, scored.proba[:, held])
-                    continue
                 fitting = pick_members(self.fitting if rows is None else self.fitting.take(rows), members)
-                one = candidate(self.one.given, fitting)
+                one = candidate(self.candidate.given, fitting)
                 if one.left_out is not None:
                     return None
                 try:
@@ -147,12 +144,21 @@ class Subject:
                 proba[held] = rule.predict_proba(scored.proba[members][:, held], check_input=False)
             return proba
 
-        def judge(proba: Values) -> float:
-            return float(goodness.goodness(goodness(scored.truth, proba, None)))
+        return one_by_one(predict, scored, metric, plan, majority)
 
-        empty = {"accuracy": majority, "log-loss": -float(np.log(scored.n_classes))}
-        chance = 1.0 / len(np.unique(scored.truth))
-        return Refitted(plan, predict, None if metric == "accuracy" else judge, scored.truth, empty.get(metric, chance))
+
+def one_by_one(
+    predict: Callable[[list[int]], Values | None], scored: Predictions, metric: str, plan: Plan, majority: float
+) -> OneByOne:
+    """Return what judges each committee by its probabilities."""
+    measure = get_metric(metric)
+
+    def judge(proba: Values) -> float:
+        return float(measure.goodness(measure(scored.truth, proba, None)))
+
+    empty = {"accuracy": majority, "log-loss": -float(np.log(scored.n_classes))}
+    chance = 1.0 / len(np.unique(scored.truth))
+    return OneByOne(plan, predict, None if metric == "accuracy" else judge, scored.truth, empty.get(metric, chance))
 
 
 def average_weights(rule: AdditiveCombiner) -> Values | None:
@@ -162,12 +168,21 @@ def average_weights(rule: AdditiveCombiner) -> Values | None:
     return np.maximum(rule.weights_, SMALLEST_WEIGHT) if average else None
 
 
-def committee_proba(rule: AdditiveCombiner, members: list[int], proba: Floats) -> Values:
-    """Return the probabilities of a committee from the contributions of a rule that was fitted once."""
-    scores = np.zeros(proba.shape[1:]) + rule.offset()
-    for member in members:
-        scores += rule.contribution(member, proba[member])
-    return rule.to_proba(scores)
+def committee_proba(
+    spoken: Sequence[tuple[Rows, AdditiveCombiner]], scored: Predictions
+) -> Callable[[list[int]], Values]:
+    """Return what gives a committee's probabilities from the contributions of rules that were fitted once."""
+
+    def predict(members: list[int]) -> Values:
+        proba = np.empty((scored.n_samples, scored.n_classes))
+        for held, rule in spoken:
+            scores = np.zeros((len(held), scored.n_classes)) + rule.offset()
+            for member in members:
+                scores += rule.contribution(member, scored.proba[member, held])
+            proba[held] = rule.to_proba(scores)
+        return proba
+
+    return predict
 
 
 def quietly_fitted(one: Candidate, data: Predictions) -> Combiner:

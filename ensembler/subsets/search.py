@@ -141,10 +141,9 @@ def search_rule(
 ) -> Search:
     """Search with one rule, on the fitting rows and, in cross-fitting, again without each fold."""
     across = fit_on == "cross"
-    inside = contributions(one, one.fitting, crossed(one.one.rule, folds, one.fitting.n_samples))
-    path, n_evaluated = beam(inside, sizes, must, width, progress, one.one.name)
+    inside = contributions(one, one.fitting, crossed(one.candidate.rule, folds, one.fitting.n_samples))
+    masks, n_evaluated = beam(inside, sizes, must, width, progress, one.candidate.name)
     outside = inside if across else contributions(one, scored, whole(scored.n_samples))
-    masks = [mask for mask, _ in path]
     accuracies = outcomes(outside, masks).mean(axis=1).tolist()
     values = outcomes(inside, masks).mean(axis=1).tolist()
     steps = [
@@ -155,21 +154,21 @@ def search_rule(
     if across and folds.pairs:
         right = 0
         for number, (train, held) in enumerate(folds.pairs, start=1):
-            inner = Subject(one.one, one.fitting.take(train), one.frozen, one.ready)
+            inner = Subject(one.candidate, one.fitting.take(train), one.frozen, one.ready)
             parts = make_folds(inner.fitting.truth, inner.fitting.groups, n_folds, seed)
             try:
-                data = contributions(inner, inner.fitting, crossed(one.one.rule, parts, len(train)))
+                data = contributions(inner, inner.fitting, crossed(one.candidate.rule, parts, len(train)))
             except NotApplicableError:
                 break
-            found, _ = beam(data, sizes, must, width, progress, f"{one.one.name}: without fold {number}")
-            reached = outcomes(data, [mask for mask, _ in found]).sum(axis=1).tolist()
-            best = max(zip(reached, found, strict=True), key=lambda one: (one[0], -one[1][0].bit_count()))[1][0]
+            found, _ = beam(data, sizes, must, width, progress, f"{one.candidate.name}: without fold {number}")
+            reached = outcomes(data, found).sum(axis=1).tolist()
+            best = max(zip(reached, found, strict=True), key=lambda one: (one[0], -one[1].bit_count()))[1]
             rest = one.fitting.take(held)
             right += int(outcomes(contributions(inner, rest, whole(len(held))), [best]).sum())
         else:
             nested = right / one.fitting.n_samples
     chosen = max(steps, key=lambda step: (step.inside, -step.size))
-    return Search(one.one.name, steps, chosen, nested, n_evaluated)
+    return Search(one.candidate.name, steps, chosen, nested, n_evaluated)
 
 
 def contributions(
@@ -181,19 +180,18 @@ def contributions(
 
 def beam(
     data: Contributions, sizes: tuple[int, int], must: tuple[int, ...], width: int, progress: Progress | None, what: str
-) -> tuple[list[tuple[int, int]], int]:
-    """Return the best committee found of each size as (mask, right rows), and how many were looked at.
+) -> tuple[list[int], int]:
+    """Return the best committee found of each size, and how many were looked at.
 
     Among equally good committees the smaller mask comes first.
     """
     added, start = whole_contributions(data)
     kept = {sum(1 << member for member in must): start + added[list(must)].sum(axis=0)}
-    path: list[tuple[int, int]] = []
+    path: list[int] = []
     n_evaluated = 0
     first = max(len(must), 1)
     if must and len(must) >= sizes[0]:
-        [(mask, scores)] = kept.items()
-        path.append((mask, int((scores.argmax(axis=1) == data.labels).sum())))
+        path += kept
     for size in range(len(must) + 1, sizes[1] + 1):
         if progress is not None:
             progress(size - first, sizes[1] - first + 1, what)
@@ -206,7 +204,7 @@ def beam(
         best = sorted(seen.items(), key=lambda item: (-item[1][0], item[0]))[:width]
         kept = {mask: kept[parent] + added[member] for mask, (_, parent, member) in best}
         if size >= sizes[0]:
-            path.append((best[0][0], best[0][1][0]))
+            path.append(best[0][0])
     return path, n_evaluated
 
 

@@ -16,6 +16,7 @@ from ensembler.predictions import Predictions
 from ensembler.results import Protocol
 from ensembler.statistics.paired import standard_error
 from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
+from ensembler.subsets.evaluators import Judge
 from ensembler.subsets.plan import Plan, make_plan
 from ensembler.subsets.rules import METRICS, Subject, crossed, subject, whole
 from ensembler.subsets.sweep import Committee, Crew, Progress, SubsetSweep, run_sweep, threads, what_to_keep
@@ -69,7 +70,7 @@ class Asked:
     def plan(self, n_members: int, rule: Subject, metric: str) -> Plan:
         """Return the committees, in shards that suit what evaluates them."""
         low, high = self.sizes or (1, n_members)
-        bits = REFITTED_BITS if rule.one_by_one(metric) else LOG_LOSS_BITS if metric == "log-loss" else 0
+        bits = REFITTED_BITS if rule.is_slow(metric) else LOG_LOSS_BITS if metric == "log-loss" else 0
         return make_plan(n_members, low, high, self.must, self.shard_bits or bits)
 
     def sweep(
@@ -115,7 +116,7 @@ class Asked:
         notes = ["the rule cannot run on some committees, which are left out"] if missing else []
         return SubsetSweep(
             names=scored.names,
-            rule=rule.one.name,
+            rule=rule.candidate.name,
             metric=metric,
             plan=plan,
             n_rows=scored.n_samples,
@@ -255,11 +256,12 @@ def study_subsets(
     fit_on = resolve_fit_on(fit_on, part, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
+    protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored)
     found, left_out = [], []
     for rule in rules:
         try:
             one = subject(rule, fitting, metric, freeze=freeze)
-            found.append(study_rule(one, scored, parts, fit_on, asked, folds, seed))
+            found.append(study_rule(one, scored, parts, protocol, asked, folds))
         except NotApplicableError as error:
             left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
     if left_out and not found:
@@ -267,7 +269,7 @@ def study_subsets(
     return SubsetStudy(
         predictions,
         scored,
-        protocol_of(predictions, fit_on, part, parts, seed, fitting, scored),
+        protocol,
         metric,
         freeze,
         found,
@@ -332,13 +334,13 @@ def member_costs(predictions: Predictions) -> tuple[str | None, tuple[float, ...
 
 
 def study_rule(
-    one: Subject, scored: Predictions, folds: Folds, fit_on: str, asked: Asked, n_folds: int, seed: int
+    one: Subject, scored: Predictions, folds: Folds, protocol: Protocol, asked: Asked, n_folds: int
 ) -> RuleStudy:
     """Sweep one rule on the rows it is chosen by and on the scored rows."""
-    fitting, name = one.fitting, one.one.name
-    across = fit_on == "cross"
+    fitting, name, seed = one.fitting, one.candidate.name, protocol.seed
+    across = protocol.fit_on == "cross"
     try:
-        inside = crossed(one.one.rule, folds, fitting.n_samples)
+        inside = crossed(one.candidate.rule, folds, fitting.n_samples)
     except NotApplicableError:
         if across:
             raise
@@ -347,7 +349,7 @@ def study_rule(
     assert parts is not None
     if asked.before is not None:
         tell_cost(one, scored, parts, inside, asked, across=across, n_folds=n_folds)
-    result = asked.sweep(one, scored, parts, f"{name}: scored rows", optimistic=fit_on == "test")
+    result = asked.sweep(one, scored, parts, f"{name}: scored rows", optimistic=protocol.optimistic)
     choice = None
     if across:
         choice = result
@@ -365,7 +367,8 @@ def study_rule(
     if across and folds.pairs:
         study.nested = nested_value(one, folds, asked, n_folds, seed)
     if asked.metric == "accuracy":
-        study.optimism, study.optimism_is_bound = luck(result, seed, scored.groups)
+        if not protocol.optimistic:
+            study.optimism, study.optimism_is_bound = luck(result, seed, scored.groups)
         if asked.costs is not None and choice is not None:
             study.front, study.thrifty = cost_front(choice, (scored if across else fitting).groups)
     elif asked.with_accuracy:
@@ -390,7 +393,7 @@ def tell_cost(
 ) -> None:
     """Time a shard from the middle and say what all sweeps of a rule will cost, where that can be much."""
     plan = asked.plan(scored.n_members, one, asked.metric)
-    refitted = one.one_by_one(asked.metric)
+    refitted = one.is_slow(asked.metric)
     if asked.before is None or plan.n_committees < (MANY_REFITS if refitted else MANY_COMMITTEES):
         return
     evaluator = one.evaluator(scored, parts, asked.metric, plan)
@@ -406,7 +409,7 @@ def tell_cost(
     seconds *= 1 + (fits * rows if not across else n_folds * (1 - 1 / n_folds))
     if refitted and asked.metric == "accuracy":
         seconds *= 1 + min(1.0, EXACT_OPTIMISM / plan.n_committees) / (1 + fits)
-    asked.before(Estimate(one.one.name, plan.n_committees, plan.n_members, seconds, refitted))
+    asked.before(Estimate(one.candidate.name, plan.n_committees, plan.n_members, seconds, refitted))
 
 
 def accuracy_of(one: Subject, rows: Predictions, parts: Sequence[Any] | None, sweep: SubsetSweep | None) -> AccuracyOf:
@@ -414,13 +417,10 @@ def accuracy_of(one: Subject, rows: Predictions, parts: Sequence[Any] | None, sw
     if sweep is not None and sweep.metric == "accuracy":
         return sweep.value_of
 
-    def accuracy(masks: Sequence[int]) -> list[float]:
-        if sweep is None or parts is None:
-            return [float("nan")] * len(masks)
-        found = one.evaluator(rows, parts, "accuracy", sweep.plan).values_of(masks)
-        return [float(value) / rows.n_samples for value in found]
-
-    return accuracy
+    if sweep is None or parts is None:
+        return lambda masks: [float("nan")] * len(masks)
+    evaluator = one.evaluator(rows, parts, "accuracy", sweep.plan)
+    return lambda masks: [float(value) / rows.n_samples for value in evaluator.values_of(masks)]
 
 
 def nested_value(one: Subject, folds: Folds, asked: Asked, n_folds: int, seed: int) -> float | None:
@@ -428,13 +428,13 @@ def nested_value(one: Subject, folds: Folds, asked: Asked, n_folds: int, seed: i
     data = one.fitting
     total = 0.0
     for number, (train, held) in enumerate(folds.pairs, start=1):
-        inner = Subject(one.one, data.take(train), one.frozen, one.ready)
+        inner = Subject(one.candidate, data.take(train), one.frozen, one.ready)
         parts = make_folds(inner.fitting.truth, inner.fitting.groups, n_folds, seed)
         try:
-            inside = crossed(one.one.rule, parts, len(train))
+            inside = crossed(one.candidate.rule, parts, len(train))
         except NotApplicableError:
             return None
-        what = f"{one.one.name}: choosing without fold {number}"
+        what = f"{one.candidate.name}: choosing without fold {number}"
         try:
             best = asked.sweep(inner, inner.fitting, inside, what, optimistic=False).best()
         except NotApplicableError:
@@ -454,10 +454,11 @@ def luck(sweep: SubsetSweep, seed: int, groups: NDArray[Any] | None) -> tuple[Bi
     most = max(2, min(EXACT_OPTIMISM, MOST_OUTCOMES // sweep.n_rows))
     everything = sweep.plan.n_committees <= most and what_to_keep(sweep.plan) != "nothing"
     best = sweep.tally.top_masks[: min(most, TOP_OPTIMISM)]
-    masks = (sweep.kept()[0] if everything else best).tolist()
+    masks = (sweep.kept[0] if everything else best).tolist()
     if len(masks) < 2:
         return None, False
     masks.sort(key=lambda mask: (mask.bit_count(), mask))
+    assert isinstance(sweep.evaluator, Judge)
     return bias_corrected_best(sweep.evaluator.outcomes(masks), seed=seed, groups=groups), not everything
 
 
@@ -474,6 +475,7 @@ def cost_front(sweep: SubsetSweep, groups: NDArray[Any] | None) -> tuple[list[tu
         )
     ]
     best = sweep.best()
+    assert isinstance(sweep.evaluator, Judge)
     right = sweep.evaluator.outcomes([best.mask, *(committee.mask for committee, _ in front)])
     for position, (committee, _) in enumerate(front, start=1):
         lead = float(right[0].mean() - right[position].mean())
@@ -498,5 +500,5 @@ def sweep_predictions(
     asked = prepare(data, metric, sizes, must, top, lambda: threads(n_jobs), None, progress)
     asked.shard_bits = shard_bits
     one = subject(rule, data, metric, freeze=False)
-    optimistic = one.one.rule.learns and one.ready is None
-    return asked.sweep(one, data, whole(data.n_samples), one.one.name, optimistic=optimistic)
+    optimistic = one.candidate.rule.learns and one.ready is None
+    return asked.sweep(one, data, whole(data.n_samples), one.candidate.name, optimistic=optimistic)

@@ -149,8 +149,7 @@ class SubsetSweep:
                 f"there are 2^{self.plan.n_members} masks, too many for a table; ask best(k), by_size(), to_frame() …"
             )
         counts = np.full(1 << self.plan.n_members, -1, dtype=np.int32)
-        places = np.arange(self.plan.n_places) if not self.plan.must else np.array(self.masks)
-        counts[places] = self.table
+        counts[self.masks] = self.table
         counts[0] = round(self.evaluator.empty)
         return counts
 
@@ -215,11 +214,16 @@ class SubsetSweep:
 
     def values_of_size(self, size: int) -> NDArray[Any]:
         """Return the values of all committees of a size, where they are kept."""
-        masks, values = self.kept()
-        return np.asarray(values[count_bits(masks) == size])
+        return np.asarray(self.kept[1][self.kept_sizes == size])
 
+    @cached_property
+    def kept_sizes(self) -> NDArray[np.int64]:
+        """The sizes of the committees that are kept."""
+        return count_bits(self.kept[0])
+
+    @cached_property
     def kept(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return the masks and values of all committees that were asked for, in order of masks.
+        """The masks and values of all committees that were asked for, in order of masks.
 
         Raises
         ------
@@ -230,8 +234,9 @@ class SubsetSweep:
             return self.listed["mask"], self.listed["value"]
         if self.table is None:
             raise UsageError(f"{self.plan.n_committees:,} committees are too many to keep; ask for fewer (k, must)")
-        places = wanted_places(count_bits(self.masks), self.plan) & self.there
-        return self.masks[places], self.table[places]
+        masks = self.masks
+        places = wanted_places(count_bits(masks), self.plan) & self.there
+        return masks[places], self.table[places]
 
     @property
     def there(self) -> NDArray[np.bool_]:
@@ -314,8 +319,8 @@ class SubsetSweep:
         """Return one row for each committee: mask, size, and right rows and accuracy, or the metric's value."""
         import pandas as pd
 
-        masks, values = self.kept()
-        frame = pd.DataFrame({"mask": masks, "size": count_bits(masks)})
+        masks, values = self.kept
+        frame = pd.DataFrame({"mask": masks, "size": self.kept_sizes})
         if self.evaluator.n_rows is not None:
             frame["correct"] = values.astype(np.int64)
             frame["accuracy"] = frame["correct"] / self.n_rows
@@ -326,7 +331,7 @@ class SubsetSweep:
 
 def count_bits(masks: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of bits set in each mask."""
-    return sum((masks >> bit & 1 for bit in range(63)), np.zeros_like(masks))
+    return np.asarray(np.bitwise_count(masks), dtype=np.int64)
 
 
 def wanted_places(sizes: NDArray[np.int64], plan: Plan) -> NDArray[np.bool_]:
