@@ -11,9 +11,8 @@ from ensembler.errors import UsageError
 from ensembler.metrics import METRICS, Metric
 from ensembler.predictions import Predictions
 from ensembler.statistics.intervals import Interval, percentile_interval, wilson
-from ensembler.statistics.paired import Discordance
-from ensembler.statistics.resampling import RESAMPLES, resampled_metrics
-from ensembler.verdict import ALPHA, FEWEST_UNITS
+from ensembler.statistics.paired import Discordance, is_shown
+from ensembler.statistics.resampling import RESAMPLES, enough_units, resampled_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,16 +44,13 @@ class MetricChange:
 
 
 @dataclass(frozen=True)
-class Changes:
-    """Two predictions of the same rows, the first against the second.
+class RowChanges:
+    """The rows on which two predictions differ, the first against the second.
 
     Attributes
     ----------
     first, second : str
     pair : Discordance
-    intervals : pair of (low, high) or None
-        Of the two accuracies: Wilson's, or with groups bootstrap.
-    metrics : list of MetricChange
     gained, lost : (n,) int
         Rows that only the first, and only the second, is right about.
     relabelled : int
@@ -65,22 +61,50 @@ class Changes:
     first: str
     second: str
     pair: Discordance
-    intervals: tuple[Interval | None, Interval | None]
-    metrics: list[MetricChange]
     gained: Rows
     lost: Rows
     relabelled: int
     by_class: list[ClassChange]
+
+
+@dataclass(frozen=True)
+class Changes(RowChanges):
+    """Two predictions of the same rows: the rows, and what they come to.
+
+    Attributes
+    ----------
+    intervals : pair of (low, high) or None
+        Of the two accuracies: Wilson's, or with groups bootstrap.
+    metrics : list of MetricChange
+    shown : bool
+        Whether the interval of the accuracies' difference excludes 0, and McNemar's test agrees where it applies.
+    n_resamples, seed : int
+        Of the bootstrap.
+    """
+
+    intervals: tuple[Interval | None, Interval | None]
+    metrics: list[MetricChange]
+    shown: bool
     n_resamples: int
     seed: int
 
 
-def is_shown(changes: Changes, data: Predictions) -> bool:
-    """Whether the interval of the accuracies' difference excludes 0, and McNemar's test agrees where it applies."""
-    ends = changes.metrics[0].interval
-    if ends is None or ends[0] <= 0 <= ends[1]:
-        return False
-    return data.groups is not None or changes.pair.p_value < ALPHA
+def changed_rows(data: Predictions, names: tuple[str, str], probas: tuple[Proba, Proba]) -> RowChanges:
+    """Return the rows on which two predictions of the rows of a set differ."""
+    labels = data.truth
+    said = [proba.argmax(axis=1) for proba in probas]
+    first, second = (one == labels for one in said)
+    gained, lost = np.flatnonzero(first & ~second), np.flatnonzero(second & ~first)
+    counts = [np.bincount(labels[rows], minlength=data.n_classes).tolist() for rows in (slice(None), gained, lost)]
+    return RowChanges(
+        names[0],
+        names[1],
+        Discordance.of(first, second),
+        gained,
+        lost,
+        int((said[0] != said[1]).sum()),
+        [ClassChange(*one) for one in zip(data.classes, *counts, strict=True)],
+    )
 
 
 def compare_two(
@@ -107,37 +131,28 @@ def compare_two(
     """
     if data.sample_weight is not None:
         raise UsageError("rows are counted here, and row weights have no effect; drop them")
-    labels = data.truth
-    said = [proba.argmax(axis=1) for proba in probas]
-    right = [one == labels for one in said]
+    rows = changed_rows(data, names, probas)
     metrics: list[Metric] = [METRICS[name] for name in REPORTED if not (hard and METRICS[name].needs_probabilities)]
-    samples = resampled_metrics(metrics, labels, probas, groups=data.groups, n_resamples=n_resamples, seed=seed)
-    enough = (data.n_samples if data.groups is None else len(np.unique(data.groups))) >= FEWEST_UNITS
+    samples = resampled_metrics(metrics, data.truth, probas, groups=data.groups, n_resamples=n_resamples, seed=seed)
+    enough = enough_units(data.n_samples, data.groups)
     found = []
     for metric in metrics:
-        ours, theirs = (float(metric(labels, proba, None)) for proba in probas)
+        ours, theirs = (float(metric(data.truth, proba, None)) for proba in probas)
         lead = metric.goodness(samples[metric.name][:, 0] - samples[metric.name][:, 1])
         difference = float(metric.goodness(ours - theirs))
         found.append(MetricChange(metric.name, ours, theirs, difference, percentile_interval(lead) if enough else None))
-    gained, lost = np.flatnonzero(right[0] & ~right[1]), np.flatnonzero(right[1] & ~right[0])
-    counts = [np.bincount(labels[rows], minlength=data.n_classes).tolist() for rows in (gained, lost)]
-    total = np.bincount(labels, minlength=data.n_classes).tolist()
+    accuracies = found[0].first, found[0].second
     if data.groups is None:
-        ends: list[Interval | None] = [wilson(int(one.sum()), data.n_samples) for one in right]
+        ends: list[Interval | None] = [wilson(round(one * data.n_samples), data.n_samples) for one in accuracies]
     else:
         ends = [percentile_interval(samples["accuracy"][:, index]) if enough else None for index in (0, 1)]
     return Changes(
-        names[0],
-        names[1],
-        Discordance.of(right[0], right[1]),
-        (ends[0], ends[1]),
-        found,
-        gained,
-        lost,
-        int((said[0] != said[1]).sum()),
-        [ClassChange(*one) for one in zip(data.classes, total, counts[0], counts[1], strict=True)],
-        n_resamples,
-        seed,
+        **vars(rows),
+        intervals=(ends[0], ends[1]),
+        metrics=found,
+        shown=is_shown(found[0].interval, rows.pair.p_value if data.groups is None else None),
+        n_resamples=n_resamples,
+        seed=seed,
     )
 
 

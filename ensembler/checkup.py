@@ -12,7 +12,7 @@ import numpy as np
 
 from ensembler.alignment import Shape, class_numbers, count_classes, name_classes, row_order
 from ensembler.conversion import Options, member_proba
-from ensembler.doctor import SATURATED, Finding, examine
+from ensembler.doctor import SATURATED, Finding, examine, worst_first
 from ensembler.errors import DataError
 from ensembler.files import Table, read_row_values
 from ensembler.layout import (
@@ -99,16 +99,13 @@ def check_up(
         predictions = assemble(treated[0], shape, facts.members, Options(), validation)
     except DataError as error:
         return Checkup([*findings, Finding("unreadable", "error", "rows", str(error))], None, kept)
-    order = {"error": 0, "warning": 1, "info": 2}
-    findings = sorted([*findings, *examine(predictions)], key=lambda finding: order[finding.grade])
-    return Checkup(findings, predictions, kept)
+    return Checkup(worst_first([*findings, *examine(predictions)]), predictions, kept)
 
 
 def treat(rows: RowSet, shape: Shape, findings: list[Finding]) -> RowSet:
     """Return the rows with what can be mended mended, without the members that cannot be, and note what was done."""
     labels = treat_labels(rows, shape, findings)
-    lengths = {len(table.array): table.name for table in rows.tables if table.array.ndim}
-    usual = len(labels.array) if labels is not None else max(lengths)
+    usual = len(labels.array) if labels is not None else max(len(table.array) for table in rows.tables)
     kept = []
     for table in rows.tables:
         mended = treat_member(table, shape, labels, rows.which, usual, findings)

@@ -8,9 +8,9 @@ CIFAR-10.1 classifiers of Recht et al. 2018 (arXiv 1806.00451), stay clear of ev
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from ensembler.errors import DataWarning
 from ensembler.metrics import METRICS
 from ensembler.predictions import Predictions
 
-Grade = Literal["info", "warning", "error"]
+Grade = Literal["error", "warning", "info"]
+GRADES = get_args(Grade)
+"""Worst first."""
 
 FEWEST_ROWS = 20
 """Below this many rows, being no better than the largest class is nothing to wonder at."""
@@ -65,7 +67,7 @@ class Finding:
     ----------
     code : str
         What kind, for scripts.
-    grade : "info", "warning" or "error"
+    grade : "error", "warning" or "info"
     subject : str
         Which member, or what else it is about.
     message, advice : str
@@ -166,8 +168,12 @@ def examine(predictions: Predictions) -> list[Finding]:
     found += uneven_drops(predictions)
     found += far_above(predictions)
     found += overconfident(predictions)
-    order = {"error": 0, "warning": 1, "info": 2}
-    return sorted(found, key=lambda finding: order[finding.grade])
+    return worst_first(found)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by grade."""
+    return sorted(findings, key=lambda finding: GRADES.index(finding.grade))
 
 
 def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:

@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 from ensembler.metrics import Metric
 from ensembler.predictions import Predictions
 from ensembler.statistics.intervals import Interval, percentile_interval, wilson
-from ensembler.statistics.paired import CochranQ, Discordance, cochran_q, holm, letters
-from ensembler.statistics.resampling import RESAMPLES, resampled_metrics
+from ensembler.statistics.paired import ALPHA, CochranQ, Discordance, cochran_q, holm, is_shown, letters
+from ensembler.statistics.resampling import FEWEST_UNITS, RESAMPLES, enough_units, resampled_metrics
 from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
 
 if TYPE_CHECKING:
     from ensembler.results import MemberScore, RuleScore
 
-ALPHA = 0.05
-FEWEST_UNITS = 20
-"""Below so many rows (or groups) bootstrap intervals are too narrow to be given."""
 SIMPLEST_FIRST = (
     "mean",
     "majority-vote",
@@ -88,9 +85,7 @@ class PairedTest:
     @property
     def shown(self) -> bool:
         """Whether the interval excludes 0, and for accuracies McNemar's test agrees."""
-        if self.interval is None or self.contains_zero:
-            return False
-        return not self.of_accuracy or self.p_value is None or self.p_value < ALPHA
+        return is_shown(self.interval, self.p_value if self.of_accuracy else None)
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, with whether the difference is shown."""
@@ -154,7 +149,7 @@ def judge(
     found = resampled_metrics(
         resampled, labels, probas, sample_weight=weight, groups=groups, n_resamples=n_resamples, seed=seed
     )
-    enough = (scored.n_samples if groups is None else len(np.unique(groups))) >= FEWEST_UNITS
+    enough = enough_units(scored.n_samples, groups)
     independent = weight is None and groups is None
     right = np.array([proba.argmax(axis=1) == labels for proba in probas])
     for position, rule in enumerate(rules):
@@ -203,32 +198,28 @@ def judge(
         if with_letters:
             verdict.letters = share_letters(rules, right[: len(rules)])
     names = [rule.name for rule in rules]
-    if chosen is not None and optimistic:
-        reached = short(next(rule for rule in rules if rule.name == chosen).metrics[metric.name])
+    if chosen is None:
+        return verdict
+    index = names.index(chosen)
+    reached = f"{metric.name} {rules[index].metrics[metric.name]:.4f}"
+    if optimistic:
         verdict.sentences = [
-            f"{chosen} reached {metric.name} {reached} on the rows that it was fitted and chosen on.",
+            f"{chosen} reached {reached} on the rows that it was fitted and chosen on.",
             "Nothing follows for other rows: fit elsewhere (validation rows, or cross-fitting).",
         ]
-    elif chosen is not None and (samples is None or not enough):
-        why = f"{metric.name} cannot be resampled" if samples is None else f"there are fewer than {FEWEST_UNITS} rows"
-        reached = short(next(rule for rule in rules if rule.name == chosen).metrics[metric.name])
+    elif samples is None or not enough:
+        few = f"there are fewer than {FEWEST_UNITS} rows or groups"
+        why = f"{metric.name} cannot be resampled" if samples is None else few
         verdict.sentences = [
-            f"{chosen}, chosen without the scored rows, reached {metric.name} {reached}.",
+            f"{chosen}, chosen without the scored rows, reached {reached}.",
             f"Whether it differs from simpler rules is untested: {why}.",
         ]
-    elif chosen is not None:
-        index = names.index(chosen)
-        to_chosen_by_rule = [compare(position, index, chosen) for position in range(len(rules))]
-        same = [
-            rule
-            for position, (rule, test) in enumerate(zip(rules, to_chosen_by_rule, strict=True))
-            if position == index or test.contains_zero
-        ]
-        verdict.recommended = min(same, key=simplicity).name
-        to_chosen = None
-        if verdict.recommended != chosen:
-            to_chosen = compare(names.index(verdict.recommended), index, chosen)
-        verdict.sentences = sentences(metric, rules, chosen, verdict.recommended, to_chosen, best_member)
+    else:
+        to_chosen = [compare(position, index, chosen) for position in range(len(rules))]
+        same = [position for position, test in enumerate(to_chosen) if position == index or test.contains_zero]
+        simplest = min(same, key=lambda position: simplicity(rules[position]))
+        verdict.recommended = names[simplest]
+        verdict.sentences = sentences(metric, rules, index, reached, verdict.recommended, to_chosen[simplest])
     return verdict
 
 
@@ -266,34 +257,28 @@ def share_letters(rules: Sequence["RuleScore"], right: NDArray[np.bool_]) -> dic
 
 
 def sentences(
-    metric: Metric,
-    rules: Sequence["RuleScore"],
-    chosen: str,
-    recommended: str,
-    to_chosen: PairedTest | None,
-    best_member: "RuleScore | None",
+    metric: Metric, rules: Sequence["RuleScore"], chosen: int, reached: str, recommended: str, to_chosen: PairedTest
 ) -> list[str]:
     """Say in two sentences what won, whether that is noise, and what to use."""
-    rule = next(one for one in rules if one.name == chosen)
+    rule = rules[chosen]
     points = metric.name in ("accuracy", "balanced-accuracy", "macro-f1")
-    value = rule.metrics[metric.name]
-    first = f"{chosen}, chosen without the scored rows, reached {metric.name} {short(value)}"
+    first = f"{rule.name}, chosen without the scored rows, reached {reached}"
     test = rule.against_best
-    if test is not None and best_member is not None:
+    if test is not None:
         first += f": {told(test, points, 'the best single model')}, {is_noise(test)}"
     test = rule.against_mean
     if test is not None:
         before = ";" if rule.against_best is not None else ":"
         first += f"{before} {told(test, points, 'the simple mean')}, {is_noise(test)}"
-    if recommended == chosen:
+    if recommended == rule.name:
         second = f"Use {recommended}: no simpler rule here comes so close that the difference could be noise."
         if rule.rule.name == SIMPLEST_FIRST[0]:
             second = f"Use {recommended}: there is no simpler rule."
         if len(rules) == 1:
             second = f"Use {recommended}."
     else:
-        assert to_chosen is not None
-        second = f"Use {recommended}: it is simpler, and {told(to_chosen, points, chosen)} is {is_noise(to_chosen)}."
+        lead = told(to_chosen, points, rule.name)
+        second = f"Use {recommended}: it is simpler, and {lead} is {is_noise(to_chosen)}."
     return [first + ".", second]
 
 
@@ -319,8 +304,3 @@ def is_noise(test: PairedTest) -> str:
     if test.interval is None:
         return "untested"
     return "not noise" if test.shown else "within noise"
-
-
-def short(value: float) -> str:
-    """Write a score."""
-    return f"{value:.4f}"

@@ -128,17 +128,15 @@ def test_another_number_of_classes(planted):
     assert "5" in next(f.message for f in checkup.findings if f.grade == "error")
 
 
-def test_copies_and_near_copies(planted, tmp_path):
+def test_copies(planted):
     other = np.load(HOME / "oarriaga_mini_xception_102.npy")
     checkup = planted(lambda array, labels: other, parts=("",))
     assert "identical" in codes(checkup, "warning")
 
 
 def test_near_copies(planted):
-    other = {
-        3589: np.load(HOME / "oarriaga_mini_xception_102.npy"),
-    }
-    checkup = planted(lambda array, labels: 0.98 * other[len(array)] + np.float32(0.02 / 7), parts=("",))
+    other = np.load(HOME / "oarriaga_mini_xception_102.npy")
+    checkup = planted(lambda array, labels: 0.98 * other + np.float32(0.02 / 7), parts=("",))
     assert "near-duplicates" in codes(checkup, "info")
 
 

@@ -10,7 +10,6 @@ from ensembler.cli.output import command_line, one_of, print_document, print_jso
 from ensembler.errors import UsageError
 
 PROTOCOL = "Protocol"
-RESAMPLES = 2000
 
 
 def bench(
@@ -51,8 +50,11 @@ def bench(
     folds: Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)] = 5,
     seed: Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)] = 0,
     resamples: Annotated[
-        int, typer.Option(help="Bootstrap samples behind intervals; 0 leaves them out.", rich_help_panel=PROTOCOL)
-    ] = RESAMPLES,
+        int | None,
+        typer.Option(
+            help="Bootstrap samples behind intervals (default: 2000); 0 leaves them out.", rich_help_panel=PROTOCOL
+        ),
+    ] = None,
     letters: Annotated[
         bool, typer.Option("--letters", help="Compare all pairs of rules as well.", rich_help_panel=PROTOCOL)
     ] = False,
@@ -87,6 +89,7 @@ def bench(
     from ensembler.comparison import check_fit_on, compare_rules
     from ensembler.files import write_text
     from ensembler.report.bench import bench_document, reliability_panels
+    from ensembler.statistics.resampling import RESAMPLES
 
     if csv is not None and csv.suffix != ".csv":
         raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")
@@ -102,6 +105,8 @@ def bench(
     data = options.load(
         paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, weights, groups
     )
+    if reliability is not None and data.any_hard:
+        raise UsageError("--reliability needs probabilities, and some members are hard labels; drop it")
     with options.warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(
             data,
@@ -111,7 +116,7 @@ def bench(
             folds=folds,
             part=part,
             seed=seed,
-            n_resamples=resamples,
+            n_resamples=RESAMPLES if resamples is None else resamples,
             letters=letters,
             calibrate=calibrate,
             progress=show,
@@ -119,8 +124,6 @@ def bench(
     if reliability is not None:
         from ensembler.report.figures import draw_reliability, save_figure
 
-        if data.any_hard:
-            raise UsageError("--reliability needs probabilities, and some members are hard labels; drop it")
         save_figure(draw_reliability(reliability_panels(result)), reliability)
     if csv is not None:
         write_text(csv, result.to_frame().to_csv(index=False))

@@ -38,7 +38,7 @@ def explain(
 ) -> None:
     """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.changes import compare_two, contested_rows, count_votes, missed_rows, row_frame
+    from ensembler.changes import changed_rows, contested_rows, count_votes, missed_rows, row_frame
     from ensembler.comparison import check_fit_on, compare_rules
     from ensembler.files import write_text
     from ensembler.report.changes import describe_explanation, explain_document, votes_table
@@ -68,7 +68,7 @@ def explain(
         if not 0 <= one < scored.n_samples:
             raise ParameterError(f"--row is {one}, expected 0 to {scored.n_samples - 1}")
     pair = (entry.proba, result.best_member.proba)
-    changes = compare_two(scored, (entry.name, "the best member"), pair, hard=scored.any_hard, n_resamples=1)
+    changes = changed_rows(scored, (entry.name, "the best member"), pair)
     contested, missed = contested_rows(scored, entry.proba, top), missed_rows(scored, entry.proba, top)
     votes = count_votes(scored)
     all_missed = int((votes[range(scored.n_samples), scored.truth] == 0).sum())

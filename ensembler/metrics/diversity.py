@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 Right = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
-PAIRWISE = ("disagreement", "double-fault", "q", "rho", "kappa")
 MEASURES = (
     "q",
     "rho",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ensembler.changes import Changes, HardRow, is_shown
+from ensembler.changes import Changes, HardRow, RowChanges
 from ensembler.predictions import Predictions
 from ensembler.report.bench import interval, p_value
 from ensembler.report.tables import Document, Table, number
@@ -60,7 +60,7 @@ def changes_document(changes: Changes, data: Predictions) -> Document:
     return Document([metrics, class_table(changes), changes_verdict(changes, data)])
 
 
-def class_table(changes: Changes) -> Table:
+def class_table(changes: RowChanges) -> Table:
     """Show what changed in each class."""
     rows = [
         [one.name, f"{one.rows:,}", str(one.gained), str(one.lost), f"{one.gained - one.lost:+d}"]
@@ -82,11 +82,10 @@ def changes_verdict(changes: Changes, data: Predictions) -> str:
     lead = f"{abs(pair.difference) * 100:.2f} points"
     better = changes.first if pair.difference >= 0 else changes.second
     text = f"They say different classes in {changes.relabelled:,} rows; "
-    shown = is_shown(changes, data)
     if pair.difference == 0:
         text += "both are right equally often"
     else:
-        noise = "not noise" if shown else "untested" if accuracy.interval is None else "within noise"
+        noise = "not noise" if changes.shown else "untested" if accuracy.interval is None else "within noise"
         text += f"{better} is {lead} better, which is {noise}"
     if data.groups is None:
         text += f" (McNemar's exact p {p_value(pair.p_value)})"
@@ -121,7 +120,7 @@ def hard_table(title: str, heading: str, rows: list[HardRow], data: Predictions,
 
 
 def explain_document(
-    result: Comparison, rule: str, changes: Changes, contested: list[HardRow], missed: list[HardRow], all_missed: int
+    result: Comparison, rule: str, changes: RowChanges, contested: list[HardRow], missed: list[HardRow], all_missed: int
 ) -> Document:
     """Arrange what a rule changed, and the rows that are hard, for reading."""
     data = result.scored
@@ -142,7 +141,7 @@ def explain_document(
 def describe_explanation(
     result: Comparison,
     rule: str,
-    changes: Changes,
+    changes: RowChanges,
     contested: list[HardRow],
     missed: list[HardRow],
     all_missed: int,

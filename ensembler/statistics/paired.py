@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.statistics.intervals import Interval
+
 ALPHA, POWER = 0.05, 0.8
 Right = NDArray[np.bool_]
 
@@ -29,11 +31,6 @@ class Discordance:
     def difference(self) -> float:
         """The first one's accuracy minus the second one's."""
         return (self.b - self.c) / self.n_rows
-
-    @property
-    def standard_error(self) -> float:
-        r"""Of the difference: :math:`\sqrt{b + c - (b - c)^2/N}\,/\,N`."""
-        return math.sqrt(max(self.b + self.c - (self.b - self.c) ** 2 / self.n_rows, 0.0)) / self.n_rows
 
     @property
     def p_value(self) -> float:
@@ -59,6 +56,13 @@ class Discordance:
             return None
         smallest = float((norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER)) * math.sqrt(self.b + self.c) / self.n_rows)
         return smallest if smallest <= 1 else None
+
+
+def is_shown(interval: Interval | None, p_value: float | None) -> bool:
+    """Whether a difference is shown: its interval excludes 0, and the test, where there is one, agrees."""
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return False
+    return p_value is None or p_value < ALPHA
 
 
 def standard_error(first: Right, second: Right, groups: NDArray[Any] | None = None) -> float:

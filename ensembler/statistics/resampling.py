@@ -21,8 +21,14 @@ Values = NDArray[np.float64]
 Probas = Sequence[NDArray[np.floating[Any]]]
 
 RESAMPLES = 2000
+FEWEST_UNITS = 20
 BLOCK_BYTES = 1 << 25
 ECE_BINS = 15
+
+
+def enough_units(n_rows: int, groups: NDArray[Any] | None = None) -> bool:
+    """Whether there are so many rows, or groups, that bootstrap intervals are not too narrow to be given."""
+    return (n_rows if groups is None else len(np.unique(groups))) >= FEWEST_UNITS
 
 
 def bootstrap_counts(

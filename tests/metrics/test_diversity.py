@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from ensembler import Predictions
+from ensembler.cli.diversity import PAIRS
 from ensembler.diversity import measure_diversity
 from ensembler.metrics import METRICS
 from ensembler.metrics.diversity import MEASURES, ambiguity, cohen_kappa, mean_of_pairs, measures, of_counts, pairwise
@@ -129,6 +130,7 @@ def test_many_members_are_sampled_and_repeat():
 def test_the_command(run, write_set):
     found = json.loads(run("diversity", "--json").out)
     assert len(found["measures"]) == 10
+    assert set(found["pairs"]) == set(PAIRS)
     assert found["ambiguity"]["ensemble"] == pytest.approx(
         found["ambiguity"]["mean_member"] - found["ambiguity"]["spread"]
     )
