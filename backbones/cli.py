@@ -50,7 +50,7 @@ Precision = Annotated[
     str | None,
     typer.Option(
         metavar="32-true|bf16-mixed",
-        help="bf16-mixed trains nearly twice as fast where the processor has bfloat16 instructions.",
+        help="bf16-mixed trains faster where the processor has bfloat16 instructions, and slower elsewhere.",
     ),
 ]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]

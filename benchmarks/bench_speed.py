@@ -31,7 +31,6 @@ def first(name: str, count: int = 1): "Do one thing."
 def second(name: str): "Do another."
 app()
 """
-SLOW = ("greedy", "stacking")
 
 
 def seconds(command: list[str], repeats: int) -> list[float]:

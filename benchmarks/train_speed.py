@@ -5,7 +5,8 @@
 writes benchmarks/results/train_speed.json. Without data the images are drawn; their values do not matter for speed.
 Each variant of the bare loop runs in a process of its own, since the way memory is handled cannot be taken back. The
 loop with everything on is the same computation as the plain one, in another order of exact steps; dropout draws its
-mask in another way. `backbones train` is timed against that loop in one process, taking turns.
+mask in another way. `backbones train` is timed against that loop, and in
+bfloat16 against 32 bits, in one process, taking turns.
 """
 
 import argparse
@@ -215,12 +216,24 @@ class Clock(Keeper):
         """Keep nothing."""
 
 
-def measure_lightning(network: str, options: argparse.Namespace, threads: int) -> dict[str, Any]:
-    """Time the training loop of `backbones train` against the tuned bare loop, taking turns in this process."""
+def quick_start(threads: int) -> None:
+    """Set PyTorch up as `backbones train` does."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     keep_freed_memory()
     ignore_lightning_advice()
+
+
+def lightning_rate(config: RunConfig, faces: Faces, seen: int) -> float:
+    """Return the images per second of one epoch as `backbones train` runs it."""
+    clock = Clock(Run(Path("unused")), config, None)
+    make_trainer(config, clock, "cpu", 1, None, show=False).fit(Classifier(config, faces))
+    return seen / (clock.end - clock.start)
+
+
+def measure_lightning(network: str, options: argparse.Namespace, threads: int) -> dict[str, Any]:
+    """Time the training loop of `backbones train` against the tuned bare loop, taking turns in this process."""
+    quick_start(threads)
     faces = load(options.data, options.steps)
     config = RunConfig.for_faces(network, faces, epochs=1, batch_size=BATCH, schedule="onecycle")
     ratios, ours, theirs = [], [], []
@@ -230,10 +243,7 @@ def measure_lightning(network: str, options: argparse.Namespace, threads: int) -
         start = time.perf_counter()
         seen = epoch()
         bare = seen / (time.perf_counter() - start)
-        clock = Clock(Run(Path("unused")), config, None)
-        trainer = make_trainer(config, clock, "cpu", 1, None, show=False)
-        trainer.fit(Classifier(config, faces))
-        rate = seen / (clock.end - clock.start)
+        rate = lightning_rate(config, faces, seen)
         if number:
             ratios.append(rate / bare)
             ours.append(rate)
@@ -246,12 +256,30 @@ def measure_lightning(network: str, options: argparse.Namespace, threads: int) -
     }
 
 
+def measure_precision(network: str, options: argparse.Namespace, threads: int) -> dict[str, Any]:
+    """Time training in bfloat16 against training in 32 bits, taking turns in this process."""
+    quick_start(threads)
+    faces = load(options.data, options.steps)
+    shared = {"epochs": 1, "batch_size": BATCH, "schedule": "onecycle"}
+    rates: dict[str, list[float]] = {"32-true": [], "bf16-mixed": []}
+    for number in range(options.rounds + 1):
+        for precision, found in rates.items():
+            config = RunConfig.for_faces(network, faces, precision=precision, **shared)
+            rate = lightning_rate(config, faces, BATCH * options.steps)
+            if number:
+                found.append(rate)
+    pairs = zip(rates["bf16-mixed"], rates["32-true"], strict=True)
+    medians = {f"{name}_images_per_second": statistics.median(found) for name, found in rates.items()}
+    return {**medians, "ratio": statistics.median(ours / theirs for ours, theirs in pairs)}
+
+
 def main() -> None:
     """Measure and write down, or time one variant for the process that asks for it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--networks", nargs="+", default=list(PRESETS), choices=list(PRESETS))
-    parser.add_argument("--parts", nargs="+", default=["variants", "lightning"], choices=["variants", "lightning"])
+    parts = ("variants", "lightning", "precision")
+    parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -277,6 +305,8 @@ def main() -> None:
             part["share_of_matrix_rate"] = tuned * cost / results["matrix_product_multiply_adds_per_second"]
         if "lightning" in options.parts:
             part["lightning"] = measure_lightning(network, options, options.threads)
+        if "precision" in options.parts:
+            part["precision"] = measure_precision(network, options, options.threads)
         print(json.dumps({network: part}, indent=2), flush=True)
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(results, indent=2) + "\n")
