@@ -92,7 +92,7 @@ def open_store(path: Path, identity: str) -> Iterator[Store]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise FileError(f"{path}: cannot be used as a checkpoint: {error}; delete it, or give another file") from error
+        raise FileError(f"{path}: cannot be used as a checkpoint: {error}; give another file") from error
 
 
 def dump(array: NDArray[Any]) -> bytes:
