@@ -320,7 +320,8 @@ def draw_study(data: Predictions, folder: Path) -> None:
     """Draw learning curves of the members, and confusion matrices of the best member and of the mean."""
     from matplotlib.figure import Figure
 
-    from ensembler.report.figures import BLUE, ORANGE, save_figure
+    from ensembler.report.figures.marks import BLUE, ORANGE
+    from ensembler.report.figures.paper import save_figure
 
     columns = 3
     lines = -(-data.n_members // columns)

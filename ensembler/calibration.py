@@ -126,6 +126,12 @@ class Reliability:
     confidence: tuple[float, ...]
     accuracy: tuple[float, ...]
 
+    @property
+    def error(self) -> float:
+        """The expected calibration error: mean distance of confidence and accuracy, weighted by rows."""
+        pairs = zip(self.rows, self.confidence, self.accuracy, strict=True)
+        return sum(rows * abs(hit - sure) for rows, sure, hit in pairs if rows) / max(sum(self.rows), 1)
+
 
 def reliability(proba: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> Reliability:
     """Return the reliability diagram of (N, C) probabilities; the bins are those of the ECE."""

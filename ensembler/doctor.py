@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ensembler.errors import DataWarning
 from ensembler.metrics import METRICS
+from ensembler.metrics.confusion import confusion_matrix
 from ensembler.predictions import Predictions
 
 Grade = Literal["error", "warning", "info"]
@@ -176,16 +177,11 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: GRADES.index(finding.grade))
 
 
-def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Return how often each true class (row) was said to be each class (column)."""
-    return np.bincount(labels * n_classes + said, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
 def permuted_classes(part: Predictions, name: str, member: NDArray[Any], which: str) -> Finding | None:
     """Look for a renaming of a member's classes that makes it much better: columns in another order."""
     from scipy.optimize import linear_sum_assignment
 
-    table = confusion(part.truth, member.argmax(axis=1), part.n_classes)
+    table = confusion_matrix(part.truth, member.argmax(axis=1), part.n_classes)
     rows, columns = linear_sum_assignment(table, maximize=True)
     gained, kept = int(table[rows, columns].sum()), int(np.trace(table))
     moved = [(true, said) for true, said in zip(rows.tolist(), columns.tolist(), strict=True) if true != said]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ensembler.calibration import AtBestTemperature, Reliability
 from ensembler.combiners.base import Combiner
 from ensembler.errors import UnknownNameError
+from ensembler.files import write_text
 from ensembler.predictions import Predictions, digest
 from ensembler.statistics.intervals import Interval
 from ensembler.verdict import PairedTest, Verdict
@@ -214,6 +216,7 @@ class Comparison:
             else {
                 "name": self.best_member_name,
                 **self.best_member.metrics,
+                "intervals": self.best_member.intervals,
                 "recall": self.best_member.recall,
             },
             "combiners": [entry.to_dict() for entry in self.rules],
@@ -228,6 +231,32 @@ class Comparison:
         plain = jsonable(document)
         assert isinstance(plain, dict)
         return plain
+
+    def to_html(self, path: str | Path | None = None, *, title: str | None = None) -> str:
+        """Return the comparison as one self-contained page, and write it where a path is given.
+
+        The page of ``ensembler report`` has more: `ensembler.survey.survey` gathers it, `ensembler.report.page`
+        writes it.
+
+        Raises
+        ------
+        UsageError
+            The packages of the extra ``report`` are not installed.
+        """
+        from ensembler.report.page import render
+        from ensembler.survey import Survey
+
+        page = render(Survey(self), title)
+        if path is not None:
+            write_text(path, page)
+        return page
+
+    def _repr_html_(self) -> str:
+        """Show rules and verdict as a notebook does."""
+        from ensembler.report.bench import conclusion, rules_table
+        from ensembler.report.tables import fragment
+
+        return fragment([rules_table(self), conclusion(self)])
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each rule and each member: its metrics, and how it stands."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.metrics import Metric
+from ensembler.metrics import SHARES, Metric
 from ensembler.predictions import Predictions
 from ensembler.statistics.intervals import Interval, percentile_interval, wilson
 from ensembler.statistics.paired import ALPHA, CochranQ, Discordance, cochran_q, holm, is_shown, letters
@@ -152,7 +152,8 @@ def judge(
     enough = enough_units(scored.n_samples, groups)
     independent = weight is None and groups is None
     right = np.array([proba.argmax(axis=1) == labels for proba in probas])
-    for position, rule in enumerate(rules):
+    with_intervals = [*enumerate(rules), *([] if best_member is None else [(len(rules) + 1, best_member)])]
+    for position, rule in with_intervals:
         rule.intervals = {
             name: percentile_interval(values[:, position]) if enough else None for name, values in found.items()
         }
@@ -261,7 +262,7 @@ def sentences(
 ) -> list[str]:
     """Say in two sentences what won, whether that is noise, and what to use."""
     rule = rules[chosen]
-    points = metric.name in ("accuracy", "balanced-accuracy", "macro-f1")
+    points = metric.name in SHARES
     first = f"{rule.name}, chosen without the scored rows, reached {reached}"
     test = rule.against_best
     if test is not None:

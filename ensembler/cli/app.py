@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from ensembler import __version__
-from ensembler.cli import bench, check, compare, diversity, explain, list_rules, members, predict, sample, subsets
+from ensembler.cli import (
+    bench,
+    check,
+    compare,
+    diversity,
+    explain,
+    list_rules,
+    members,
+    predict,
+    report,
+    sample,
+    subsets,
+)
 
 app = typer.Typer(
     name="ensembler",
@@ -37,6 +49,7 @@ def top(
 
 app.command("bench")(bench.bench)
 app.command("subsets")(subsets.subsets)
+app.command("report")(report.report)
 app.command("check")(check.check)
 app.command("compare")(compare.compare)
 app.command("diversity")(diversity.diversity)

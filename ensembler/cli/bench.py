@@ -94,7 +94,7 @@ def bench(
     if csv is not None and csv.suffix != ".csv":
         raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")
     if reliability is not None:
-        from ensembler.report.figures import check_format
+        from ensembler.report.figures.paper import check_format
 
         check_format(reliability)
     fit_on = check_fit_on(fit_on, part)
@@ -122,9 +122,10 @@ def bench(
             progress=show,
         )
     if reliability is not None:
-        from ensembler.report.figures import draw_reliability, save_figure
+        from ensembler.report.figures.kinds import Diagrams
+        from ensembler.report.figures.paper import draw, save_figure
 
-        save_figure(draw_reliability(reliability_panels(result)), reliability)
+        save_figure(draw(Diagrams(reliability_panels(result))), reliability)
     if csv is not None:
         write_text(csv, result.to_frame().to_csv(index=False))
     if as_json:

@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, and the prediction set they lead to."""
 
+import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from ensembler.errors import EnsemblerWarning
+from ensembler.errors import EnsemblerWarning, UsageError
 
 if TYPE_CHECKING:
     from ensembler.predictions import Predictions
@@ -79,6 +81,19 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)
 ]
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT)]
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before long work, a file that could not be written after it."""
+    home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
+    if path.is_dir() or not home.is_dir() or not os.access(home, os.W_OK):
+        raise UsageError(f"{path}: cannot be written; give another file")
+
+
+def require_module(name: str, extra: str) -> None:
+    """Refuse what a package is missing for."""
+    if importlib.util.find_spec(name) is None:
+        raise UsageError(f"{name} is not installed; pip install 'ensembler-bench[{extra}]'")
 
 
 @contextmanager

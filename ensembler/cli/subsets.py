@@ -1,8 +1,6 @@
 """``ensembler subsets``."""
 
 import hashlib
-import importlib.util
-import os
 import re
 import sys
 from contextlib import nullcontext
@@ -206,8 +204,7 @@ def write_results(
 ) -> None:
     """Print the result, and write tables and figures to their files."""
     from ensembler.files import writing
-    from ensembler.report.figures import draw_sizes, save_figure
-    from ensembler.report.subsets import size_densities, size_marks, subsets_document
+    from ensembler.report.subsets import subsets_document
     from ensembler.subsets.describe import describe_study, study_frame
 
     found = describe_study(study, command_line())
@@ -223,11 +220,13 @@ def write_results(
             else:
                 frame.to_parquet(temporary, index=False)
     if plot is not None:
+        from ensembler.report.figures.collect import sizes_of
+        from ensembler.report.figures.paper import draw, save_figure
+
         for one, described in zip(study.rules, found["rules"], strict=True):
-            best, marks = size_marks(described, study.metric)
             title = f"{described['n_subsets']:,} committees by {one.rule}, on {study.protocol.n_scored:,} scored rows"
             path = plot if len(study.rules) == 1 else plot.with_stem(f"{plot.stem}-{file_name(one.rule)}")
-            save_figure(draw_sizes(size_densities(one), best, marks, study.metric, title), path)
+            save_figure(draw(sizes_of(one, described, study.metric), title), path)
 
 
 def file_name(rule: str) -> str:
@@ -284,23 +283,15 @@ def check_targets(out: Path | None, plot: Path | None) -> None:
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv or .parquet")
     if plot is not None:
-        from ensembler.report.figures import check_format
+        from ensembler.report.figures.paper import check_format
 
         check_format(plot)
-        require_module("matplotlib", "report")
+        options.require_module("matplotlib", "report")
     if out is not None and out.suffix == ".parquet":
-        require_module("pyarrow", "parquet")
+        options.require_module("pyarrow", "parquet")
     for path in (out, plot):
         if path is not None:
-            home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
-            if path.is_dir() or not home.is_dir() or not os.access(home, os.W_OK):
-                raise UsageError(f"{path}: cannot be written; give another file")
-
-
-def require_module(name: str, extra: str) -> None:
-    """Refuse what a package is missing for."""
-    if importlib.util.find_spec(name) is None:
-        raise UsageError(f"{name} is not installed; pip install 'ensembler-bench[{extra}]'")
+            options.check_writable(path)
 
 
 def parse_sizes(text: str | None, n_members: int) -> tuple[int, int] | None:

@@ -72,6 +72,9 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+SHARES = ("accuracy", "balanced-accuracy", "macro-f1")
+"""Metrics whose values are told in per cent and their differences in points."""
+
 
 def get_metric(metric: "str | Metric | Callable[..., float]") -> Metric:
     """Return the metric of that name (with parameters as ``name:key=value``), or wrap a callable.

@@ -4,6 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def confusion_matrix(labels: NDArray[np.int64], said: NDArray[np.integer], n_classes: int) -> NDArray[np.int64]:
+    """Return how often each true class (row) was said to be each class (column), (C, C)."""
+    return np.bincount(labels * n_classes + said, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
 def class_counts(
     labels: NDArray[np.int64],
     predicted: NDArray[np.integer],

@@ -74,12 +74,12 @@ def mark_optimistic(title: str, result: Comparison) -> str:
     return f"{title} (optimistic)" if result.protocol.optimistic else title
 
 
-def members_table(result: Comparison) -> Table:
+def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     """Show each member by itself, best first."""
     metrics = result.metric_names
     with_fit = any(member.fit_accuracy is not None for member in result.members)
     ranked = sorted(result.members, key=lambda member: -member.metrics["accuracy"])
-    shown = ranked[:MOST_MEMBERS]
+    shown = ranked[:most]
     fitted = "val.\nacc." if result.protocol.fit_on == "val" else "fit\nacc."
     rows = [
         [member.name]

@@ -129,13 +129,16 @@ def explain_document(
         f"{rule} against the best member, {result.best_member_name}: of {pair.n_rows:,} rows it rescues {pair.b:,} and "
         f"breaks {pair.c:,}."
     )
-    parts: list[Table | str] = [head, class_table(changes)]
-    parts.append(
-        hard_table("Most contested rows", "entropy", contested, data, ["entropy of the members' votes, in bits"])
-    )
+    return Document([head, class_table(changes), *hard_tables(contested, missed, all_missed, data)])
+
+
+def hard_tables(contested: list[HardRow], missed: list[HardRow], all_missed: int, data: Predictions) -> list[Table]:
+    """Show the rows that members disagree on most, and those that all miss."""
     notes = [f"{all_missed:,} rows are missed by every member; a label that all contradict surely may be wrong"]
-    parts.append(hard_table("Missed by all, and sure of it", "mean p", missed, data, notes))
-    return Document(parts)
+    return [
+        hard_table("Most contested rows", "entropy", contested, data, ["entropy of the members' votes, in bits"]),
+        hard_table("Missed by all, and sure of it", "mean p", missed, data, notes),
+    ]
 
 
 def describe_explanation(

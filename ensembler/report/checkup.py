@@ -1,8 +1,10 @@
 """What ``ensembler check`` says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ensembler.checkup import Checkup
+from ensembler.doctor import Finding
 from ensembler.report.tables import Document, Table
 from ensembler.results import jsonable, reproducibility
 
@@ -32,16 +34,25 @@ def checkup_document(checkup: Checkup) -> Document:
     if data is not None and data.validation is not None:
         read += f" and {data.validation.n_samples:,} validation rows"
     head = f"{len(checkup.members)} members: {read}."
-    counts = {grade: sum(one.grade == grade for one in checkup.findings) for grade in MARKS}
     if not checkup.findings:
-        return Document([head, "Nothing suspicious was found."])
-    rows = [
-        [MARKS[one.grade], one.message + (f". {capital(one.advice)}" if one.advice else "")] for one in checkup.findings
-    ]
-    table = Table("Findings", ["grade", "what was seen, and what to do"], rows, left=(0, 1))
+        return Document([head, summary([])])
+    return Document([head, findings_table(checkup.findings), summary(checkup.findings)])
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Show what was seen, and what to do."""
+    rows = [[MARKS[one.grade], one.message + (f". {capital(one.advice)}" if one.advice else "")] for one in findings]
+    return Table("Findings", ["grade", "what was seen, and what to do"], rows, left=(0, 1))
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Say how many findings there are of each grade."""
+    if not findings:
+        return "Nothing suspicious was found."
+    counts = {grade: sum(one.grade == grade for one in findings) for grade in MARKS}
     told = ", ".join(f"{number} {grade}{'s' * (number != 1)}" for grade, number in counts.items() if number)
     end = "Mend the errors before you believe a comparison." if counts["error"] else "No errors."
-    return Document([head, table, f"{told}. {end}"])
+    return f"{told}. {end}"
 
 
 def capital(text: str) -> str:

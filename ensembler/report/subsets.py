@@ -2,18 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from ensembler.metrics import METRICS
-from ensembler.report.figures import Mark, SizeDensity
 from ensembler.report.tables import Document, Table, number
 from ensembler.subsets.describe import natural
-from ensembler.subsets.study import RuleStudy
 
 CHOSEN, LUCKIEST = "★", "†"
-DENSITY_BINS = 60
-MOST_LINES = 200
-"""Fewer committees of a size are drawn as lines, more as density."""
 
 
 def subsets_document(found: dict[str, Any]) -> Document:
@@ -204,34 +197,3 @@ def conclusion(rule: dict[str, Any], found: dict[str, Any]) -> str:
             f"(bootstrap bias correction leaves {number(rule['optimism']['corrected'])})."
         )
     return text
-
-
-def size_densities(one: RuleStudy) -> list[SizeDensity]:
-    """Return how the values of the committees of each size are spread, in the metric's own direction."""
-    sweep = one.scored
-    found = []
-    for size in sweep.by_size():
-        if sweep.tally.histogram is not None:
-            row = sweep.tally.histogram[size.size]
-            places = np.flatnonzero(row)
-            values, numbers = places / sweep.unit, row[places]
-        else:
-            values, numbers = np.unique(sweep.values_of_size(size.size), return_counts=True)
-        binned = bool(numbers.sum() > MOST_LINES and len(values) > 1)
-        if binned:
-            # An empty bin at each end closes the shape.
-            step = (values.max() - values.min()) / DENSITY_BINS
-            edges = np.linspace(values.min() - step, values.max() + step, DENSITY_BINS + 3)
-            numbers, edges = np.histogram(values, bins=edges, weights=numbers)
-            values = (edges[1:] + edges[:-1]) / 2
-        values = np.array([natural(value, sweep.metric) for value in values])
-        found.append(SizeDensity(size.size, values, np.asarray(numbers), binned))
-    return found
-
-
-def size_marks(rule: dict[str, Any], metric: str) -> tuple[list[Mark], list[Mark]]:
-    """Return the best of each size, and the chosen, the luckiest and the whole committee."""
-    key = "accuracy" if metric == "accuracy" else "value"
-    best = [Mark("", one["size"], one["best"]) for one in rule["by_size"]]
-    named = [("chosen", rule["chosen"]), ("luckiest", rule["luckiest"]), ("all members", rule["whole"])]
-    return best, [Mark(label, entry["size"], entry[key]) for label, entry in named if entry is not None]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MISSING = "–"
+LONG = 36
+"""Longer cells may be broken into lines on a page."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,41 @@ def escape(text: str) -> str:
     for character in "\\|<>*_`[]#":
         text = text.replace(character, {"<": "&lt;", ">": "&gt;"}.get(character, "\\" + character))
     return " ".join(text.split())
+
+
+def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:
+    """Return a table as HTML, every text escaped; ``sortable`` ones have buttons in their headers."""
+    from html import escape as quoted
+
+    opening = f'<table id="{quoted(identity)}">' if identity else "<table>"
+    lines = [opening, f"<caption>{quoted(table.title)}</caption>"]
+    heads = []
+    for column, header in enumerate(table.headers):
+        kind = "text" if column in table.left else "number"
+        told = quoted(" ".join(header.replace("-\n", "-").split())) or '<span class="unseen">mark</span>'
+        inside = f'<button type="button">{told}</button>' if sortable and header else told
+        heads.append(f'<th scope="col" class="{kind}">{inside}</th>')
+    lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
+    lines.append("<tbody>")
+    named = next((column for column in table.left if column < len(table.headers) and table.headers[column]), None)
+    for position, row in enumerate(table.rows):
+        cells = []
+        for column, cell in enumerate(row):
+            kind = "text" if column in table.left else "number"
+            kind += " long" if len(cell) > LONG else ""
+            tag = 'th scope="row"' if column == named else "td"
+            cells.append(f'<{tag} class="{kind}">{quoted(cell.strip())}</{tag.split(maxsplit=1)[0]}>')
+        strong = ' class="strong"' if position in table.strong else ""
+        lines.append(f"<tr{strong}>{''.join(cells)}</tr>")
+    return "\n".join([*lines, "</tbody>", "</table>"])
+
+
+def fragment(parts: Sequence[Table | str]) -> str:
+    """Return tables and sentences as HTML to be shown among other things, with notes below their tables."""
+    from html import escape as quoted
+
+    told = []
+    for part in parts:
+        told.append(f"<p>{quoted(part)}</p>" if isinstance(part, str) else html(part))
+        told += [] if isinstance(part, str) else [f"<p><small>{quoted(note)}</small></p>" for note in part.notes]
+    return "\n".join(told)

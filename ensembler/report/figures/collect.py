@@ -1,0 +1,416 @@
+"""From results to what figures show."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.changes import RowChanges
+from ensembler.diversity import Diversity
+from ensembler.metrics import SHARES
+from ensembler.metrics.confusion import confusion_matrix
+from ensembler.predictions import Predictions
+from ensembler.report.bench import compared_rules, reliability_panels, shown_classes
+from ensembler.report.figures.kinds import (
+    Axis,
+    ByClass,
+    Chart,
+    Diagrams,
+    Estimate,
+    Figure,
+    Front,
+    Gains,
+    Intervals,
+    Line,
+    Mark,
+    Matrix,
+    Role,
+    Series,
+    SizeDensity,
+    Sizes,
+    Worth,
+)
+from ensembler.results import Comparison, RuleScore
+from ensembler.subsets.describe import natural
+from ensembler.subsets.search import SearchStudy
+from ensembler.subsets.study import RuleStudy, SubsetStudy
+
+DENSITY_BINS = 60
+MOST_LINES = 200
+"""Fewer committees of a size are drawn as lines, more as density."""
+MOST_WORTH, MOST_MATRIX, MOST_CLASSES, MOST_CLOUD = 40, 60, 20, 60
+"""How many members, rows of a matrix, classes, and members beside them a figure has at most."""
+
+
+def axis_of(metric: str) -> Axis:
+    """Return the axis of a metric, in per cent where it is a share of rows."""
+    return Axis(metric, percent=metric in SHARES)
+
+
+def roles(result: Comparison) -> dict[str, Role]:
+    """Say how each rule of a comparison is marked."""
+    found: dict[str, Role] = {}
+    recommended = None if result.verdict is None else result.verdict.recommended
+    for name, role in ((result.luckiest, "luckiest"), (recommended, "recommended"), (result.chosen, "chosen")):
+        if name is not None:
+            found[name] = role  # type: ignore[assignment]
+    found.setdefault("mean", "mean")
+    return found
+
+
+def forest(result: Comparison) -> Figure:
+    """Show every rule with its interval, by itself and against the best member and the mean."""
+    metric, marked = result.metric, roles(result)
+    lines = []
+    if result.best_member is not None:
+        label = f"best member: {result.best_member_name}"
+        lines.append(Line(label, result.best_member.metrics[metric], "best member"))
+    mean = next((entry for entry in result.rules if entry.name == "mean"), None)
+    if mean is not None:
+        lines.append(Line("simple mean", mean.metrics[metric], "mean"))
+    rows = [
+        Estimate(
+            entry.name,
+            entry.metrics[metric],
+            entry.intervals.get(metric),
+            marked.get(entry.name, "other"),
+        )
+        for entry in result.rules
+        if np.isfinite(entry.metrics[metric])
+    ]
+    views: list[tuple[str, Chart]] = [(metric, Intervals(axis_of(metric), rows, lines))]
+    share = metric in SHARES
+    scale, unit = (100.0, "points") if share else (1.0, "")
+    for other, attribute in (("the best member", "against_best"), ("the simple mean", "against_mean")):
+        pairs = [(entry, getattr(entry, attribute)) for entry in result.rules]
+        shown = [(entry, test) for entry, test in pairs if test is not None]
+        if not shown:
+            continue
+        differences = [
+            Estimate(
+                entry.name,
+                scale * test.difference,
+                None if test.interval is None else (scale * test.interval[0], scale * test.interval[1]),
+                marked.get(entry.name, "other"),
+            )
+            for entry, test in shown
+        ]
+        title = f"{unit} of {metric} better than {other}".strip()
+        views.append((f"against {other}", Intervals(Axis(title), differences, [Line("", 0.0)])))
+    text = (
+        f"Each combination rule's {metric} on the scored rows with its 95 % interval, best first; dashed lines are the "
+        "best single model and the simple mean. Where intervals overlap, a rule can still be better row by row: the "
+        "other views show the paired differences, and there an interval that crosses 0 means that the difference may "
+        "be noise."
+    )
+    return Figure("rules", "Every rule, with its uncertainty", text, views)
+
+
+def size_densities(one: RuleStudy) -> list[SizeDensity]:
+    """Return how the values of the committees of each size are spread, in the metric's own direction."""
+    sweep = one.scored
+    found = []
+    for size in sweep.by_size():
+        if sweep.tally.histogram is not None:
+            row = sweep.tally.histogram[size.size]
+            places = np.flatnonzero(row)
+            values, counted = places / sweep.unit, row[places]
+        else:
+            values, counted = np.unique(sweep.values_of_size(size.size), return_counts=True)
+        binned = bool(counted.sum() > MOST_LINES and len(values) > 1)
+        if binned:
+            # An empty bin at each end closes the shape.
+            step = (values.max() - values.min()) / DENSITY_BINS
+            edges = np.linspace(values.min() - step, values.max() + step, DENSITY_BINS + 3)
+            counted, edges = np.histogram(values, bins=edges, weights=counted)
+            values = (edges[1:] + edges[:-1]) / 2
+        values = np.array([natural(value, sweep.metric) for value in values])
+        found.append(SizeDensity(size.size, values, np.asarray(counted), binned))
+    return found
+
+
+def sizes_of(one: RuleStudy, described: dict[str, Any], metric: str) -> Sizes:
+    """Show every committee of a rule by size, with the best, the chosen and the whole marked."""
+    key = "accuracy" if metric == "accuracy" else "value"
+
+    def mark(entry: dict[str, Any], role: Role = "other") -> Mark:
+        return Mark(entry["size"], entry[key], "\n".join(entry["members"]), role)
+
+    best = [Mark(size["size"], size["best"], "\n".join(size["members"])) for size in described["by_size"]]
+    named: list[tuple[Role, Any]] = [
+        ("all members", described["whole"]),
+        ("luckiest", described["luckiest"]),
+        ("chosen", described["chosen"]),
+    ]
+    marks = [mark(entry, role) for role, entry in named if entry is not None]
+    return Sizes(axis_of(metric), size_densities(one), best, marks, [mark(entry) for entry in described["best"]])
+
+
+def sweep(study: SubsetStudy, described: dict[str, Any]) -> Figure:
+    """Show all committees of each rule that was swept."""
+    views = [
+        (rule["rule"], sizes_of(one, rule, study.metric))
+        for one, rule in zip(study.rules, described["rules"], strict=True)
+    ]
+    total = described["rules"][0]["n_subsets"]
+    text = (
+        f"All {total:,} committees on the scored rows: grey shapes are wide where many committees are. The star is the "
+        "committee chosen without these rows, the triangle the best on them, which luck has helped. Small points are "
+        "those that come first on the rows to choose by; hover names the members."
+    )
+    return Figure("committees", "Every committee", text, views)
+
+
+def searched(study: SearchStudy, described: dict[str, Any]) -> Figure:
+    """Show the best committees that a search found."""
+    views: list[tuple[str, Chart]] = []
+    for rule in described["rules"]:
+        best = [Mark(one["size"], one["accuracy"], "\n".join(one["members"])) for one in rule["by_size"]]
+        chosen = rule["chosen"]
+        marks = [Mark(chosen["size"], chosen["accuracy"], "\n".join(chosen["members"]), "chosen")]
+        views.append((rule["rule"], Sizes(axis_of("accuracy"), [], best, marks)))
+    text = (
+        f"{study.predictions.n_members} members have too many committees to look at all. A beam search, {study.width} "
+        f"wide, grew these member by member up to {study.sizes[1]}, on the rows to choose by; there may be better "
+        "ones. Values are on the scored rows."
+    )
+    return Figure("committees", "Good committees of each size", text, views)
+
+
+def worth(described: dict[str, Any]) -> Figure | None:
+    """Show what members are worth."""
+    metric = described["metric"]
+    points = metric in SHARES
+    title = f"Shapley value, {'points of ' if points else ''}{metric}"
+    views: list[tuple[str, Chart]] = []
+    cut = 0
+    for rule in described["rules"]:
+        if rule["members"] is None or len(rule["members"]) < 2:
+            continue
+        ranked = sorted(rule["members"], key=lambda member: -member["shapley"])
+        cut = max(0, len(ranked) - MOST_WORTH)
+        ranked = ranked[: MOST_WORTH // 2] + ranked[-MOST_WORTH // 2 :] if cut else ranked
+        columns = {key: [member[key] for member in ranked] for key in ("name", "shapley", "helped", "hurt")}
+        values = [100 * value if points else value for value in columns["shapley"]]
+        views.append((rule["rule"], Worth(Axis(title), columns["name"], values, columns["helped"], columns["hurt"])))
+    if not views:
+        return None
+    text = (
+        "Left, what each member adds on average over all orders in which a committee could have been put together "
+        "(Shapley value): together they make up what all members reach beyond none. Right, in what share of the "
+        "committees a member joined it made them better or worse."
+    )
+    text += f" {cut} members in the middle are not drawn." if cut else ""
+    return Figure("members", "What each member is worth", text, views)
+
+
+def front(described: dict[str, Any]) -> Figure | None:
+    """Show what accuracy costs."""
+    views: list[tuple[str, Chart]] = []
+    for rule in described["rules"]:
+        cost = rule["cost"]
+        if cost is None or len(cost["front"]) < 2:
+            continue
+        entries = cost["front"]
+        thrifty = cost["thrifty"]
+        mark = Mark(thrifty["size"], thrifty["accuracy"], "\n".join(thrifty["members"]), "cheapest")
+        costs = described["costs"]
+        alone: list[tuple[float, Mark]] = [
+            (price, Mark(1, member["alone"], member["name"], "member"))
+            for price, member in zip(costs, rule["members"] or [], strict=False)
+        ]
+        views.append(
+            (
+                rule["rule"],
+                Front(
+                    axis_of("accuracy"),
+                    cost["unit"],
+                    [entry["cost"] for entry in entries],
+                    [entry["accuracy"] for entry in entries],
+                    ["\n".join(entry["members"]) for entry in entries],
+                    [*alone, (thrifty["cost"], mark)],
+                ),
+            )
+        )
+    if not views:
+        return None
+    text = (
+        "Accuracy on the scored rows against what a committee costs. The line joins committees that no cheaper one "
+        "equals on the rows to choose by; on the scored rows it need not rise. The marked one is the cheapest within "
+        "one standard error of the best."
+    )
+    return Figure("cost", "What accuracy costs", text, views)
+
+
+def recall(result: Comparison) -> Figure | None:
+    """Show recall by class: members, the best one, and leading rules."""
+    if not result.rules:
+        return None
+    compared = compared_rules(result)
+    n_classes = result.predictions.n_classes
+    counts = np.bincount(result.scored.truth, minlength=n_classes)
+    base = result.best_member.recall if result.best_member is not None else np.full(n_classes, np.nan)
+    shown = shown_classes(base, compared[0].recall)
+    marked = roles(result)
+
+    def of(values: NDArray[np.float64]) -> list[float]:
+        return [float(values[label]) for label in shown]
+
+    best = None
+    if result.best_member is not None:
+        best = Series(f"best member: {result.best_member_name}", of(base), "best member")
+    kept: list[Series] = [] if best is None else [best]
+    used: set[Role] = set()
+    for entry in compared:
+        role = marked.get(entry.name, "other")
+        if role not in used and role != "other":
+            kept.append(Series(entry.name, of(entry.recall), role))
+            used.add(role)
+    if "mean" not in [one.label for one in kept]:
+        kept += [Series("mean", of(entry.recall), "mean") for entry in result.rules if entry.name == "mean"]
+    members = [Series(member.name, of(member.recall), "member") for member in result.members[:MOST_CLOUD]]
+    lost = [result.predictions.classes[label] for label in range(n_classes) if compared[0].recall[label] < base[label]]
+    text = "Share of each class's rows that is found: grey points are single members. "
+    text += "Open marks are below the best member."
+    if best is not None:
+        few = ", ".join(lost[:6]) + (f" and {len(lost) - 6} more" if len(lost) > 6 else "")
+        text += f" {compared[0].name} is worse than it in {few or 'no class'}."
+    if len(shown) < n_classes:
+        text += f" {n_classes - len(shown)} classes in between are not drawn."
+    if len(result.members) > MOST_CLOUD:
+        text += f" Only {MOST_CLOUD} of the {len(result.members)} members are drawn."
+    chart = ByClass(
+        Axis("recall", percent=True),
+        [result.predictions.classes[label] for label in shown],
+        [int(counts[label]) for label in shown],
+        members,
+        kept,
+        best,
+    )
+    return Figure("recall", "Recall of each class", text, [("recall", chart)])
+
+
+def confusions(result: Comparison) -> Figure | None:
+    """Show what is taken for what by the chosen rule, the best member and the mean, and how the first two differ."""
+    if not result.rules:
+        return None
+    entries: list[tuple[str, RuleScore]] = []
+    if result.chosen is not None:
+        entries.append((result.chosen, result[result.chosen]))
+    if result.best_member is not None:
+        entries.append(("best member", result.best_member))
+    entries += [(one.name, one) for one in result.rules if one.name == "mean" and one.name != result.chosen]
+    entries = entries or [(result.rules[0].name, result.rules[0])]
+    truth, classes = result.scored.truth, result.predictions.classes
+    n_classes = len(classes)
+    tables = [confusion_matrix(truth, entry.proba.argmax(axis=1), n_classes) for _, entry in entries]
+    shown = list(range(n_classes))
+    cut = ""
+    if n_classes > MOST_MATRIX:
+        wrong = tables[0].sum(axis=0) + tables[0].sum(axis=1) - 2 * np.diag(tables[0])
+        shown = sorted(np.argsort(-wrong, kind="stable")[:MOST_MATRIX].tolist())
+        cut = f" Only the {MOST_MATRIX} classes with most errors are drawn."
+    names = [classes[label] for label in shown]
+    with np.errstate(invalid="ignore"):
+        shares = [table / table.sum(axis=1, keepdims=True) for table in tables]
+    cells = np.ix_(shown, shown)
+
+    def matrix(values: NDArray[Any], counts: NDArray[Any], *, diverging: bool = False) -> Matrix:
+        return Matrix(
+            names,
+            names,
+            values[cells],
+            "label",
+            "said",
+            Axis("share of the label's rows", percent=True),
+            diverging,
+            counts[cells],
+        )
+
+    views: list[tuple[str, Chart]] = [
+        (name, matrix(share, table)) for (name, _), share, table in zip(entries, shares, tables, strict=True)
+    ]
+    if len(entries) > 1 and entries[1][0] == "best member":
+        difference = matrix(shares[0] - shares[1], tables[0] - tables[1], diverging=True)
+        views.append((f"{entries[0][0]} minus best member", difference))
+    text = (
+        "What rows of each class are taken for, in shares of the class: each row of the square adds up to 100 %. In "
+        "the difference view blue is more often, orange less often: blue on the diagonal is gained, blue beside it a "
+        "new confusion." + cut
+    )
+    return Figure("confusion", "What is taken for what", text, views)
+
+
+def reliability(result: Comparison) -> Figure | None:
+    """Show how far predictions are as right as they are sure."""
+    panels = reliability_panels(result)
+    if not panels:
+        return None
+    text = (
+        "Of the predictions with some confidence, how many are right: bars on the dashed line are honest, below it too "
+        "sure, above it not sure enough. The bars underneath are how many rows have that confidence; ECE is the mean "
+        "distance from the line."
+    )
+    return Figure("reliability", "Is it as right as it is sure?", text, [("reliability", Diagrams(panels))])
+
+
+def disagreement(found: Diversity, names: Sequence[str]) -> Figure | None:
+    """Show how often members say different classes, those that are alike beside one another."""
+    if len(names) < 2:
+        return None
+    order = alike_first(found.pairs["different"])
+    told = [names[member] for member in order]
+    cells = np.ix_(order, order)
+    views: list[tuple[str, Chart]] = []
+    for label, key in (("different class", "different"), ("both wrong", "double-fault")):
+        values = np.array(found.pairs[key][cells], dtype=np.float64)
+        np.fill_diagonal(values, np.nan)
+        views.append((label, Matrix(told, told, values, "", "and", Axis("share of rows", percent=True))))
+    text = (
+        "In what share of the rows two members say different classes; in the other view, in what share both are wrong. "
+        "Members that are alike stand together."
+    )
+    if found.clusters:
+        groups = "; ".join(", ".join(group[:4]) + (" …" if len(group) > 4 else "") for group in found.clusters[:4])
+        text += f" Nearly redundant: {groups}."
+    return Figure("diversity", "Who errs alike", text, views)
+
+
+def alike_first(different: NDArray[np.float64]) -> list[int]:
+    """Return members in the order of a clustering, so that those that are alike are neighbours."""
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import squareform
+
+    if len(different) < 3:
+        return list(range(len(different)))
+    distances = squareform(different, checks=False)
+    tree = linkage(distances, method="average")
+    ordered: list[int] = leaves_list(optimal_leaf_ordering(tree, distances)).tolist()
+    return ordered
+
+
+def gains(changes: Sequence[RowChanges], data: Predictions) -> Figure:
+    """Show in which classes rows were rescued and broken against the best member."""
+    views: list[tuple[str, Chart]] = []
+    cut = 0
+    for one in changes:
+        ranked = list(range(data.n_classes))
+        if len(ranked) > MOST_CLASSES:
+            by_size = sorted(ranked, key=lambda label: -one.by_class[label].gained - one.by_class[label].lost)
+            ranked, cut = sorted(by_size[:MOST_CLASSES]), len(ranked) - MOST_CLASSES
+        shown = [one.by_class[label] for label in ranked]
+        chart = Gains(
+            Axis("rows lost and gained"),
+            [change.name for change in shown],
+            [change.gained for change in shown],
+            [change.lost for change in shown],
+        )
+        views.append((one.first, chart))
+    first = changes[0]
+    text = (
+        f"Against the best member, {first.first} is right about {first.pair.b:,} rows that were wrong and wrong about "
+        f"{first.pair.c:,} that were right, of {first.pair.n_rows:,}."
+    )
+    text += f" {cut} classes that changed least are not drawn." if cut else ""
+    return Figure("changes", "Rows rescued and broken", text, views)

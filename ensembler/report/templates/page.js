@@ -1,0 +1,159 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const views = JSON.parse(document.getElementById("figures").textContent);
+  const options = { displayModeBar: false, responsive: true };
+  const drawn = new Set();
+  let paper = false;
+
+  // ---- colours -------------------------------------------------------------------------------------------------
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme || (systemDark.matches ? "dark" : "light")) === "dark";
+  const variable = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+
+  function resolved(value) {
+    if (typeof value === "string") {
+      return value.startsWith("var(") ? variable(value.slice(4, -1)) : value;
+    }
+    if (Array.isArray(value)) {
+      // Long arrays are numbers; a step of a colour scale is a number and a colour.
+      return typeof value[0] === "number" && typeof value[1] !== "string" ? value : value.map(resolved);
+    }
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, resolved(one)]));
+    }
+    return value;
+  }
+
+  // ---- figures -------------------------------------------------------------------------------------------------
+  function axis(given) {
+    const plain = {
+      gridcolor: variable("--grid"), linecolor: variable("--edge"), zerolinecolor: variable("--muted"),
+      tickfont: { size: 12 }, title: { font: { size: 12 }, standoff: 10 }, fixedrange: true, automargin: true,
+    };
+    return { ...plain, ...given, title: { ...plain.title, ...(given.title || {}) } };
+  }
+
+  function layoutOf(given, width) {
+    const layout = {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 8, r: 12, t: 16, b: 44 },
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: variable("--ink") },
+      hoverlabel: {
+        bgcolor: variable("--surface"), bordercolor: variable("--edge"), align: "left", namelength: 0,
+        font: { color: variable("--ink"), size: 12 },
+      },
+      legend: {
+        orientation: "h", x: 0, xref: "container", y: 0, yref: "container", yanchor: "bottom", itemclick: false,
+        itemdoubleclick: false, font: { size: 12 },
+      },
+      ...given,
+    };
+    for (const [key, value] of Object.entries(given)) {
+      if (/^[xy]axis\d*$/.test(key)) layout[key] = axis(value);
+    }
+    if (width) Object.assign(layout, { width, autosize: false });
+    return layout;
+  }
+
+  function named(traces, cells, narrow) {
+    if (!cells) return traces;
+    const [rows, columns] = cells;
+    const hovertext = rows.map((row) => columns.map((column) => `${row}<br>${column}`));
+    return traces.map((trace) => ({ ...trace, hovertext, showscale: !narrow }));
+  }
+
+  function draw(figure) {
+    const chosen = figure.querySelector("input:checked");
+    const view = views[figure.dataset.figure][chosen ? Number(chosen.value) : 0];
+    const plot = figure.querySelector(".plot");
+    plot.style.minHeight = `${view.layout.height}px`;
+    const layout = layoutOf(resolved(view.layout), paper ? 660 : 0);
+    const narrow = plot.clientWidth < 480;
+    drawn.add(figure);
+    return Plotly.react(plot, named(resolved(view.data), view.cells, narrow), layout, options);
+  }
+
+  const figures = [...document.querySelectorAll("figure[data-figure]")];
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) {
+        seen.unobserve(entry.target);
+        draw(entry.target);
+      }
+    }
+  }, { rootMargin: "800px" });
+  for (const figure of figures) {
+    seen.observe(figure);
+    figure.addEventListener("change", () => draw(figure));
+  }
+
+  // ---- theme and paper -----------------------------------------------------------------------------------------
+  const button = document.getElementById("theme");
+  function show() {
+    button.textContent = isDark() ? "Light" : "Dark";
+    drawn.forEach(draw);
+  }
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    show();
+  });
+  systemDark.addEventListener("change", show);
+  button.textContent = isDark() ? "Light" : "Dark";
+
+  let before = null;
+  addEventListener("beforeprint", () => {
+    before = { theme: root.dataset.theme, folded: [...document.querySelectorAll("details:not([open])")] };
+    root.dataset.theme = "light";
+    paper = true;
+    before.folded.forEach((one) => { one.open = true; });
+    figures.forEach(draw);
+  });
+  addEventListener("afterprint", () => {
+    if (!before) return;
+    if (before.theme) root.dataset.theme = before.theme;
+    else delete root.dataset.theme;
+    paper = false;
+    before.folded.forEach((one) => { one.open = false; });
+    before = null;
+    show();
+  });
+
+  // ---- tables --------------------------------------------------------------------------------------------------
+  const text = (row, column) => row.cells[column].textContent.trim();
+  const number = (told) => parseFloat(told.replace(/[,<±\s]/g, "").replace("−", "-"));
+
+  function sort(table, head) {
+    const column = head.cellIndex;
+    const numeric = head.classList.contains("number");
+    const was = head.getAttribute("aria-sort");
+    const up = was ? was === "descending" : !numeric;
+    table.querySelectorAll("thead th").forEach((one) => one.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row, place) => ({ row, place, told: text(row, column) }));
+    const missing = (one) => (numeric ? Number.isNaN(number(one.told)) : one.told === "");
+    const compare = (one, other) => (numeric ? number(one.told) - number(other.told) : one.told.localeCompare(other.told));
+    rows.sort((one, other) => {
+      if (missing(one) || missing(other)) return missing(one) - missing(other) || one.place - other.place;
+      return (up ? 1 : -1) * compare(one, other) || one.place - other.place;
+    });
+    body.append(...rows.map((one) => one.row));
+  }
+
+  document.querySelectorAll("thead button").forEach((one) => {
+    one.addEventListener("click", () => sort(one.closest("table"), one.closest("th")));
+  });
+
+  document.querySelectorAll("input[data-table]").forEach((field) => {
+    field.addEventListener("input", () => {
+      const rows = [...document.getElementById(field.dataset.table).tBodies[0].rows];
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      rows.forEach((row) => {
+        const told = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => told.includes(word));
+      });
+      const shown = rows.filter((row) => !row.hidden).length;
+      field.parentElement.querySelector("[role=status]").textContent = words.length ? `${shown} of ${rows.length}` : "";
+    });
+  });
+})();
