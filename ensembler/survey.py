@@ -45,8 +45,8 @@ class Survey:
     search : SearchStudy or None
         Good committees of each size, where there are.
     diversity : Diversity or None
-    findings : list of Finding
-        What the doctor says.
+    findings : list of Finding or None
+        What the doctor says; None where nobody looked.
     left_out : list of (what, reason)
     """
 
@@ -54,7 +54,7 @@ class Survey:
     study: SubsetStudy | None = None
     search: SearchStudy | None = None
     diversity: Diversity | None = None
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] | None = None
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
 

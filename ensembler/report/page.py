@@ -76,7 +76,7 @@ def render(found: Survey, title: str | None = None, command: str | None = None) 
         title=title or "Which combination is best?",
         version=ensembler.__version__,
         facts=f"{data.n_members} members, {result.scored.n_samples:,} scored rows, {data.n_classes} classes",
-        alarms=[{"grade": one.grade, "text": one.message} for one in found.findings if one.grade == "error"],
+        alarms=[{"grade": one.grade, "text": one.message} for one in found.findings or () if one.grade == "error"],
         verdict=[bench.conclusion(result)] if result.verdict is None else verdict_of(result),
         cards=cards(result),
         sections=[{**vars(section), "blocks": blocks(section, drawn)} for section in made],

@@ -192,8 +192,10 @@ def rows(result: Comparison) -> Section | None:
     return Section("rows", "Rows", "Which rows change hands", blocks)
 
 
-def doctor(findings: Sequence[Finding]) -> Section:
+def doctor(findings: Sequence[Finding] | None) -> Section | None:
     """Show what is suspicious about the input."""
+    if findings is None:
+        return None
     blocks: list[Block] = [Text(checkup.summary(findings))]
     if findings:
         blocks.append(Listing("table-findings", checkup.findings_table(findings)))

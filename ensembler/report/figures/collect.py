@@ -325,7 +325,7 @@ def confusions(result: Comparison) -> Figure | None:
             "said",
             Axis("share of the label's rows", percent=True),
             diverging,
-            counts[cells],
+            counts=counts[cells],
         )
 
     views: list[tuple[str, Chart]] = [
@@ -366,7 +366,8 @@ def disagreement(found: Diversity, names: Sequence[str]) -> Figure | None:
     for label, key in (("different class", "different"), ("both wrong", "double-fault")):
         values = np.array(found.pairs[key][cells], dtype=np.float64)
         np.fill_diagonal(values, np.nan)
-        views.append((label, Matrix(told, told, values, "", "and", Axis("share of rows", percent=True))))
+        share = Axis("share of rows", percent=True)
+        views.append((label, Matrix(told, told, values, axis=share, low=float(np.nanmin(values)))))
     text = (
         "In what share of the rows two members say different classes; in the other view, in what share both are wrong. "
         "Members that are alike stand together."

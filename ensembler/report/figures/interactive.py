@@ -53,8 +53,8 @@ def figure(data: Iterable[Plain | None], height: float, **layout: Any) -> Plain:
 
 
 def text(name: str, most: int | None = None) -> str:
-    """Return a text that plotly shows as it is."""
-    return html.escape(name if most is None else shortened(name, most), quote=False)
+    """Return a text that plotly shows as it is, neither as tags nor as mathematics."""
+    return html.escape(name if most is None else shortened(name, most), quote=False).replace("$", "&#36;")
 
 
 def wrapped(name: str, width: int = 46) -> str:
@@ -212,7 +212,13 @@ def draw_sizes(chart: Sizes) -> Plain:
                 y += [number(value), number(value), None]
     still = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "line": {"color": GREY, "width": 1}}
     best = list(chart.best)
-    told = [told_committee(mark, chart.axis) for mark in best]
+    # A committee may be several points in one place, of which any may be the one that is told about.
+    roles = {mark.members: mark.role for mark in chart.marks}
+
+    def told(mark: Mark) -> str:
+        role = roles.get(mark.members)
+        return ("" if role is None else f"{role}: ") + told_committee(mark, chart.axis)
+
     size_line = {"color": INK, "width": 1.3}
     traces: list[Plain | None] = [
         {**still, "x": outline_x, "y": outline_y, "fill": "toself", "name": "all committees", "showlegend": True}
@@ -224,7 +230,7 @@ def draw_sizes(chart: Sizes) -> Plain:
             "other",
             [mark.size for mark in chart.top],
             numbers(mark.value for mark in chart.top),
-            [told_committee(mark, chart.axis) for mark in chart.top],
+            [told(mark) for mark in chart.top],
             marker=marker("other", size=5, color="var(--sky)", line={"width": 0}),
         )
         if chart.top
@@ -234,22 +240,22 @@ def draw_sizes(chart: Sizes) -> Plain:
             "other",
             [mark.size for mark in best],
             numbers(mark.value for mark in best),
-            told,
+            [told(mark) for mark in best],
             mode="lines+markers",
             line=size_line,
             marker=marker("other", size=6, color=INK),
         ),
     ]
     for mark in chart.marks:
-        hover = [f"{mark.role}: {told_committee(mark, chart.axis)}"]
-        traces.append(points(f"{mark.role}", mark.role, [mark.size], [number(mark.value)], hover))
+        traces.append(points(mark.role, mark.role, [mark.size], [number(mark.value)], [told(mark)]))
     values = [mark.value for mark in best] + [float(density.values.min()) for density in chart.densities]
     sizes = [mark.size for mark in best]
     few = {"dtick": 1} if len(sizes) <= 20 else {}
     return figure(
         traces,
         460,
-        xaxis={"title": {"text": "members of the committee"}, "zeroline": False, "showgrid": False, **few},
+        xaxis={"title": {"text": "members of the committee"}, "zeroline": False, "showgrid": False}
+        | {"range": [min(sizes) - 0.6, max(sizes) + 0.6], **few},
         yaxis=measure(chart.axis, **fine(chart.axis, values)),
         hovermode="closest",
     )
@@ -388,7 +394,7 @@ def draw_matrix(chart: Matrix) -> Plain:
     trace: Plain = {
         "type": "heatmap",
         "z": cells,
-        "zmin": number(-most) if chart.diverging else 0,
+        "zmin": number(-most) if chart.diverging else number(chart.low),
         "zmax": number(most),
         "colorscale": scale,
         "xgap": 1 if n_rows <= MOST_LABELS else 0,

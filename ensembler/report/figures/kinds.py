@@ -129,7 +129,10 @@ class ByClass:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A square of values; ``diverging`` ones are coloured by sign. ``counts`` are told beside the values."""
+    """A square of values: ``diverging`` ones are coloured by sign, others from ``low`` on.
+
+    ``counts`` are told beside the values.
+    """
 
     rows: Sequence[str]
     columns: Sequence[str]
@@ -138,6 +141,7 @@ class Matrix:
     column_title: str = ""
     axis: Axis = field(default_factory=lambda: Axis("share", percent=True))
     diverging: bool = False
+    low: float = 0.0
     counts: NDArray[np.int64] | None = None
     counted: str = "rows"
 

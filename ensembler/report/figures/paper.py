@@ -34,6 +34,9 @@ COLUMN, PAGE = 3.5, 7.0
 MOST_LABELS, MOST_NUMBERS = 40, 12
 """Matrices of more classes have no tick labels, or no numbers in their cells."""
 SMALL = 7
+CHARACTERS = 17
+"""Of the small font, in an inch."""
+THIN = {"markeredgewidth": 0.4}
 
 
 def draw(chart: Chart, title: str = "") -> "Figure":
@@ -75,7 +78,8 @@ def measure(axis: Any, told: Axis) -> None:
 def look(role: Role) -> dict[str, Any]:
     """Return how a point of a role is drawn."""
     one = LOOKS[role]
-    return {"color": one.value, "marker": one.marker, "markersize": one.size * 0.62, "markeredgecolor": "white"}
+    size = one.size * (0.8 if one.marker in "*P" else 0.62)
+    return {"color": one.value, "marker": one.marker, "markersize": size, "markeredgecolor": "white"} | THIN
 
 
 def names_below(axes: "Axes", names: Sequence[str]) -> None:
@@ -89,9 +93,11 @@ def legend(axes: "Axes") -> None:
     """Say below what marks mean, where nothing is hidden."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure = axes.get_figure()
+        figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.legend(handles, labels, frameon=False, fontsize=SMALL, loc="outside lower center", ncols=4)
+        width = max(map(len, labels)) + 8
+        columns = max(1, min(len(labels), int(figure.get_figwidth() * CHARACTERS / width)))
+        figure.legend(handles, labels, frameon=False, fontsize=SMALL, loc="outside lower center", ncols=columns)
 
 
 def draw_intervals(chart: Intervals) -> "Figure":
@@ -163,6 +169,8 @@ def draw_worth(chart: Worth) -> "Figure":
 
 def draw_front(chart: Front) -> "Figure":
     """Draw what accuracy costs."""
+    from matplotlib.ticker import EngFormatter
+
     figure = new_figure(PAGE * 0.72, 2.8)
     axes = plain(figure.subplots())
     axes.step(chart.costs, chart.values, where="post", color="0.25", linewidth=0.9, zorder=1)
@@ -172,6 +180,7 @@ def draw_front(chart: Front) -> "Figure":
         known = label in axes.get_legend_handles_labels()[1]
         axes.plot([cost], [mark.value], linestyle="none", zorder=3, label=None if known else label, **look(mark.role))
     axes.set_xlabel(chart.unit, fontsize=8)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     measure(axes.yaxis, chart.axis)
     legend(axes)
     return figure
@@ -197,7 +206,7 @@ def draw_by_class(chart: ByClass) -> "Figure":
                 places[worse] + offset,
                 linestyle="none",
                 zorder=4,
-                **{**drawn, "markerfacecolor": "white", "markeredgecolor": drawn["color"]},
+                **{**drawn, "markerfacecolor": "white", "markeredgecolor": drawn["color"], "markeredgewidth": 1.2},
             )
     names_below(axes, [f"{name} ({rows:,})" for name, rows in zip(chart.classes, chart.rows, strict=True)])
     for place in places:
@@ -209,14 +218,17 @@ def draw_by_class(chart: ByClass) -> "Figure":
 
 def draw_matrix(chart: Matrix) -> "Figure":
     """Draw a square of values."""
+    from matplotlib.colors import LinearSegmentedColormap
+
     n_rows = len(chart.rows)
     side = COLUMN + 0.8 if n_rows <= MOST_LABELS else PAGE * 0.8
     figure = new_figure(side, side * 0.86)
     axes = figure.subplots()
     values = chart.values
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
-    span = (-most, most) if chart.diverging else (0.0, most)
-    image = axes.imshow(values, cmap="PuOr_r" if chart.diverging else "Blues", vmin=span[0], vmax=span[1])
+    span = (-most, most) if chart.diverging else (chart.low, most)
+    colors = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE]) if chart.diverging else "Blues"
+    image = axes.imshow(values, cmap=colors, vmin=span[0], vmax=span[1])
     if n_rows <= MOST_LABELS:
         axes.set_xticks(range(len(chart.columns)), map(shortened, chart.columns), rotation=90, fontsize=SMALL)
         axes.set_yticks(range(n_rows), map(shortened, chart.rows), fontsize=SMALL)
@@ -224,7 +236,7 @@ def draw_matrix(chart: Matrix) -> "Figure":
         for row, column in np.ndindex(values.shape):
             value = float(values[row, column])
             if np.isfinite(value):
-                color = "white" if abs(value) > 0.6 * most else "black"
+                color = "white" if abs(value) - chart.low > 0.6 * (most - chart.low) else "black"
                 text = f"{value * 100:+.1f}" if chart.diverging else f"{value * 100:.0f}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=6, color=color)
     axes.set_xlabel(chart.column_title, fontsize=8)

@@ -1,0 +1,260 @@
+"""The page in a real browser, built from real predictions."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensembler import Predictions, load_predictions
+from ensembler.cli import main
+from ensembler.report.page import render
+from ensembler.survey import survey
+from tests.conftest import draw
+
+CIFAR = Path(__file__).parents[3] / "shared" / "cifar10.1"
+SECTIONS = ["verdict", "rules", "committees", "members", "cost", "classes", "calibration", "diversity", "rows"]
+WILD = ["<script>alert(1)</script>", "x" * 200, 'a&b "c" $x$ <b>', "plain"]
+
+
+def made(tmp_path_factory, data, **options):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render(survey(data, **options), command="ensembler report"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """The page of the bundled set, as the command writes it."""
+    path = tmp_path_factory.mktemp("bundled") / "report.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path.parent)
+        patch.setattr("sys.argv", ["ensembler", "report", "--out", str(path)])
+        main_quietly()
+    return path
+
+
+def main_quietly():
+    try:
+        main()
+    except SystemExit as stop:
+        assert not stop.code
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory):
+    """Thirty members that exist as hard labels only: more than can be swept."""
+    proba, labels = draw(3, n_members=30, n_samples=800, n_classes=4)
+    votes = np.eye(4)[proba.argmax(axis=-1)]
+    return made(tmp_path_factory, Predictions(votes, labels, hard=[True] * 30), n_resamples=200)
+
+
+@pytest.fixture(scope="module")
+def wild(tmp_path_factory):
+    proba, labels = draw(1, n_members=4, n_samples=400, n_classes=3)
+    classes = ["<img src=x onerror=alert(2)>", "</script><script>alert(3)</script>", "y" * 120]
+    halves = [
+        Predictions(proba[:, rows], labels[rows], names=WILD, class_names=classes)
+        for rows in (slice(200), slice(200, None))
+    ]
+    data = Predictions(halves[0].proba, halves[0].labels, names=WILD, class_names=classes, validation=halves[1])
+    return made(tmp_path_factory, data, n_resamples=200)
+
+
+def sections(text):
+    return re.findall(r'<section id="([^"]+)"', text)
+
+
+def figure_data(text):
+    return re.search(r'<script type="application/json" id="figures">(.*?)</script>', text, re.DOTALL)[1]
+
+
+def test_one_small_file_with_every_section(bundled):
+    text = bundled.read_text(encoding="utf-8")
+    assert sections(text) == [*SECTIONS, "doctor", "method"]
+    assert bundled.stat().st_size < 6_000_000
+    assert len(figure_data(text)) < 800_000
+    assert "ensembler report --out report.html" in text
+    assert str(bundled.parent) not in text
+
+
+@pytest.mark.parametrize("name", ["bundled", "hard", "wild"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_nothing_goes_wrong_and_nothing_leaves_the_file(name, width, request, visit, draw_figures):
+    path = request.getfixturevalue(name)
+    seen = visit(path, width=width, dark=width == 390)
+    draw_figures(seen.page)
+    drawn = seen.page.locator("figure .main-svg").count()
+    assert drawn >= seen.page.locator("figure").count() >= 5
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+    assert seen.said == []
+    assert seen.requests == [path.resolve().as_uri()]
+
+
+@pytest.mark.skipif(not CIFAR.exists(), reason="the CIFAR-10.1 predictions are not beside the project")
+def test_the_cifar_set(tmp_path_factory, visit, draw_figures):
+    data = load_predictions(CIFAR)
+    path = made(tmp_path_factory, data, n_resamples=200)
+    seen = visit(path)
+    draw_figures(seen.page)
+    assert seen.said == []
+    assert len(figure_data(path.read_text(encoding="utf-8"))) < 800_000
+
+
+def test_sorting_sorts(bundled, visit):
+    page = visit(bundled).page
+    table = page.locator("#table-rules")
+
+    def column(place):
+        return table.locator("tbody tr").evaluate_all(f"rows => rows.map(row => row.cells[{place}].textContent.trim())")
+
+    table.get_by_role("button", name="log loss").click()
+    values = [float(value) for value in column(5)]
+    assert values == sorted(values, reverse=True)
+    table.get_by_role("button", name="log loss").click()
+    values = [float(value) for value in column(5)]
+    assert values == sorted(values)
+    assert table.locator("th[aria-sort]").count() == 1
+    table.get_by_role("button", name="rule").click()
+    assert column(1) == sorted(column(1))
+
+
+def test_the_filter_filters(bundled, visit):
+    page = visit(bundled).page
+    page.locator("#table-rules-filter").fill("weighted")
+    shown = page.locator("#table-rules tbody tr:visible")
+    assert shown.count() == 5
+    assert all("weighted" in text for text in shown.all_text_contents())
+    assert page.locator("#table-rules-filter ~ [role=status]").text_content() == "5 of 17"
+
+
+def test_hover_names_the_members_of_a_committee(bundled, visit):
+    page = visit(bundled).page
+    figure = page.locator("#figure-committees")
+    figure.scroll_into_view_if_needed()
+    figure.locator(".main-svg").first.wait_for()
+    page.wait_for_timeout(200)
+    # The only committee of nine stands alone.
+    whole = figure.locator(".scatterlayer .trace").nth(-3).locator("path.point").bounding_box()
+    page.mouse.move(whole["x"] + whole["width"] / 2, whole["y"] + whole["height"] / 2)
+    figure.locator(".hovertext").first.wait_for()
+    told = figure.locator(".hovertext").first.text_content()
+    assert told.startswith("all members: 68.60 %, 9 members")
+    assert "oarriaga_mini_xception_102" in told
+
+
+def test_views_of_a_figure(bundled, visit):
+    page = visit(bundled).page
+    figure = page.locator("#figure-rules")
+    figure.scroll_into_view_if_needed()
+    figure.locator(".main-svg").first.wait_for()
+    assert "accuracy" in figure.locator(".xtitle").text_content()
+    figure.get_by_text("against the simple mean").click()
+    page.wait_for_timeout(200)
+    assert figure.locator(".xtitle").text_content() == "points of accuracy better than the simple mean"
+
+
+def test_a_figure_follows_the_theme(bundled, visit):
+    page = visit(bundled).page
+    figure = page.locator("#figure-rules")
+    figure.locator(".main-svg").first.wait_for()
+
+    def ink():
+        return figure.locator(".ytick text").first.evaluate("one => getComputedStyle(one).fill")
+
+    def paper():
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    before = ink(), paper()
+    page.locator("#theme").click()
+    page.wait_for_timeout(200)
+    assert ink() != before[0]
+    assert paper() != before[1]
+
+
+def test_printing_opens_what_is_folded_and_closes_it_again(bundled, visit):
+    page = visit(bundled, dark=True).page
+    folded = page.locator("details:not([open])").count()
+    assert folded > 3
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    drawn = page.locator("figure:has(.main-svg)").count()
+    assert drawn == page.locator("figure").count()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() == folded
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_serious_barrier(bundled, visit, draw_figures, dark):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(bundled, dark=dark).page
+    draw_figures(page)
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_names_are_shown_as_they_are(wild, visit):
+    page = visit(wild).page
+    names = page.locator("#table-members tbody th").all_text_contents()
+    assert sorted(names) == sorted(WILD)
+
+
+def test_a_text_beside_every_figure_and_headers_on_every_table(bundled, visit):
+    page = visit(bundled).page
+    for figure in page.locator("figure").all():
+        assert len(figure.locator("figcaption").text_content()) > 60
+        assert figure.locator("[role=img]").get_attribute("aria-describedby")
+    for table in page.locator("table").all():
+        assert table.locator("caption").text_content()
+        assert table.locator("thead th[scope=col]").count() >= 2
+
+
+def test_what_another_part_does_not_deliver_is_left_out_whole(fer):
+    text = render(survey(fer.select(only=["wiktorglita_cnn3"]), ["mean", "best-member"], n_resamples=0))
+    assert sections(text) == ["verdict", "rules", "classes", "calibration", "rows", "doctor", "method"]
+    weighted = Predictions(fer.proba, fer.labels, sample_weight=np.linspace(1, 2, fer.n_samples))
+    text = render(survey(weighted, ["mean", "median"], n_resamples=100))
+    assert "committees" not in sections(text)
+    assert "Left out: committees: a sweep counts right rows and takes no row weights" in text
+
+
+def test_the_same_input_gives_the_same_page(fer):
+    pages = [render(survey(fer, ["mean", "accuracy-weighted"], n_resamples=100)) for _ in range(2)]
+    assert pages[0] == pages[1]
+
+
+def test_a_comparison_becomes_a_page_and_a_notebook_table(fer, tmp_path):
+    from ensembler import compare_rules
+
+    result = compare_rules(fer, ["mean", "median"], n_resamples=100)
+    page = result.to_html(tmp_path / "page.html", title="Mean & median")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
+    assert "<title>Mean &amp; median</title>" in page
+    assert sections(page) == ["verdict", "rules", "classes", "calibration", "rows", "method"]
+    table = result._repr_html_()
+    assert table.count("<tr") == 3
+    assert "median" in table
+
+
+def test_errors_of_the_doctor_stand_above_the_verdict(fer):
+    proba = fer.proba.copy()
+    proba[0] = proba[0][:, [1, 0, 2, 3, 4, 5, 6]]
+    ill = Predictions(proba, fer.labels, names=fer.names, class_names=fer.classes)
+    text = render(survey(ill, ["mean"], n_resamples=100))
+    assert text.index('class="alarm"') < text.index('class="verdict"')
+
+
+def test_figures_hold_no_tag(wild):
+    data = figure_data(wild.read_text(encoding="utf-8"))
+    assert "<" not in data
+    assert json.loads(data)
