@@ -9,54 +9,18 @@ from ensembler.cli import options
 from ensembler.cli.output import command_line, one_of, print_document, print_json, progress
 from ensembler.errors import UsageError
 
-PROTOCOL = "Protocol"
-
 
 def bench(
     paths: options.Paths = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RULE[:KEY=VALUE,…]",
-            help="Compare only this rule; repeatable. `ensembler list` shows all.",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC",
-            help="Rank and choose by this metric (default: accuracy); further ones are shown.",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = None,
-    fit_on: Annotated[
-        str | None,
-        typer.Option(
-            metavar="val|cross|part|test",
-            help="Where weights are fitted: validation rows (default where there are some), cross-fitting "
-            "(default otherwise), a part of the rows, or the scored rows themselves (optimistic).",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = None,
-    part: Annotated[
-        float | None,
-        typer.Option(
-            metavar="FRACTION",
-            help="Share of the rows to fit on, with --fit-on part (default: 0.5).",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = None,
-    folds: Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)] = 5,
-    seed: Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)] = 0,
-    resamples: Annotated[
-        int | None,
-        typer.Option(
-            help="Bootstrap samples behind intervals (default: 2000); 0 leaves them out.", rich_help_panel=PROTOCOL
-        ),
-    ] = None,
+    rule: options.Rules = None,
+    metric: options.Metrics = None,
+    fit_on: options.FitOn = None,
+    part: options.Part = None,
+    folds: options.Folds = 5,
+    seed: options.Seed = 0,
+    resamples: options.Resamples = None,
     letters: Annotated[
-        bool, typer.Option("--letters", help="Compare all pairs of rules as well.", rich_help_panel=PROTOCOL)
+        bool, typer.Option("--letters", help="Compare all pairs of rules as well.", rich_help_panel=options.PROTOCOL)
     ] = False,
     calibrate: options.Calibrate = "none",
     labels: options.Labels = None,

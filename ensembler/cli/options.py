@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ensembler.predictions import Predictions
 
 INPUT = "Input"
+PROTOCOL = "Protocol"
 OUTPUT = "Output"
 
 Paths = Annotated[
@@ -69,12 +70,53 @@ Groups = Annotated[
     Path | None,
     typer.Option(readable=False, help="A group for each row; folds never divide a group.", rich_help_panel=INPUT),
 ]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RULE[:KEY=VALUE,…]",
+        help="Compare only this rule; repeatable. `ensembler list` shows all.",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC",
+        help="Rank and choose by this metric (default: accuracy); further ones are shown.",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+FitOn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="val|cross|part|test",
+        help="Where weights are fitted: validation rows (default where there are some), cross-fitting "
+        "(default otherwise), a part of the rows, or the scored rows themselves (optimistic).",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+Part = Annotated[
+    float | None,
+    typer.Option(
+        metavar="FRACTION",
+        help="Share of the rows to fit on, with --fit-on part (default: 0.5).",
+        rich_help_panel=PROTOCOL,
+    ),
+]
+Folds = Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)]
+Seed = Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)]
+Resamples = Annotated[
+    int | None,
+    typer.Option(
+        help="Bootstrap samples behind intervals (default: 2000); 0 leaves them out.", rich_help_panel=PROTOCOL
+    ),
+]
 Calibrate = Annotated[
     str,
     typer.Option(
         metavar="none|members|ensemble",
         help="Fit a temperature to each member, or to the result, on the rows that rules are fitted on.",
-        rich_help_panel="Protocol",
+        rich_help_panel=PROTOCOL,
     ),
 ]
 AsJson = Annotated[

@@ -11,43 +11,16 @@ from ensembler.cli.bench import raise_unused_val
 from ensembler.cli.output import command_line, progress
 from ensembler.errors import UnknownNameError, UsageError
 
-PROTOCOL = "Protocol"
-
 
 def report(
     paths: options.Paths = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RULE[:KEY=VALUE,…]", help="Compare only this rule; repeatable.", rich_help_panel=PROTOCOL
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METRIC",
-            help="Rank and choose by this metric (default: accuracy); further ones are shown.",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = None,
-    fit_on: Annotated[
-        str | None,
-        typer.Option(
-            metavar="val|cross|part|test", help="Where weights are fitted, as in bench.", rich_help_panel=PROTOCOL
-        ),
-    ] = None,
-    part: Annotated[
-        float | None,
-        typer.Option(metavar="FRACTION", help="Share of the rows with --fit-on part.", rich_help_panel=PROTOCOL),
-    ] = None,
-    folds: Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)] = 5,
-    seed: Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)] = 0,
-    resamples: Annotated[
-        int | None,
-        typer.Option(
-            help="Bootstrap samples behind intervals (default: 2000); 0 leaves them out.", rich_help_panel=PROTOCOL
-        ),
-    ] = None,
+    rule: options.Rules = None,
+    metric: options.Metrics = None,
+    fit_on: options.FitOn = None,
+    part: options.Part = None,
+    folds: options.Folds = 5,
+    seed: options.Seed = 0,
+    resamples: options.Resamples = None,
     calibrate: options.Calibrate = "none",
     labels: options.Labels = None,
     val: options.Val = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ensembler.predictions import Predictions
     from ensembler.subsets.study import Estimate, SubsetStudy
 
-PROTOCOL, WORK = "Protocol", "Work"
+WORK = "Work"
 SECONDS_TO_ASK = 600
 SEARCHES = ("exact", "greedy", "beam")
 BACKENDS = ("local", "dask")
@@ -31,33 +31,41 @@ def subsets(
         typer.Option(
             metavar="RULE[:KEY=VALUE,…]",
             help="Sweep this rule (default: mean); repeatable. Additive rules are exact and fast, others are refitted.",
-            rich_help_panel=PROTOCOL,
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = None,
     k: Annotated[
         str | None,
-        typer.Option("--k", metavar="K|A-B", help="Only committees of so many members.", rich_help_panel=PROTOCOL),
+        typer.Option(
+            "--k", metavar="K|A-B", help="Only committees of so many members.", rich_help_panel=options.PROTOCOL
+        ),
     ] = None,
     metric: Annotated[
         str,
         typer.Option(
-            metavar="accuracy|balanced-accuracy|brier|log-loss", help="Rank and choose by.", rich_help_panel=PROTOCOL
+            metavar="accuracy|balanced-accuracy|brier|log-loss",
+            help="Rank and choose by.",
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = "accuracy",
     must: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A member that every committee has; repeatable.", rich_help_panel=PROTOCOL),
+        typer.Option(
+            metavar="NAME", help="A member that every committee has; repeatable.", rich_help_panel=options.PROTOCOL
+        ),
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A member that no committee has; repeatable.", rich_help_panel=PROTOCOL),
+        typer.Option(
+            metavar="NAME", help="A member that no committee has; repeatable.", rich_help_panel=options.PROTOCOL
+        ),
     ] = None,
     freeze_weights: Annotated[
         bool,
         typer.Option(
             "--freeze-weights",
             help="Fit class- and exponential-weighted once on all members, which makes them exact and fast.",
-            rich_help_panel=PROTOCOL,
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = False,
     fit_on: Annotated[
@@ -65,15 +73,12 @@ def subsets(
         typer.Option(
             metavar="val|cross|part|test",
             help="Where weights are fitted and a committee is chosen, as in bench.",
-            rich_help_panel=PROTOCOL,
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = None,
-    part: Annotated[
-        float | None,
-        typer.Option(metavar="FRACTION", help="Share of the rows with --fit-on part.", rich_help_panel=PROTOCOL),
-    ] = None,
-    folds: Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)] = 5,
-    seed: Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)] = 0,
+    part: options.Part = None,
+    folds: options.Folds = 5,
+    seed: options.Seed = 0,
     search: Annotated[
         str,
         typer.Option(

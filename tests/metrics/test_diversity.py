@@ -60,6 +60,26 @@ def test_identities(right):
     assert 0 <= found["coincident-failure"] <= 1 + 1e-9
 
 
+def test_the_worked_example_of_the_source():
+    # Ten classifiers (columns) on fifteen objects; 1 where right. Kuncheva & Whitaker 2003.
+    rows = """1000001000 0100101000 1011010110 1001110011 1101110001 1111010000 1010001011 0000100001
+              0010011001 0100100000 0000010011 1011000001 0101100110 1011111010 1111001001"""
+    right = np.array([[digit == "1" for digit in row] for row in rows.split()]).T
+    expected = {
+        "q": 0.0231,
+        "rho": 0.0156,
+        "disagreement": 0.4889,
+        "double-fault": 0.3156,
+        "entropy": 0.7200,
+        "kw": 0.2200,
+        "kappa": 0.0079,
+        "difficulty": 0.0264,
+        "generalised": 0.4365,
+        "coincident-failure": 0.4889,
+    }
+    assert measures(right) == pytest.approx(expected, abs=5e-5)
+
+
 def test_extremes():
     same = np.array([[True, False, True, False]] * 3)
     found = measures(same)

@@ -35,6 +35,18 @@ def test_mcnemar_is_statsmodels(pairs):
     assert standard_error(first, second) == pytest.approx(difference.std() / np.sqrt(len(first)), abs=1e-12)
 
 
+def test_mcnemar_tables_are_mlxtends():
+    from mlxtend.evaluate import mcnemar, mcnemar_table
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 300)
+    said = [np.where(rng.random(300) < right, labels, rng.integers(0, 4, 300)) for right in (0.6, 0.5)]
+    table = mcnemar_table(labels, *said)
+    found = Discordance.of(said[0] == labels, said[1] == labels)
+    assert (found.b, found.c, found.n_rows) == (table[0, 1], table[1, 0], table.sum())
+    assert found.p_value == pytest.approx(mcnemar(table, exact=True)[1])
+
+
 def test_no_discordant_rows():
     same = np.array([True, False, True])
     found = Discordance.of(same, same)
