@@ -490,7 +490,7 @@ def main() -> None:
     results = jsonable(
         {
             "ours": Evidence(study).document(),
-            "others": Evidence(load_predictions(datasets.folder())).document(),
+            "others": Evidence(load_predictions(datasets.published_folder())).document(),
             "twins": without_twins(study, folder),
         }
     )

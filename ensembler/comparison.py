@@ -86,7 +86,7 @@ def compare_rules(
     Examples
     --------
     >>> from ensembler import load_predictions, datasets
-    >>> result = compare_rules(load_predictions(datasets.folder()), ["mean", "median", "accuracy-weighted"])
+    >>> result = compare_rules(load_predictions(datasets.published_folder()), ["mean", "median", "accuracy-weighted"])
     >>> [(entry.name, round(entry.metrics["accuracy"], 4)) for entry in result.rules]
     [('accuracy-weighted', 0.6918), ('median', 0.6885), ('mean', 0.686)]
     >>> result.chosen, result.luckiest

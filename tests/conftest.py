@@ -9,7 +9,7 @@ import pytest
 
 from ensembler import Predictions, load_predictions
 from ensembler.cli import main
-from ensembler.datasets import folder
+from ensembler.datasets import published_folder
 
 
 def draw(seed=0, n_members=5, n_samples=120, n_classes=4, skill=1.5):
@@ -26,8 +26,8 @@ def draw(seed=0, n_members=5, n_samples=120, n_classes=4, skill=1.5):
 
 @pytest.fixture(scope="session")
 def fer() -> Predictions:
-    """The bundled set."""
-    return load_predictions(folder())
+    """The published networks' predictions on FER2013, which are bundled."""
+    return load_predictions(published_folder())
 
 
 @pytest.fixture

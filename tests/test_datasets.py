@@ -11,7 +11,7 @@ from ensembler.checkup import check_up
 COUNTS = {"val": [467, 56, 496, 895, 653, 415, 607], "test": [491, 55, 528, 879, 594, 416, 626]}
 
 
-@pytest.mark.parametrize("folder", [datasets.folder(), datasets.study_folder()], ids=["published", "study"])
+@pytest.mark.parametrize("folder", [datasets.published_folder(), datasets.study_folder()], ids=["published", "study"])
 def test_a_set_is_whole_and_sound(folder):
     data = load_predictions(folder)
     assert data.classes == ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")

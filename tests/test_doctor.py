@@ -11,7 +11,7 @@ from ensembler.checkup import check_up
 from ensembler.files import write_array
 from tests.subsets.draw import draw
 
-HOME = datasets.folder()
+HOME = datasets.published_folder()
 NAME = "oarriaga_mini_xception_43"
 CIFAR = Path(__file__).parents[2] / "shared" / "cifar10.1"
 

@@ -8,8 +8,13 @@ from ensembler.files import readable, writing
 
 
 def folder() -> Path:
-    """Return the folder of the bundled prediction set; its README says where the predictions come from."""
-    return Path(__file__).parent / "fer2013"
+    """Return the folder of the prediction set that commands read without paths."""
+    return published_folder()
+
+
+def published_folder() -> Path:
+    """Return the folder of nine published networks' predictions; its README says where they come from."""
+    return Path(__file__).parent / "published"
 
 
 def study_folder() -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ensembler import ExponentialWeightedAverage, load_predictions
+from ensembler.datasets import folder
 from ensembler.registry import all_rules
 from tests.conftest import draw
 
@@ -164,7 +165,6 @@ def test_predict_writes_probabilities_for_new_rows(write_set, run, tmp_path):
 
 
 def test_predict_writes_a_submission(run, tmp_path, fer):
-    from ensembler.datasets import folder
 
     run("predict", "--rule", "mean", "--to", folder(), "--out", tmp_path / "s.csv")
     rows = read_rows(tmp_path / "s.csv")
@@ -286,7 +286,7 @@ def test_sample_writes_the_bundled_set_once(run, tmp_path):
     result = run("sample", tmp_path / "faces")
     assert result.code == 0
     assert "ensembler bench" in result.out
-    assert load_predictions(tmp_path / "faces").digests == load_predictions().digests
+    assert load_predictions(tmp_path / "faces").digests == load_predictions(folder()).digests
     again = run("sample", tmp_path / "faces")
     assert again.code == 1
     assert "is there already, expected a new or empty folder; nothing was written" in again.err

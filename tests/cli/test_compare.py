@@ -8,7 +8,7 @@ import pytest
 
 from ensembler import compare_rules, datasets, load_predictions
 
-HOME = datasets.folder()
+HOME = datasets.published_folder()
 FIRST, SECOND = HOME / "wiktorglita_cnn3.npy", HOME / "oarriaga_mini_xception_43.npy"
 
 

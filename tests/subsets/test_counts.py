@@ -115,7 +115,7 @@ def test_the_walk_follows_the_definition(kind, name, n_rows, n_classes, seed):
 
 
 def test_ten_thousand_committees_of_twenty_four_members():
-    data = load_predictions(datasets.folder())
+    data = load_predictions(datasets.published_folder())
     proba = stretched(data.proba, 24)[:, :600]
     labels = data.truth[:600]
     sweep = sweep_subsets(proba, labels)
@@ -130,7 +130,7 @@ def test_ten_thousand_committees_of_twenty_four_members():
 @pytest.mark.parametrize("n_jobs", [1, 2, 7])
 @pytest.mark.parametrize("shard_bits", [0, 8, 11])
 def test_neither_threads_nor_shards_change_anything(n_jobs, shard_bits):
-    data = load_predictions(datasets.folder())
+    data = load_predictions(datasets.published_folder())
     proba = stretched(data.proba, 14)[:, :400]
     from ensembler import Predictions
 
@@ -147,7 +147,7 @@ def test_bench_and_sweep_agree_on_the_whole_set():
     from ensembler import compare_rules
     from ensembler.subsets.study import study_subsets
 
-    data = load_predictions(datasets.folder())
+    data = load_predictions(datasets.published_folder())
     compared = compare_rules(data, ADDITIVE)
     for one in study_subsets(data, ADDITIVE).rules:
         [value] = one.scored.value_of([2**data.n_members - 1])
