@@ -255,7 +255,7 @@ def cards(result: Comparison) -> list[Card]:
 
     def add(label: str, name: str, entry: RuleScore) -> None:
         ends = entry.intervals.get(metric)
-        note = "" if ends is None else f"95 % interval {told(ends[0])} to {told(ends[1])}"
+        note = "" if ends is None else f"95 %: {told(ends[0])} to {told(ends[1])}"
         made.append(Card(label, told(entry.metrics[metric]), name, note))
 
     use = result.chosen
