@@ -1,6 +1,6 @@
 """How fast the bench is, measured as whole processes.
 
-    python benchmarks/bench_speed.py [--only help bundled large resampling greedy] [--autogluon-python PATH]
+    python benchmarks/bench_speed.py [--only help bundled report large resampling greedy] [--autogluon-python PATH]
 
 writes benchmarks/results/bench_speed.json. Comparisons run both sides in turn; machines differ, so read the ratios.
 The comparison with AutoGluon needs a Python of its own with ``pip install autogluon.core==1.6.3``.
@@ -78,6 +78,23 @@ def measure_bundled() -> dict[str, Any]:
         result[name] = {"seconds": statistics.median(times), "wanted_at_most": wanted}
     result["seconds_by_rule"] = time_rules()
     return result
+
+
+def measure_report() -> dict[str, Any]:
+    """Time the page of the bundled set, and weigh it and the data of its figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        times = seconds([*COMMAND, "report", "--out", str(page)], 3)
+        text = page.read_text(encoding="utf-8")
+        data = text.partition('id="figures">')[2].partition("</script>")[0]
+        return {
+            "seconds": statistics.median(times),
+            "wanted_seconds_at_most": 10.0,
+            "megabytes": page.stat().st_size / 1e6,
+            "wanted_megabytes_at_most": 6.0,
+            "figure_megabytes": len(data.encode()) / 1e6,
+            "wanted_figure_megabytes_at_most": 0.8,
+        }
 
 
 def time_rules() -> dict[str, float]:
@@ -271,7 +288,7 @@ def measure_resampling() -> dict[str, Any]:
 def main() -> None:
     """Measure what was asked for and write it down."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    every = ("help", "bundled", "large", "resampling", "greedy")
+    every = ("help", "bundled", "report", "large", "resampling", "greedy")
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     parser.add_argument(
         "--autogluon-python", help="a Python that has autogluon.core, for the comparison of greedy selection"
@@ -284,6 +301,8 @@ def main() -> None:
         results["help"] = measure_help()
     if "bundled" in options.only:
         results["bundled"] = measure_bundled()
+    if "report" in options.only:
+        results["report"] = measure_report()
     if "large" in options.only:
         results["large"] = measure_large()
     if "resampling" in options.only:
