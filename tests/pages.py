@@ -1,7 +1,7 @@
 """Code in Markdown pages: finding it, and running it as a reader would.
 
-A page may say, in comments that only its source shows, ``% given: preds, new`` (which folders a reader has) and, before a
-block, ``% not run: why``. A code block with a caption is written to the file of that name. What a page prints is
+A page may say, in comments that only its source shows, ``% given: preds, new`` (which folders a reader has) and, before
+a block, ``% not run: why``. A code block with a caption is written to the file of that name. What a page prints is
 collected; a ``text`` block quotes it, and ``⋮`` alone in a line leaves some out.
 """
 
@@ -11,12 +11,14 @@ import re
 import runpy
 import shlex
 import shutil
+import tomllib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ensembler.datasets import folder
+from ensembler.registry import all_rules
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = ("backbones", "dask", "git", "make", "pip")
@@ -40,7 +42,9 @@ class Block:
 
 def blocks(text: str, *languages: str) -> list[Block]:
     """Return the fenced blocks of a page, of some languages or of all."""
-    found = [Block(match["language"], match["code"], match["caption"], match["reason"]) for match in FENCE.finditer(text)]
+    found = [
+        Block(match["language"], match["code"], match["caption"], match["reason"]) for match in FENCE.finditer(text)
+    ]
     return [block for block in found if not languages or block.language in languages]
 
 
@@ -68,7 +72,7 @@ def prepare(text: str, home: Path) -> None:
             raise ValueError(f"unknown folder {name!r}")
 
 
-def run_page(text: str, run, home: Path) -> str:
+def run_page(text: str, run, home: Path, monkeypatch) -> str:
     """Run a page's blocks in order, in its folder; return what they printed, checking what the page quotes."""
     prepare(text, home)
     printed: list[str] = []
@@ -83,22 +87,44 @@ def run_page(text: str, run, home: Path) -> str:
         elif block.language == "python":
             printed.append(run_python(lambda code=block.code: exec(compile(code, "page", "exec"), names)))  # noqa: S102
         elif block.language == "console":
-            printed += [run_command(words, run) for words in block_commands(block)]
+            for words in block_commands(block):
+                if words[:2] == ["pip", "install"] and (home / words[2] / "pyproject.toml").exists():
+                    install(home / words[2], monkeypatch)
+                else:
+                    printed.append(run_command(words, run, home))
         elif block.language == "text":
             check_quoted(block.code, "\n".join(printed))
     return "\n".join(printed)
 
 
-def run_command(words: list[str], run) -> str:
-    """Run one command; return what it printed."""
+def run_command(words: list[str], run, home: Path) -> str:
+    """Run one command; return what it printed, or put it into the file it is sent to."""
+    if len(words) > 2 and words[-2] == ">":
+        (home / words[-1]).write_text(run_command(words[:-2], run, home), encoding="utf-8")
+        return ""
     if words[0] == "ensembler":
         result = run(*words[1:])
         assert result.code == 0, (words, result.err)
-        return result.out + result.err
+        return result.out
     if words[0] == "python":
         return run_python(lambda: runpy.run_path(words[1], run_name="__main__"))
     assert words[0] in ELSEWHERE, words
     return ""
+
+
+def install(project: Path, monkeypatch) -> None:
+    """Make a distribution's modules and entry points known, as pip would, for the rest of the test."""
+    about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    facts = project / f"{about['name'].replace('-', '_')}-{about['version']}.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text(f"Name: {about['name']}\nVersion: {about['version']}\n", encoding="utf-8")
+    points = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in about["entry-points"].items()
+    ]
+    (facts / "entry_points.txt").write_text("\n".join(points), encoding="utf-8")
+    monkeypatch.syspath_prepend(project)
+    all_rules.cache_clear()
 
 
 def run_python(code) -> str:
