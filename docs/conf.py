@@ -22,6 +22,9 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "ensembler"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
+html_theme_options = {name: {"code-font-size": "78%"} for name in ("light_css_variables", "dark_css_variables")}
 exclude_patterns = ["_build"]
 templates_path: list[str] = []
 myst_enable_extensions = ["dollarmath", "deflist"]
