@@ -1,24 +1,23 @@
 """What the README shows is what happens."""
 
 import re
-import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import pages
+from tests.pages import ROOT
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return [block.code for block in pages.blocks(README, language)]
 
 
 def commands():
-    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    return [shlex.split(line, comments=True) for line in lines]
+    return pages.commands(README)
 
 
 def test_the_commands_run(run, tmp_path, monkeypatch):

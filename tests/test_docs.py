@@ -1,0 +1,139 @@
+"""What the documentation shows is what happens, and what it names is there."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import ensembler
+from ensembler.registry import all_rules
+from tests.pages import ELSEWHERE, ROOT, blocks, commands, run_page
+
+DOCS = ROOT / "docs"
+WRITTEN_AT_BUILD = ("help.md", "rules.md")
+PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in WRITTEN_AT_BUILD)
+NAMES = [path.relative_to(DOCS).as_posix() for path in PAGES]
+OF_OTHERS = {"--parts": "benchmarks/train_speed.py", "--port": "dask", "--host": "dask", "--nthreads": "dask"} | {
+    "--nworkers": "dask",
+    "--help": "every program",
+}
+"""Options of programs that are not ours."""
+
+
+@pytest.fixture(scope="session")
+def generate():
+    """The module that writes pages at the build; it needs no Sphinx."""
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+RUNNING = [path for path in PAGES if any(b.reason is None for b in blocks(text_of(path), "python", "console"))]
+
+
+@pytest.mark.parametrize("page", RUNNING, ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_the_page_runs_and_prints_what_it_quotes(page, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    try:
+        run_page(text_of(page), run, tmp_path, monkeypatch)
+    finally:
+        all_rules.cache_clear()
+
+
+def test_most_examples_are_run():
+    examples = [block for page in PAGES for block in blocks(text_of(page), "python", "console")]
+    left_out = [block for block in examples if block.reason is not None]
+    assert len(left_out) <= 6
+    assert len(examples) >= 40
+
+
+def options(command) -> Iterator[str]:
+    for parameter in command.params:
+        yield from (name for name in parameter.opts if name.startswith("-"))
+
+
+@pytest.fixture(scope="session")
+def known(generate):
+    """The options of every command of our programs."""
+    return {
+        name: {command: {*options(made), "--help", "-h"} for command, made in generate.commands(program).items()}
+        for name, program in generate.programs().items()
+    }
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda path: path.name)
+def test_the_page_names_commands_and_options_that_exist(page, known):
+    text = text_of(page)
+    told = [block.code for block in blocks(text, "console")]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+    for words in [*commands(text), *(span.split() for span in spans)]:
+        if len(words) > 1 and words[0] in known and not words[1].startswith("-"):
+            assert words[1] in known[words[0]] or words[1] in ("<command>", "COMMAND"), words
+            for option in options_in(" ".join(words[2:])):
+                assert option in known[words[0]][words[1]], words
+    every = {option for program in known.values() for command in program.values() for option in command}
+    for option in options_in(" ".join([*spans, *(line for block in told for line in block.splitlines())])):
+        assert option in every or option in OF_OTHERS or option == "--version", option
+
+
+def options_in(text):
+    return re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)
+
+
+def test_every_public_name_is_documented(generate):
+    pages = [text_of(DOCS / "reference" / "python.md"), generate.rules_page()]
+    documented = generate.documented_objects(*pages)
+    for name in set(ensembler.__all__) - {"__version__"}:
+        one = getattr(ensembler, name)
+        assert f"{one.__module__}.{one.__qualname__}" in documented, name
+        assert f"`{name}`" in pages[0] or f"[{name}]" in pages[0], name
+
+
+def test_what_is_documented_is_there(generate):
+    pages = [text_of(path) for path in (DOCS / "reference").glob("*.md") if path.name not in WRITTEN_AT_BUILD]
+    for name in generate.documented_objects(*pages):
+        module, _, attribute = name.rpartition(".")
+        if module.startswith("ensembler"):
+            assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_help_of_every_command_is_written(generate):
+    page = generate.help_page()
+    for name, program in generate.programs().items():
+        for command in generate.commands(program):
+            assert f"### {name} {command}\n" in page
+            assert f"Usage: {name} {command}" in page
+    assert "\x1b" not in page
+
+
+def test_every_page_is_in_the_table_of_contents():
+    index = text_of(DOCS / "index.md")
+    for name in NAMES:
+        assert name == "index.md" or f"\n{name.removesuffix('.md')}\n" in index, name
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+\.md)", text_of(page)):
+            path = (page.parent / target).resolve()
+            assert path.exists() or path.name in WRITTEN_AT_BUILD, (page.name, target)
+
+
+def test_code_fits_the_page():
+    for page in PAGES:
+        for block in blocks(text_of(page)):
+            if block.language not in ("toctree", "image"):
+                assert max(map(len, block.code.splitlines()), default=0) <= 105, (page.name, block.code)
+
+
+def test_programs_of_others_are_few():
+    used = {words[0] for page in PAGES for words in commands(text_of(page))}
+    assert used <= {"ensembler", "python", *ELSEWHERE}
