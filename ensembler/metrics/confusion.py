@@ -1,12 +1,20 @@
 """What is read off the rows and columns of confusion matrices."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def confusion_matrix(labels: NDArray[np.int64], said: NDArray[np.integer], n_classes: int) -> NDArray[np.int64]:
-    """Return how often each true class (row) was said to be each class (column), (C, C)."""
-    return np.bincount(labels * n_classes + said, minlength=n_classes**2).reshape(n_classes, n_classes)
+def confusion_matrix(
+    labels: NDArray[np.int64],
+    said: NDArray[np.integer],
+    n_classes: int,
+    sample_weight: NDArray[np.float64] | None = None,
+) -> NDArray[Any]:
+    """Return how often, or with what weight, each true class (row) was said to be each class (column), (C, C)."""
+    cells = labels * n_classes + said
+    return np.bincount(cells, weights=sample_weight, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def class_counts(

@@ -173,21 +173,24 @@ def heading(name: str) -> str:
     return name.replace("-", "-\n", 1) if len(name.split("\n")[0]) > 12 else name
 
 
-def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
-    """Show each rule's interval, and its paired comparisons with the best member and with the simple mean."""
-    metric = result.metric
+def interval_notes(result: Comparison, verdict: Verdict) -> list[str]:
+    """Say where intervals and p-values come from."""
     samples = f"{verdict.n_resamples:,} bootstrap samples of the scored rows, fitted weights as they are"
-    independent = result.scored.sample_weight is None and result.scored.groups is None
-    own = [f"95 % intervals: {samples}"]
-    if independent:
-        own = [
+    if result.scored.sample_weight is None and result.scored.groups is None:
+        return [
             f"95 % intervals: Wilson's for accuracy, else {samples}",
             "p: McNemar's exact test of the accuracies, adjusted by Holm for all rules against the same one",
         ]
-    else:
-        own.append(
-            "rows with weights or groups are no independent trials, so that there are no p-values and no letters"
-        )
+    return [
+        f"95 % intervals: {samples}",
+        "rows with weights or groups are no independent trials, so that there are no p-values and no letters",
+    ]
+
+
+def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
+    """Show each rule's interval, and its paired comparisons with the best member and with the simple mean."""
+    metric = result.metric
+    own = interval_notes(result, verdict)
     if verdict.cochran is not None and len(result.rules) > 1:
         own.append(f"Cochran's Q that no rule differs from any other: p {p_value(verdict.cochran.p_value)}")
     if verdict.letters is not None:
@@ -251,8 +254,9 @@ def calibration_table(result: Comparison) -> Table:
 
 
 def reliability_panels(result: Comparison) -> list[tuple[str, Reliability]]:
-    """Return reliability diagrams of the best member, the chosen rule, the mean and a leading rule."""
-    wanted = [result.chosen, "mean", *(entry.name for entry in compared_rules(result))]
+    """Return reliability diagrams of the best member, of what to use, the chosen rule, the mean and a leading rule."""
+    recommended = None if result.verdict is None else result.verdict.recommended
+    wanted = [recommended, result.chosen, "mean", *(entry.name for entry in compared_rules(result))]
     panels = []
     if result.best_member is not None and result.best_member.reliability is not None:
         panels.append((f"best member: {result.best_member_name}", result.best_member.reliability))

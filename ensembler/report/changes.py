@@ -70,7 +70,7 @@ def class_table(changes: RowChanges) -> Table:
     rows.append(["all", f"{pair.n_rows:,}", str(pair.b), str(pair.c), f"{pair.b - pair.c:+d}"])
     headers = ["class", "rows", "gained", "lost", "net"]
     notes = [f"rows that only {changes.first} is right about, and only {changes.second}"]
-    return Table("Gained and lost", headers, rows, notes, strong=(len(rows) - 1,))
+    return Table("Gained and lost", headers, rows, notes, strong=(len(rows) - 1,), total=True)
 
 
 def changes_verdict(changes: Changes, data: Predictions) -> str:

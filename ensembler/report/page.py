@@ -2,17 +2,18 @@
 
 import json
 import re
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ensembler.errors import UsageError
+from ensembler.errors import DataWarning, UsageError
 from ensembler.files import write_text
 from ensembler.report import bench
 from ensembler.report.figures import interactive
 from ensembler.report.figures.kinds import Chart, Diagrams, Figure, Matrix, Worth
 from ensembler.report.sections import Listing, Section, Text, cards, sections
-from ensembler.report.tables import html
+from ensembler.report.tables import count, html
 from ensembler.survey import Survey
 
 if TYPE_CHECKING:
@@ -75,7 +76,13 @@ def render(found: Survey, title: str | None = None, command: str | None = None) 
     return template.render(
         title=title or "Which combination is best?",
         version=ensembler.__version__,
-        facts=f"{data.n_members} members, {result.scored.n_samples:,} scored rows, {data.n_classes} classes",
+        facts=", ".join(
+            (
+                count(data.n_members, "member"),
+                count(result.scored.n_samples, "scored row"),
+                f"{data.n_classes} classes",
+            )
+        ),
         alarms=[{"grade": one.grade, "text": one.message} for one in found.findings or () if one.grade == "error"],
         verdict=[bench.conclusion(result)] if result.verdict is None else verdict_of(result),
         cards=cards(result),
@@ -98,7 +105,10 @@ def verdict_of(result: Any) -> list[str]:
     """Return the verdict's sentences, and what else is to be said, a paragraph each."""
     told = bench.conclusion(result)
     first = " ".join(result.verdict.sentences)
-    return [*result.verdict.sentences, told.removeprefix(first).strip()] if told.startswith(first) and first else [told]
+    if not first or not told.startswith(first):
+        return [told]
+    rest = told.removeprefix(first).strip()
+    return [*result.verdict.sentences, *([rest] if rest else [])]
 
 
 def blocks(section: Section, drawn: dict[str, Any]) -> "Sequence[dict[str, Any]]":
@@ -153,14 +163,23 @@ def write_figures(found: Survey, folder: Path, suffix: str = "svg") -> list[Path
     from ensembler.report.figures.paper import draw, save_figure
 
     written = []
-    for section in sections(found):
-        for block in section.blocks:
-            if isinstance(block, Figure):
-                for place, (label, chart) in enumerate(block.views):
-                    name = block.key if not place else f"{block.key}-{file_name(label)}"
-                    path = folder / f"{name}.{suffix}"
-                    save_figure(draw(chart), path)
-                    written.append(path)
+    optimistic = found.comparison.protocol.optimistic
+    figures = [block for section in sections(found) for block in section.blocks if isinstance(block, Figure)]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for figure in figures:
+            for place, (label, chart) in enumerate(figure.views):
+                name = figure.key if not place else f"{figure.key}-{file_name(label)}"
+                path = folder / f"{name}.{suffix}"
+                save_figure(draw(chart, figure.title if optimistic else ""), path)
+                written.append(path)
+    missing = [one for one in told if "missing from font" in str(one.message)]
+    if missing:
+        message = "the figures' font lacks some characters of the names; as SVG the text is whole"
+        warnings.warn(message, DataWarning, stacklevel=2)
+    for one in told:
+        if one not in missing:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     return written
 
 

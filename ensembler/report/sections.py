@@ -1,7 +1,7 @@
 """What is on the page: sections of sentences, figures and tables; those without data are left out whole."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ensembler.changes import RowChanges, changed_rows, contested_rows, count_votes, missed_rows
@@ -66,7 +66,17 @@ def sections(found: Survey, command: str | None = None) -> list[Section]:
         doctor(found.findings),
         method(found, command),
     ]
-    return [section for section in made if section is not None and section.blocks]
+    shown = [section for section in made if section is not None and section.blocks]
+    return [marked(section) for section in shown] if result.protocol.optimistic else shown
+
+
+def marked(section: Section) -> Section:
+    """Return a section whose figures say that they are optimistic."""
+    blocks = [
+        replace(block, title=f"{block.title} (optimistic)") if isinstance(block, Figure) else block
+        for block in section.blocks
+    ]
+    return replace(section, blocks=blocks)
 
 
 def rules(result: Comparison) -> Section | None:
@@ -92,9 +102,13 @@ def committees(found: Survey, described: dict[str, Any]) -> Iterator[Section]:
     result = found.comparison
     if result.calibrate == "members":
         blocks.append(Text("Committees are of the members as they are, without the temperatures."))
+    if described["metric"] != result.metric:
+        blocks.append(
+            Text(f"Committees are judged by {described['metric']}: not all of them can be by {result.metric}.")
+        )
     if found.search is not None:
         parts = search.search_document(described).parts
-        blocks += [Text(part, strong=True) for part in parts[1:] if isinstance(part, str)]
+        blocks += [Text(part) for part in parts if isinstance(part, str)]
         blocks.append(collect.searched(found.search, described))
         tables = [part for part in parts if isinstance(part, Table)]
         blocks += [Listing(f"table-search-{place}", part, folded=True) for place, part in enumerate(tables)]
@@ -102,7 +116,8 @@ def committees(found: Survey, described: dict[str, Any]) -> Iterator[Section]:
         return
     assert found.study is not None
     listed = [{**rule, "best": rule["best"][:MOST_LISTED]} for rule in described["rules"]]
-    blocks += [Text(subsets.conclusion(rule, described), strong=True) for rule in listed]
+    blocks.append(Text(subsets.introduction(described)))
+    blocks += [Text(subsets.conclusion(rule, described, "the committee chosen is"), strong=True) for rule in listed]
     blocks.append(collect.sweep(found.study, described))
     for place, rule in enumerate(listed):
         blocks.append(Listing(f"table-best-{place}", subsets.best_table(rule, described), folded=bool(place)))
@@ -156,7 +171,7 @@ def members_apart(found: Survey) -> Iterator[Section]:
     if spread is None:
         return
     figure = collect.disagreement(spread, data.names)
-    blocks: list[Block] = [Text(diversity.conclusion(spread), strong=True)]
+    blocks: list[Block] = [Text(one, strong=True) for one in (diversity.conclusion(spread),) if one]
     if figure is not None:
         blocks.append(figure)
     if spread.folklore:
@@ -168,20 +183,24 @@ def members_apart(found: Survey) -> Iterator[Section]:
 def rows(result: Comparison) -> Section | None:
     """Show which rows a rule rescues and breaks, and which are hard for all."""
     data, best = result.scored, result.best_member
-    subject = result.chosen or (result.rules[0].name if result.rules else None)
-    if subject is None:
+    leading = collect.leading_rules(result) or [entry.name for entry in result.rules[:1]]
+    if not leading:
         return None
+    subject = leading[0]
     blocks: list[Block] = []
     proba = result[subject].proba
     if best is not None:
-        recommended = None if result.verdict is None else result.verdict.recommended
-        names = dict.fromkeys(name for name in (subject, recommended) if name is not None)
         told: list[RowChanges] = [
             changed_rows(data, (name, f"the best member, {result.best_member_name}"), (result[name].proba, best.proba))
-            for name in names
+            for name in leading
         ]
-        blocks.append(collect.gains(told, data))
-        blocks.append(Listing("table-changes", changes.class_table(told[0]), folded=True))
+        figure = collect.gains(told, data)
+        if figure is None:
+            blocks.append(
+                Text(f"{subject} is right about the rows that the best member is right about, and no others.")
+            )
+        else:
+            blocks += [figure, Listing("table-changes", changes.class_table(told[0]), folded=True)]
     contested, missed = contested_rows(data, proba, MOST_HARD), missed_rows(data, proba, MOST_HARD)
     votes = count_votes(data)
     all_missed = int((votes[range(data.n_samples), data.truth] == 0).sum())
@@ -210,19 +229,19 @@ def method(found: Survey, command: str | None) -> Section:
     blocks: list[Block] = [Text(bench.protocol_sentence(result))]
     if result.verdict is not None:
         blocks.append(
-            Text(
-                f"Intervals come from {result.verdict.n_resamples:,} bootstrap samples of the scored rows that all "
-                "rules share (Wilson's interval for accuracies); they take fitted weights as they are. The chosen rule "
-                "was picked without the scored rows, the luckiest with them."
-            )
+            Text(". ".join(checkup.capital(note) for note in bench.interval_notes(result, result.verdict)) + ".")
         )
     if result.calibrate != "none":
         blocks.append(Text(f"Temperatures were fitted to each {'member' * (result.calibrate == 'members') or 'rule'}."))
     blocks += [Text(f"Left out: {what}: {reason}.") for what, reason in found.left_out]
     if found.study is not None:
         blocks += [Text(f"Left out of the sweep: {name}: {reason}.") for name, reason in found.study.left_out]
+        if found.study.costs is not None and found.study.metric != "accuracy":
+            blocks.append(
+                Text(f"Left out: costs: they are set against accuracy, and this is a sweep by {found.study.metric}.")
+            )
     if command is not None:
-        blocks += [Text("This command makes this page again:"), Text(command, code=True)]
+        blocks += [Text("This command makes this page again, where these files are:"), Text(command, code=True)]
     versions = Table("Versions", ["package", "version"], [[*one] for one in facts["versions"].items()], left=(0, 1))
     sums = [[name, value] for name, value in facts["sha256"].items()]
     checksums = Table("Checksums of the arrays", ["array", "sha256"], sums, left=(0, 1))
@@ -249,6 +268,7 @@ def cards(result: Comparison) -> list[Card]:
     """Return the few figures that matter: what to use, what it is held against, and what could be reached."""
     metric = result.metric
     made: list[Card] = []
+    flattered = " (optimistic)" if result.protocol.optimistic else ""
 
     def told(value: float, *, share: bool = metric in SHARES) -> str:
         return f"{100 * value:.2f} %" if share else number(value)
@@ -256,7 +276,7 @@ def cards(result: Comparison) -> list[Card]:
     def add(label: str, name: str, entry: RuleScore) -> None:
         ends = entry.intervals.get(metric)
         note = "" if ends is None else f"95 %: {told(ends[0])} to {told(ends[1])}"
-        made.append(Card(label, told(entry.metrics[metric]), name, note))
+        made.append(Card(label + flattered, told(entry.metrics[metric]), name, note))
 
     use = result.chosen
     if result.verdict is not None and result.verdict.recommended is not None:
@@ -264,7 +284,7 @@ def cards(result: Comparison) -> list[Card]:
     if use is not None:
         add("Use", use, result[use])
         if result.chosen is not None and result.chosen != use:
-            add("Chosen without the scored rows", result.chosen, result[result.chosen])
+            add("Chosen" if flattered else "Chosen without the scored rows", result.chosen, result[result.chosen])
     if result.best_member is not None:
         add("Best single model", result.best_member_name or "", result.best_member)
     mean = next((entry for entry in result.rules if entry.name == "mean"), None)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ensembler.metrics import METRICS
-from ensembler.report.tables import Document, Table, number
+from ensembler.report.tables import Document, Table, count, number
 from ensembler.subsets.describe import natural
 
 CHOSEN, LUCKIEST = "★", "†"
@@ -177,7 +177,7 @@ def cost_table(rule: dict[str, Any]) -> Table:
     return Table(f"Cost against accuracy: {rule['rule']}", headers, rows, notes, left=(0, 4))
 
 
-def conclusion(rule: dict[str, Any], found: dict[str, Any]) -> str:
+def conclusion(rule: dict[str, Any], found: dict[str, Any], advice: str = "use") -> str:
     """Say which committee to use and how lucky the best one was."""
     chosen, lucky, metric = rule["chosen"], rule["luckiest"], found["metric"]
     key = "accuracy" if metric == "accuracy" else "value"
@@ -185,12 +185,12 @@ def conclusion(rule: dict[str, Any], found: dict[str, Any]) -> str:
         text = f"{rule['rule']}: no committee could be chosen without the scored rows."
     else:
         names = short(chosen["members"], found["members"])
-        text = f"{rule['rule']}: use {names} ({chosen['size']} members): {metric} {number(chosen[key])}."
+        text = f"{rule['rule']}: {advice} {names} ({count(chosen['size'], 'member')}): {metric} {number(chosen[key])}."
         if rule["whole"] is not None:
             text += f" All members together reach {number(rule['whole'][key])}."
     if rule["nested"] is not None:
         text += f" Choosing a committee anew in each fold reached {number(rule['nested'])}: the honest figure."
-    if rule["optimism"] is not None:
+    if rule["optimism"] is not None and rule["optimism"]["optimism"] > 0:
         bound = "at least " if rule["optimism"]["lower_bound"] else ""
         text += (
             f" The luckiest has {number(lucky[key])}, of which {bound}{number(rule['optimism']['optimism'])} is luck "

@@ -18,7 +18,10 @@ LONG = 36
 
 @dataclass(frozen=True)
 class Table:
-    """A title, headers (numbers are right-aligned), rows of text, and what to say below."""
+    """A title, headers (numbers are right-aligned), rows of text, and what to say below.
+
+    ``total`` says that the last row sums up the others.
+    """
 
     title: str
     headers: Sequence[str]
@@ -26,6 +29,7 @@ class Table:
     notes: Sequence[str] = ()
     left: Sequence[int] = (0,)
     strong: Sequence[int] = field(default=())
+    total: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ def number(value: float | None, decimals: int = 4, *, sign: bool = False) -> str
         return MISSING
     text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
     return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-").startswith("0.") else text
+
+
+def count(number: int, what: str) -> str:
+    """Write how many there are of something."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def draw(document: Document, console: "Console") -> None:
@@ -123,6 +132,8 @@ def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:
     lines.append("<tbody>")
     named = next((column for column in table.left if column < len(table.headers) and table.headers[column]), None)
     for position, row in enumerate(table.rows):
+        if table.total and position == len(table.rows) - 1:
+            lines.append("</tbody><tfoot>")
         cells = []
         for column, cell in enumerate(row):
             kind = "text" if column in table.left else "number"
@@ -131,7 +142,7 @@ def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:
             cells.append(f'<{tag} class="{kind}">{quoted(cell.strip())}</{tag.split(maxsplit=1)[0]}>')
         strong = ' class="strong"' if position in table.strong else ""
         lines.append(f"<tr{strong}>{''.join(cells)}</tr>")
-    return "\n".join([*lines, "</tbody>", "</table>"])
+    return "\n".join([*lines, "</tfoot>" if table.total else "</tbody>", "</table>"])
 
 
 def fragment(parts: Sequence[Table | str]) -> str:

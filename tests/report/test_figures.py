@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from ensembler import Predictions
-from ensembler.report.figures import interactive, paper
+from ensembler import Predictions, compare_rules
+from ensembler.report.figures import collect, interactive, paper
 from ensembler.report.figures.collect import alike_first, size_densities
-from ensembler.report.figures.kinds import Figure, Sizes
+from ensembler.report.figures.kinds import Axis, Estimate, Figure, Intervals, Sizes
 from ensembler.report.figures.marks import shortened
 from ensembler.report.page import write_figures
 from ensembler.report.sections import sections
+from ensembler.subsets.describe import describe_study
 from ensembler.subsets.study import study_subsets
 from ensembler.survey import BEAM_SIZE, survey
 from tests.conftest import draw
@@ -75,6 +76,43 @@ def test_both_drawings_show_the_same_numbers(found):
     lines = {line.get_label().split(":")[0]: line.get_ydata() for line in paper.draw(chart).axes[0].lines}
     for name in ("chosen", "luckiest", "all members", "best of each size"):
         assert np.allclose(page[name], lines[name], atol=1e-5)
+
+
+def test_what_is_told_on_hover_is_what_the_json_says(fer, found):
+    described = describe_study(found.study)
+    worth = interactive.draw(next(one for one in figures(found) if one.key == "members").views[0][1])
+    told = {text.split("</b>")[0].removeprefix("<b>"): text for text in worth["data"][0]["hovertext"]}
+    for member in described["rules"][0]["members"]:
+        assert f"Shapley value {100 * member['shapley']:+.2f} points" in told[member["name"]]
+    by_loss = describe_study(study_subsets(fer, metric="log-loss"))
+    drawn = interactive.draw(collect.worth(by_loss).views[0][1])
+    best = max(by_loss["rules"][0]["members"], key=lambda member: member["shapley"])
+    assert f"Shapley value {best['shapley']:+.4f}" in drawn["data"][0]["hovertext"][0]
+    assert "points" not in drawn["data"][0]["hovertext"][0]
+
+
+def test_an_interval_is_drawn_as_it_is():
+    # A bootstrap interval need not hold the estimate.
+    chart = Intervals(Axis("ece"), [Estimate("one", 0.02, (0.021, 0.039)), Estimate("two", 0.03)])
+    line, mark = interactive.draw(chart)["data"]
+    assert line["x"] == [0.021, 0.039, None]
+    assert mark["x"] == [0.02, 0.03]
+
+
+def test_committees_far_off_do_not_flatten_the_others(fer):
+    study = study_subsets(fer, metric="log-loss")
+    figure = collect.sweep(study, describe_study(study))
+    low, high = figure.views[0][1].span
+    assert low < 0.9 < high < 3 < study.rules[0].scored.by_size()[0].worst * -1
+    assert "too far off" in figure.text
+
+
+def test_recalls_of_weighted_rows_agree(fer):
+    weight = np.random.default_rng(0).uniform(0.2, 5, fer.n_samples)
+    weighted = Predictions(fer.proba, fer.labels, sample_weight=weight)
+    result = compare_rules(weighted, ["mean"], n_resamples=50)
+    shares = collect.confusions(result).views[0][1].values
+    assert np.allclose(np.diag(shares), result["mean"].recall)
 
 
 def test_members_that_are_alike_stand_together():

@@ -76,6 +76,7 @@ def test_one_small_file_with_every_section(bundled):
     assert bundled.stat().st_size < 6_000_000
     assert len(figure_data(text)) < 800_000
     assert "ensembler report --out report.html" in text
+    assert "<p></p>" not in re.sub(r' class="[^"]*"', "", text)
     assert str(bundled.parent) not in text
 
 
@@ -226,6 +227,30 @@ def test_what_another_part_does_not_deliver_is_left_out_whole(fer):
     text = render(survey(weighted, ["mean", "median"], n_resamples=100))
     assert "committees" not in sections(text)
     assert "Left out: committees: a sweep counts right rows and takes no row weights" in text
+
+
+def test_optimistic_figures_say_so_everywhere(fer):
+    text = render(survey(fer, ["mean", "accuracy-weighted"], fit_on="test", n_resamples=100))
+    titles = re.findall(r'<h3 id="[^"]+">([^<]+)</h3>', text)
+    assert len(titles) > 5
+    assert all(title.endswith("(optimistic)") for title in titles)
+    assert "without these rows" not in text
+    assert "without the scored rows" not in text
+    assert "<dt>Use (optimistic)</dt>" in text
+
+
+def test_cross_fitted_committees_are_chosen_on_the_same_rows(fer):
+    text = render(survey(fer.select(only=["oarriaga*"]), ["mean"], fit_on="cross", n_resamples=100))
+    assert "The star is the committee chosen on these same rows, with cross-fitted weights" in text
+
+
+def test_the_total_is_no_row_to_sort(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    table = page.locator("#table-changes")
+    table.get_by_role("button", name="rows").click()
+    assert table.locator("tbody tr").first.locator("th").text_content() == "Happy"
+    assert table.locator("tfoot th").text_content() == "all"
 
 
 def test_the_same_input_gives_the_same_page(fer):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ensembler.changes import RowChanges
 from ensembler.diversity import Diversity
-from ensembler.metrics import SHARES
+from ensembler.metrics import METRICS, SHARES
 from ensembler.metrics.confusion import confusion_matrix
 from ensembler.predictions import Predictions
 from ensembler.report.bench import compared_rules, reliability_panels, shown_classes
@@ -31,21 +31,24 @@ from ensembler.report.figures.kinds import (
     Sizes,
     Worth,
 )
-from ensembler.results import Comparison, RuleScore
+from ensembler.results import Comparison, Protocol, RuleScore
 from ensembler.subsets.describe import natural
 from ensembler.subsets.search import SearchStudy
 from ensembler.subsets.study import RuleStudy, SubsetStudy
 
+FAR_OFF = 4.0
+"""How many times the span of medians and best committees the worst may take of a figure."""
 DENSITY_BINS = 60
-MOST_LINES = 200
-"""Fewer committees of a size are drawn as lines, more as density."""
+MOST_LINES = 30
+"""So many committees of a size or fewer are drawn as lines, more as density."""
 MOST_WORTH, MOST_MATRIX, MOST_CLASSES, MOST_CLOUD = 40, 60, 20, 60
 """How many members, rows of a matrix, classes, and members beside them a figure has at most."""
 
 
 def axis_of(metric: str) -> Axis:
-    """Return the axis of a metric, in per cent where it is a share of rows."""
-    return Axis(metric, percent=metric in SHARES)
+    """Return the axis of a metric: in per cent where it is a share of rows, and told where less is better."""
+    less = metric in METRICS and not METRICS[metric].greater_is_better
+    return Axis(f"{metric} (less is better)" if less else metric, percent=metric in SHARES)
 
 
 def roles(result: Comparison) -> dict[str, Role]:
@@ -96,13 +99,13 @@ def forest(result: Comparison) -> Figure:
             )
             for entry, test in shown
         ]
-        title = f"{unit} of {metric} better than {other}".strip()
+        title = f"{unit} of {metric} better than {other}" if share else f"{metric}: improvement on {other}"
         views.append((f"against {other}", Intervals(Axis(title), differences, [Line("", 0.0)])))
     text = (
-        f"Each combination rule's {metric} on the scored rows with its 95 % interval, best first; dashed lines are the "
-        "best single model and the simple mean. Where intervals overlap, a rule can still be better row by row: the "
-        "other views show the paired differences, and there an interval that crosses 0 means that the difference may "
-        "be noise."
+        f"Each combination rule's {metric} on the scored rows with its 95 % interval, best first; the lines across are "
+        "the best single model (long dashes) and the simple mean (dots). Where intervals overlap, a rule can still be "
+        "better row by row: the other views show the paired differences, and there an interval that crosses 0 means "
+        "that the difference may be noise."
     )
     return Figure("rules", "Every rule, with its uncertainty", text, views)
 
@@ -120,9 +123,10 @@ def size_densities(one: RuleStudy) -> list[SizeDensity]:
             values, counted = np.unique(sweep.values_of_size(size.size), return_counts=True)
         binned = bool(counted.sum() > MOST_LINES and len(values) > 1)
         if binned:
+            n_bins = int(min(DENSITY_BINS, max(8, counted.sum() ** 0.5)))
             # An empty bin at each end closes the shape.
-            step = (values.max() - values.min()) / DENSITY_BINS
-            edges = np.linspace(values.min() - step, values.max() + step, DENSITY_BINS + 3)
+            step = (values.max() - values.min()) / n_bins
+            edges = np.linspace(values.min() - step, values.max() + step, n_bins + 3)
             counted, edges = np.histogram(values, bins=edges, weights=counted)
             values = (edges[1:] + edges[:-1]) / 2
         values = np.array([natural(value, sweep.metric) for value in values])
@@ -144,7 +148,18 @@ def sizes_of(one: RuleStudy, described: dict[str, Any], metric: str) -> Sizes:
         ("chosen", described["chosen"]),
     ]
     marks = [mark(entry, role) for role, entry in named if entry is not None]
-    return Sizes(axis_of(metric), size_densities(one), best, marks, [mark(entry) for entry in described["best"]])
+    top = [mark(entry) for entry in described["best"]]
+    return Sizes(axis_of(metric), size_densities(one), best, marks, top, span_of(described["by_size"]))
+
+
+def span_of(by_size: Sequence[dict[str, Any]]) -> tuple[float, float] | None:
+    """Return where most committees of all sizes are, if the worst are very far from there."""
+    middle = [size[key] for size in by_size for key in ("best", "median")]
+    everything = [*middle, *(size["worst"] for size in by_size)]
+    low, high = min(middle), max(middle)
+    if max(everything) - min(everything) <= FAR_OFF * (high - low):
+        return None
+    return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
 
 def sweep(study: SubsetStudy, described: dict[str, Any]) -> Figure:
@@ -155,11 +170,23 @@ def sweep(study: SubsetStudy, described: dict[str, Any]) -> Figure:
     ]
     total = described["rules"][0]["n_subsets"]
     text = (
-        f"All {total:,} committees on the scored rows: grey shapes are wide where many committees are. The star is the "
-        "committee chosen without these rows, the triangle the best on them, which luck has helped. Small points are "
-        "those that come first on the rows to choose by; hover names the members."
+        f"All {total:,} committees on the scored rows. Grey shapes are wide where many committees are, each size by "
+        f"itself; {MOST_LINES} committees or fewer are single lines. The star is the committee "
+        f"{how_chosen(study.protocol)}, the triangle the best on the scored rows, which luck has helped. Small points "
+        "are those that come first on the rows to choose by; hover names the members."
     )
+    if any(chart.span is not None for _, chart in views):
+        text += " The worst committees are too far off to be drawn."
     return Figure("committees", "Every committee", text, views)
+
+
+def how_chosen(protocol: Protocol) -> str:
+    """Say on which rows a committee was chosen."""
+    if protocol.optimistic:
+        return "chosen on these very rows, on which weights were fitted too"
+    if protocol.fit_on == "cross":
+        return "chosen on these same rows, with cross-fitted weights"
+    return "chosen without these rows"
 
 
 def searched(study: SearchStudy, described: dict[str, Any]) -> Figure:
@@ -172,8 +199,8 @@ def searched(study: SearchStudy, described: dict[str, Any]) -> Figure:
         views.append((rule["rule"], Sizes(axis_of("accuracy"), [], best, marks)))
     text = (
         f"{study.predictions.n_members} members have too many committees to look at all. A beam search, {study.width} "
-        f"wide, grew these member by member up to {study.sizes[1]}, on the rows to choose by; there may be better "
-        "ones. Values are on the scored rows."
+        f"wide, grew these member by member up to {study.sizes[1]}; there may be better ones. The star is the one "
+        f"{how_chosen(study.protocol)}. Values are on the scored rows."
     )
     return Figure("committees", "Good committees of each size", text, views)
 
@@ -182,7 +209,9 @@ def worth(described: dict[str, Any]) -> Figure | None:
     """Show what members are worth."""
     metric = described["metric"]
     points = metric in SHARES
+    unit = "points" if points else ""
     title = f"Shapley value, {'points of ' if points else ''}{metric}"
+    title += "" if METRICS[metric].greater_is_better else ", sign turned"
     views: list[tuple[str, Chart]] = []
     cut = 0
     for rule in described["rules"]:
@@ -193,7 +222,9 @@ def worth(described: dict[str, Any]) -> Figure | None:
         ranked = ranked[: MOST_WORTH // 2] + ranked[-MOST_WORTH // 2 :] if cut else ranked
         columns = {key: [member[key] for member in ranked] for key in ("name", "shapley", "helped", "hurt")}
         values = [100 * value if points else value for value in columns["shapley"]]
-        views.append((rule["rule"], Worth(Axis(title), columns["name"], values, columns["helped"], columns["hurt"])))
+        views.append(
+            (rule["rule"], Worth(Axis(title), unit, columns["name"], values, columns["helped"], columns["hurt"]))
+        )
     if not views:
         return None
     text = (
@@ -201,6 +232,7 @@ def worth(described: dict[str, Any]) -> Figure | None:
         "(Shapley value): together they make up what all members reach beyond none. Right, in what share of the "
         "committees a member joined it made them better or worse."
     )
+    text += "" if METRICS[metric].greater_is_better else f" The sign is turned: positive values lower the {metric}."
     text += f" {cut} members in the middle are not drawn." if cut else ""
     return Figure("members", "What each member is worth", text, views)
 
@@ -292,38 +324,41 @@ def recall(result: Comparison) -> Figure | None:
 
 
 def confusions(result: Comparison) -> Figure | None:
-    """Show what is taken for what by the chosen rule, the best member and the mean, and how the first two differ."""
+    """Show what is taken for what by what to use, the best member and others, and how the first two differ."""
     if not result.rules:
         return None
     entries: list[tuple[str, RuleScore]] = []
-    if result.chosen is not None:
-        entries.append((result.chosen, result[result.chosen]))
+    names = leading_rules(result)
+    if names:
+        entries.append((names[0], result[names[0]]))
     if result.best_member is not None:
         entries.append(("best member", result.best_member))
-    entries += [(one.name, one) for one in result.rules if one.name == "mean" and one.name != result.chosen]
+    entries += [(name, result[name]) for name in names[1:]]
     entries = entries or [(result.rules[0].name, result.rules[0])]
-    truth, classes = result.scored.truth, result.predictions.classes
+    truth, classes, weight = result.scored.truth, result.predictions.classes, result.scored.sample_weight
     n_classes = len(classes)
-    tables = [confusion_matrix(truth, entry.proba.argmax(axis=1), n_classes) for _, entry in entries]
+    said = [entry.proba.argmax(axis=1) for _, entry in entries]
+    tables = [confusion_matrix(truth, one, n_classes) for one in said]
     shown = list(range(n_classes))
     cut = ""
     if n_classes > MOST_MATRIX:
         wrong = tables[0].sum(axis=0) + tables[0].sum(axis=1) - 2 * np.diag(tables[0])
         shown = sorted(np.argsort(-wrong, kind="stable")[:MOST_MATRIX].tolist())
         cut = f" Only the {MOST_MATRIX} classes with most errors are drawn."
-    names = [classes[label] for label in shown]
+    labels = [classes[label] for label in shown]
+    weighed = tables if weight is None else [confusion_matrix(truth, one, n_classes, weight) for one in said]
     with np.errstate(invalid="ignore"):
-        shares = [table / table.sum(axis=1, keepdims=True) for table in tables]
+        shares = [table / table.sum(axis=1, keepdims=True) for table in weighed]
     cells = np.ix_(shown, shown)
 
     def matrix(values: NDArray[Any], counts: NDArray[Any], *, diverging: bool = False) -> Matrix:
         return Matrix(
-            names,
-            names,
-            values[cells],
+            labels,
+            labels,
+            100 * values[cells] if diverging else values[cells],
             "label",
             "said",
-            Axis("share of the label's rows", percent=True),
+            Axis("points", percent=False) if diverging else Axis("share of the label's rows", percent=True),
             diverging,
             counts=counts[cells],
         )
@@ -331,15 +366,22 @@ def confusions(result: Comparison) -> Figure | None:
     views: list[tuple[str, Chart]] = [
         (name, matrix(share, table)) for (name, _), share, table in zip(entries, shares, tables, strict=True)
     ]
-    if len(entries) > 1 and entries[1][0] == "best member":
+    if len(entries) > 1 and entries[1][0] == "best member" and (said[0] != said[1]).any():
         difference = matrix(shares[0] - shares[1], tables[0] - tables[1], diverging=True)
         views.append((f"{entries[0][0]} minus best member", difference))
     text = (
-        "What rows of each class are taken for, in shares of the class: each row of the square adds up to 100 %. In "
-        "the difference view blue is more often, orange less often: blue on the diagonal is gained, blue beside it a "
-        "new confusion." + cut
+        "What rows of each class are taken for, in shares of the class: each row of the square adds up to 100 %. The "
+        "difference view is in points, and its rows add up to 0: blue, with a plus, is more often, orange less often; "
+        "a plus on the diagonal is gained, one beside it a new confusion." + cut
     )
     return Figure("confusion", "What is taken for what", text, views)
+
+
+def leading_rules(result: Comparison) -> list[str]:
+    """Return the rule to use, the chosen one and the mean, each once."""
+    recommended = None if result.verdict is None else result.verdict.recommended
+    known = [entry.name for entry in result.rules]
+    return [name for name in dict.fromkeys((recommended, result.chosen, "mean")) if name in known]
 
 
 def reliability(result: Comparison) -> Figure | None:
@@ -391,10 +433,13 @@ def alike_first(different: NDArray[np.float64]) -> list[int]:
     return ordered
 
 
-def gains(changes: Sequence[RowChanges], data: Predictions) -> Figure:
+def gains(changes: Sequence[RowChanges], data: Predictions) -> Figure | None:
     """Show in which classes rows were rescued and broken against the best member."""
     views: list[tuple[str, Chart]] = []
     cut = 0
+    changes = [one for one in changes if one.pair.b + one.pair.c]
+    if not changes:
+        return None
     for one in changes:
         ranked = list(range(data.n_classes))
         if len(ranked) > MOST_CLASSES:
@@ -413,5 +458,6 @@ def gains(changes: Sequence[RowChanges], data: Predictions) -> Figure:
         f"Against the best member, {first.first} is right about {first.pair.b:,} rows that were wrong and wrong about "
         f"{first.pair.c:,} that were right, of {first.pair.n_rows:,}."
     )
+    text += " Rows are counted; their weights play no part here." if data.sample_weight is not None else ""
     text += f" {cut} classes that changed least are not drawn." if cut else ""
     return Figure("changes", "Rows rescued and broken", text, views)

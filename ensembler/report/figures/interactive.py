@@ -26,7 +26,7 @@ from ensembler.report.figures.kinds import (
     Sizes,
     Worth,
 )
-from ensembler.report.figures.marks import LOOKS, shortened
+from ensembler.report.figures.marks import LOOKS, TICK, shortened
 
 Plain = dict[str, Any]
 
@@ -77,6 +77,8 @@ def numbers(values: Iterable[float | None]) -> list[float | None]:
 
 def written(value: float, axis: Axis) -> str:
     """Write a value as people read it."""
+    if not math.isfinite(value):
+        return "no rows"
     return f"{100 * value:.2f} %" if axis.percent else f"{value:.4g}"
 
 
@@ -133,35 +135,34 @@ def draw_intervals(chart: Intervals) -> Plain:
     for role in dict.fromkeys(row.role for row in chart.rows):
         places = [place for place, row in enumerate(chart.rows) if row.role == role]
         rows = [chart.rows[place] for place in places]
-        spans = [row.interval or (row.value, row.value) for row in rows]
-        above = [number(high - row.value) for row, (_, high) in zip(rows, spans, strict=True)]
-        below = [number(row.value - low) for row, (low, _) in zip(rows, spans, strict=True)]
         hover = [told_estimate(row, chart.axis) for row in rows]
         trace = points(role if role != "other" else "", role, numbers(row.value for row in rows), places, hover)
         trace["showlegend"] = role != "other"
-        if any(row.interval is not None for row in rows):
-            color = f"var(--{LOOKS[role].color})"
-            trace["error_x"] = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
-            trace["error_x"] |= {"color": color, "thickness": 1.6, "width": 0}
+        ends = [end for row in rows if row.interval is not None for end in (*row.interval, None)]
+        if ends:
+            heights = [place for row, place in zip(rows, places, strict=True) if row.interval is not None]
+            across: Plain = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False}
+            across |= {"x": numbers(ends), "y": [one for place in heights for one in (place, place, None)]}
+            traces.append({**across, "line": {"color": f"var(--{LOOKS[role].color})", "width": 1.8}})
         traces.append(trace)
-    ends = [end for row in chart.rows for end in row.interval or (row.value,)]
+    known = [end for row in chart.rows for end in row.interval or (row.value,)]
     shapes = []
     for line in chart.lines:
         color = f"var(--{LOOKS[line.role].color})" if line.role != "other" else MUTED
         shapes.append(
             {"type": "line", "x0": number(line.value), "x1": number(line.value), "yref": "paper", "y0": 0, "y1": 1}
-            | {"line": {"color": color, "width": 1.2, "dash": "dash"}, "layer": "below"}
+            | {"line": {"color": color, "width": 1.4, "dash": LOOKS[line.role].dash}, "layer": "below"}
         )
         if line.label:
             # A line in the legend stands for the shape, which has none.
             traces.append(
                 {"type": "scatter", "mode": "lines", "x": [None], "y": [None], "name": text(line.label, 40)}
-                | {"line": {"color": color, "width": 1.2, "dash": "dash"}, "hoverinfo": "skip"}
+                | {"line": {"color": color, "width": 1.4, "dash": LOOKS[line.role].dash}, "hoverinfo": "skip"}
             )
     return figure(
         traces,
         150 + 24 * len(chart.rows),
-        xaxis=measure(chart.axis, **fine(chart.axis, ends)),
+        xaxis=measure(chart.axis, **fine(chart.axis, known)),
         yaxis=names_below([row.label for row in chart.rows]),
         shapes=shapes,
         hovermode="closest",
@@ -207,8 +208,8 @@ def draw_sizes(chart: Sizes) -> Plain:
             outline_x += [*(round(float(one), 3) for one in around), None]
             outline_y += [*numbers(heights), None]
         else:
-            for value, width in zip(density.values, half, strict=True):
-                x += [round(density.size - float(width), 3), round(density.size + float(width), 3), None]
+            for value in density.values:
+                x += [density.size - TICK, density.size + TICK, None]
                 y += [number(value), number(value), None]
     still = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "line": {"color": GREY, "width": 1}}
     best = list(chart.best)
@@ -256,16 +257,23 @@ def draw_sizes(chart: Sizes) -> Plain:
         460,
         xaxis={"title": {"text": "members of the committee"}, "zeroline": False, "showgrid": False}
         | {"range": [min(sizes) - 0.6, max(sizes) + 0.6], **few},
-        yaxis=measure(chart.axis, **fine(chart.axis, values)),
+        yaxis=measure(chart.axis, **fine(chart.axis, chart.span or values))
+        | ({} if chart.span is None else {"range": numbers(chart.span)}),
         hovermode="closest",
     )
+
+
+def told_value(value: float, unit: str) -> str:
+    """Write a signed value in its unit."""
+    return f"{value:+.2f} {unit}" if unit else f"{value:+.4f}"
 
 
 def draw_worth(chart: Worth) -> Plain:
     """Draw what members are worth, beside how often they helped and hurt."""
     places = list(range(len(chart.names)))
     hover = [
-        f"<b>{wrapped(name)}</b><br>Shapley value {100 * value:+.2f} points<br>helped {helped:.1%}, hurt {hurt:.1%}"
+        f"<b>{wrapped(name)}</b><br>Shapley value {told_value(value, chart.unit)}"
+        f"<br>helped {helped:.1%}, hurt {hurt:.1%}"
         for name, value, helped, hurt in zip(chart.names, chart.values, chart.helped, chart.hurt, strict=True)
     ]
     bars = {"type": "bar", "orientation": "h", "y": places, "hovertext": hover, "hoverinfo": "text", "width": 0.7}
@@ -361,7 +369,11 @@ def draw_by_class(chart: ByClass) -> Plain:
         outline = {"width": [2 if lost else 1 for lost in worse], "color": "var(--surface)"}
         told = [
             f"<b>{text(one.label, 40)}</b><br>{text(name, 40)}: {written(value, chart.axis)}"
-            + (f"<br>{100 * (value - base[place]):+.1f} points against the best member" if base is not None else "")
+            + (
+                f"<br>{100 * (value - base[place]):+.1f} points against the best member"
+                if base is not None and math.isfinite(value)
+                else ""
+            )
             for place, (name, value) in enumerate(zip(chart.classes, one.values, strict=True))
         ]
         drawn = marker(one.role, symbol=shapes, size=LOOKS[one.role].size, line=outline)
@@ -400,10 +412,9 @@ def draw_matrix(chart: Matrix) -> Plain:
         "xgap": 1 if n_rows <= MOST_LABELS else 0,
         "ygap": 1 if n_rows <= MOST_LABELS else 0,
         "colorbar": {"thickness": 10, "len": 0.8, "outlinewidth": 0}
-        | ({"tickformat": "+.0%" if chart.diverging else ".0%"} if chart.axis.percent else {}),
+        | {"tickformat": "+" if chart.diverging else ".0%"},
     }
-    value = "%{z:+.2%}" if chart.diverging else "%{z:.2%}"
-    value = value if chart.axis.percent else "%{z:.4f}"
+    value = "%{z:+.2f} points" if chart.diverging else "%{z:.2%}"
     counted = ""
     if chart.counts is not None:
         trace["customdata"] = chart.counts.tolist()
@@ -411,7 +422,7 @@ def draw_matrix(chart: Matrix) -> Plain:
     # Who a cell is about is put together by the page: as data it would be by far the most.
     trace["hovertemplate"] = f"%{{hovertext}}<br><b>{value}</b>{counted}<extra></extra>"
     if n_rows <= MOST_NUMBERS:
-        trace["texttemplate"] = "%{z:+.1%}" if chart.diverging else "%{z:.0%}"
+        trace["texttemplate"] = "%{z:+.1f}" if chart.diverging else "%{z:.0%}"
         trace["textfont"] = {"size": 11, "color": INK}
     many = n_rows > MOST_LABELS
     labels = [text(name, 16 if n_columns > 10 else 22) for name in chart.columns]
@@ -430,6 +441,14 @@ def draw_matrix(chart: Matrix) -> Plain:
     return drawn
 
 
+def unsigned(right: Sequence[int], left: Sequence[int]) -> Plain:
+    """Return ticks that have no sign on either side of 0."""
+    most = max(*right, *left, 1)
+    step = next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if 3 * step >= most)
+    places = list(range(-3 * step, 4 * step, step))
+    return {"tickvals": places, "ticktext": [f"{abs(place):,}" for place in places]}
+
+
 def draw_gains(chart: Gains) -> Plain:
     """Draw what was gained and lost in each class."""
     places = list(range(len(chart.classes)))
@@ -446,7 +465,7 @@ def draw_gains(chart: Gains) -> Plain:
         ],
         160 + 28 * len(places),
         barmode="overlay",
-        xaxis=measure(chart.axis, zeroline=True, zerolinecolor=MUTED),
+        xaxis=measure(chart.axis, zeroline=True, zerolinecolor=MUTED, **unsigned(chart.gained, chart.lost)),
         yaxis=names_below(chart.classes),
         hovermode="closest",
     )
@@ -458,6 +477,7 @@ def draw_diagrams(chart: Diagrams) -> Plain:
     layout: Plain = {}
     n_panels = len(chart.panels)
     notes = []
+    most = max(max(diagram.rows) for _, diagram in chart.panels)
     for place, (title, diagram) in enumerate(chart.panels):
         left = place / n_panels
         domain = [round(left, 4), round(left + 0.88 / n_panels, 4)]
@@ -486,11 +506,12 @@ def draw_diagrams(chart: Diagrams) -> Plain:
         layout[f"yaxis{upper}"] = {**share, "domain": [0.36, 1], "anchor": f"x{upper}", "showticklabels": first}
         layout[f"xaxis{lower}"] = {**share, "domain": domain, "anchor": f"y{lower}", "title": {"text": "confidence, %"}}
         layout[f"yaxis{lower}"] = {"domain": [0, 0.26], "anchor": f"x{lower}", "nticks": 3, "tickformat": "~s"}
+        layout[f"yaxis{lower}"] |= {"range": [0, 1.05 * most], "showticklabels": first}
         if first:
             layout[f"yaxis{upper}"]["title"] = {"text": "right, %"}
             layout[f"yaxis{lower}"]["title"] = {"text": "rows"}
         notes.append(
-            {"text": f"<b>{text(title, 18)}</b><br>ECE {diagram.error:.3f}", "showarrow": False, "align": "left"}
+            {"text": f"<b>{text(title, 16)}</b><br>ECE {diagram.error:.3f}", "showarrow": False, "align": "left"}
             | {"xref": "paper", "yref": "paper", "x": domain[0], "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
         )
     layout |= {"annotations": notes, "bargap": 0.1, "showlegend": False, "margin": MARGIN, "hovermode": "closest"}

@@ -74,20 +74,25 @@ class Mark:
 
 @dataclass(frozen=True)
 class Sizes:
-    """A value against committee size: every committee as density, the best of each size, and some pointed out."""
+    """A value against committee size: every committee as density, the best of each size, and some pointed out.
+
+    ``span`` is where to look if some committees are so far off that they would flatten all others.
+    """
 
     axis: Axis
     densities: Sequence[SizeDensity]
     best: Sequence[Mark]
     marks: Sequence[Mark]
     top: Sequence[Mark] = ()
+    span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What each member is worth, and in what share of committees adding it helped and hurt."""
+    """What each member is worth, in a unit, and in what share of committees adding it helped and hurt."""
 
     axis: Axis
+    unit: str
     names: Sequence[str]
     values: Sequence[float]
     helped: Sequence[float]
@@ -129,7 +134,7 @@ class ByClass:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A square of values: ``diverging`` ones are coloured by sign, others from ``low`` on.
+    """A square of values: ``diverging`` ones, in points, are coloured by sign, others, shares, from ``low`` on.
 
     ``counts`` are told beside the values.
     """

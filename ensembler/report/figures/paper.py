@@ -22,7 +22,7 @@ from ensembler.report.figures.kinds import (
     Sizes,
     Worth,
 )
-from ensembler.report.figures.marks import BLUE, GREY, LOOKS, ORANGE
+from ensembler.report.figures.marks import BLUE, GREY, LOOKS, ORANGE, TICK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +36,7 @@ MOST_LABELS, MOST_NUMBERS = 40, 12
 SMALL = 7
 CHARACTERS = 17
 """Of the small font, in an inch."""
+STYLES: dict[str, Any] = {"dash": "--", "longdash": (0, (6, 3)), "dot": ":"}
 THIN = {"markeredgewidth": 0.4}
 
 
@@ -106,7 +107,8 @@ def draw_intervals(chart: Intervals) -> "Figure":
     axes = plain(figure.subplots())
     for line in chart.lines:
         color = LOOKS[line.role].value if line.role != "other" else "0.5"
-        axes.axvline(line.value, color=color, linestyle="--", linewidth=0.9, label=shortened(line.label), zorder=1)
+        style = STYLES[LOOKS[line.role].dash]
+        axes.axvline(line.value, color=color, linestyle=style, linewidth=1.0, label=shortened(line.label), zorder=1)
     told: set[Role] = set()
     for place, row in enumerate(chart.rows):
         mark = look(row.role)
@@ -127,13 +129,14 @@ def draw_sizes(chart: Sizes) -> "Figure":
 
     figure = new_figure(PAGE, 3.6)
     axes = plain(figure.subplots())
-    for density in chart.densities:
+    for place, density in enumerate(chart.densities):
         half = 0.42 * density.numbers / density.numbers.max()
-        left, right = density.size - half, density.size + half
+        size, label = density.size, "_" if place else "all committees"
         if density.binned:
-            axes.fill_betweenx(density.values, left, right, color=GREY, alpha=0.55, linewidth=0.4, zorder=1)
+            sides = (size - half, size + half)
+            axes.fill_betweenx(density.values, *sides, color=GREY, alpha=0.55, linewidth=0.4, zorder=1, label=label)
         else:
-            axes.hlines(density.values, left, right, color=GREY, linewidth=1.0, zorder=1)
+            axes.hlines(density.values, size - TICK, size + TICK, color=GREY, linewidth=1.0, zorder=1, label=label)
     sizes, values = [mark.size for mark in chart.best], [mark.value for mark in chart.best]
     axes.plot(sizes, values, ".-", color="0.25", linewidth=0.9, markersize=4, zorder=2, label="best of each size")
     for mark in chart.marks:
@@ -141,6 +144,7 @@ def draw_sizes(chart: Sizes) -> "Figure":
         axes.plot(
             [mark.size], [mark.value], linestyle="none", zorder=3, label=f"{mark.role}: {written}", **look(mark.role)
         )
+    axes.set_ylim(chart.span)
     axes.set_xlabel("members of the committee", fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     measure(axes.yaxis, chart.axis)
@@ -237,7 +241,7 @@ def draw_matrix(chart: Matrix) -> "Figure":
             value = float(values[row, column])
             if np.isfinite(value):
                 color = "white" if abs(value) - chart.low > 0.6 * (most - chart.low) else "black"
-                text = f"{value * 100:+.1f}" if chart.diverging else f"{value * 100:.0f}"
+                text = f"{value:+.1f}" if chart.diverging else f"{value * 100:.0f}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=6, color=color)
     axes.set_xlabel(chart.column_title, fontsize=8)
     axes.set_ylabel(chart.row_title, fontsize=8)

@@ -59,7 +59,10 @@
     if (!cells) return traces;
     const [rows, columns] = cells;
     const hovertext = rows.map((row) => columns.map((column) => `${row}<br>${column}`));
-    return traces.map((trace) => ({ ...trace, hovertext, showscale: !narrow }));
+    const crowded = narrow && rows.some((row) => row.length > 20);
+    return traces.map((trace) => ({
+      ...trace, hovertext, showscale: !narrow, texttemplate: crowded ? "" : trace.texttemplate,
+    }));
   }
 
   function draw(figure) {
@@ -120,7 +123,9 @@
 
   // ---- tables --------------------------------------------------------------------------------------------------
   const text = (row, column) => row.cells[column].textContent.trim();
-  const number = (told) => parseFloat(told.replace(/[,<±\s]/g, "").replace("−", "-"));
+  // A bound as "<.001" comes before the number itself; an interval is sorted by its lower end.
+  const number = (told) =>
+    parseFloat(told.replace(/[,<±\s]/g, "").replace("−", "-")) - (told.startsWith("<") ? 1e-9 : 0);
 
   function sort(table, head) {
     const column = head.cellIndex;
@@ -132,7 +137,7 @@
     const body = table.tBodies[0];
     const rows = [...body.rows].map((row, place) => ({ row, place, told: text(row, column) }));
     const missing = (one) => (numeric ? Number.isNaN(number(one.told)) : one.told === "");
-    const compare = (one, other) => (numeric ? number(one.told) - number(other.told) : one.told.localeCompare(other.told));
+    const compare = (one, other) => (numeric ? number(one.told) - number(other.told) : one.told.localeCompare(other.told, undefined, { numeric: true }));
     rows.sort((one, other) => {
       if (missing(one) || missing(other)) return missing(one) - missing(other) || one.place - other.place;
       return (up ? 1 : -1) * compare(one, other) || one.place - other.place;
