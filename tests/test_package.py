@@ -5,7 +5,7 @@ import sys
 
 import ensembler
 
-HEAVY = ("pandas", "scipy", "sklearn", "numba", "torch", "matplotlib")
+HEAVY = ("pandas", "scipy", "sklearn", "numba", "torch", "matplotlib", "plotly", "jinja2")
 PUBLIC = {
     "SimpleAverage",
     "AccuracyWeightedAverage",
