@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.combiners.base import Combiner, Labels, Values, require
+from ensembler.combiners.base import Combiner, Labels, Values, from_plain, require, to_plain
 from ensembler.metrics import METRICS
 from ensembler.metrics.calibration import confidence_bins
 from ensembler.probabilities import Floats, row_blocks, softmax, with_argmax_of
@@ -210,6 +210,19 @@ class Calibrated(Combiner):
     def fitted(self) -> dict[str, Any]:
         """Return what the rule learned, and the temperatures."""
         return {**self.rule_.fitted(), "temperatures": self.temperatures_.tolist()}
+
+    def state(self) -> dict[str, Any]:
+        """Return what the rule has fitted, and the temperatures."""
+        return {"rule": self.rule_.state(), "temperatures_": to_plain(self.temperatures_)}
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Give the rule what it had fitted, and take the temperatures."""
+        self.rule_ = type(self.rule)(**self.rule.get_params(deep=False)).restore(state["rule"])
+        self.n_members_, self.n_classes_ = self.rule_.n_members_, self.rule_.n_classes_
+        self.temperatures_ = from_plain(state["temperatures_"])
+        if hasattr(self.rule_, "weights_"):
+            self.weights_ = self.rule_.weights_
+        return self
 
     def bind(self, names: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> Self:
         """Bind the rule inside."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -116,10 +116,25 @@ def load_predictions(
     return predictions
 
 
+class MemberSet(Protocol):
+    """What new rows must have in common with: the members, of which kind they are, and the classes."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def hard(self) -> tuple[bool, ...]: ...  # noqa: D102
+    @property
+    def n_members(self) -> int: ...  # noqa: D102
+    @property
+    def n_classes(self) -> int: ...  # noqa: D102
+    @property
+    def class_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
+
+
 def load_rows_like(
-    predictions: Predictions, *paths: str | Path, logits: bool = False, normalize: bool = False
+    predictions: MemberSet, *paths: str | Path, logits: bool = False, normalize: bool = False
 ) -> Predictions:
-    """Load rows without labels of the same members and classes as a prediction set; other members are left out."""
+    """Load rows without labels of the same members and classes as a set or a recipe; other members are left out."""
     tables = {table.name: table for table in read_all(find_files(paths, reserved=[]).members)}
     missing = [name for name in predictions.names if name not in tables]
     if missing:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
+from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ensembler.probabilities import Floats, normalise, row_blocks, softmax, with_argmax_of
 from ensembler.validation import check_labels, check_proba, check_sample_weight
 
@@ -149,6 +149,31 @@ class Combiner(ABC):
         values = {name.rstrip("_"): getattr(self, name) for name in self.reported if hasattr(self, name)}
         return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
+    def state(self) -> dict[str, Any]:
+        """Return all that was fitted as values that JSON holds, to be given to `restore`.
+
+        Raises
+        ------
+        NotApplicableError
+            Something fitted is neither number, text, list nor array; such a rule brings its own `state` and `restore`.
+        """
+        if not hasattr(self, "n_members_"):
+            raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) first")
+        given = self.get_params(deep=False)
+        return {name: self._plain(name, value) for name, value in vars(self).items() if name not in given}
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Take what `state` returned for a rule of the same parameters, instead of fitting, and return self."""
+        for name, value in state.items():
+            setattr(self, name, from_plain(value))
+        return self
+
+    def _plain(self, name: str, value: Any) -> Any:
+        try:
+            return to_plain(value)
+        except TypeError as error:
+            raise NotApplicableError(f"{self.name} cannot be saved: {name} is {error}") from error
+
     def bind(self, names: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> Self:
         """Return the rule with references to member names or metadata resolved; itself where it has none."""
         return self
@@ -230,6 +255,26 @@ def weighted_sum(proba: Floats, weights: Values) -> Values:
         for member in used:
             block += weights[member] * proba[member, rows].astype(np.float64)
     return scores
+
+
+def to_plain(value: Any) -> Any:
+    """Return a fitted value as JSON holds it, an array with its kind of numbers; `TypeError` for anything else."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return {"dtype": value.dtype.name, "array": value.tolist()}
+    if isinstance(value, np.generic):
+        return to_plain(value.item())
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a {type(value).__name__}, which JSON has no form for")
+
+
+def from_plain(value: Any) -> Any:
+    """Return what `to_plain` was given; sequences as lists."""
+    if isinstance(value, dict):
+        return np.array(value["array"], dtype=np.dtype(value["dtype"]))
+    return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def require(condition: bool, combiner: Combiner, parameter: str, expected: str) -> None:

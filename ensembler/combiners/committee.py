@@ -179,18 +179,34 @@ class HierarchicalCommittee(Combiner):
                 f"{self.name}: groups hold member {outside[0]}, expected 0 to {self.n_members_ - 1}: "
                 f"there are {self.n_members_} members"
             )
+        self.tree_ = self._tree()
+        for node in self.tree_.walk():
+            node.rule.fit(node.inputs(proba), labels, sample_weight, check_input=False)
+
+    def _tree(self) -> Node:
+        """Return the nodes, whose rules are not fitted yet."""
         rules = self._rule_objects()
 
         def build(group: Sequence[Any], level: int) -> Node:
-            node = Node(copy.deepcopy(rules[level]))
+            rule = copy.deepcopy(rules[level])
             if level:
-                node.children = [build(inner, level - 1) for inner in group]
-            else:
-                node.members = [int(member) for member in group]
-            node.rule.fit(node.inputs(proba), labels, sample_weight, check_input=False)
-            return node
+                return Node(rule, children=[build(inner, level - 1) for inner in group])
+            return Node(rule, members=[int(member) for member in group])
 
-        self.tree_ = build(self.groups, len(rules) - 1)
+        return build(self.groups, len(rules) - 1)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the rules of all groups have fitted, lower levels first."""
+        nodes = [node.rule.state() for node in self.tree_.walk()]
+        return {"n_members_": self.n_members_, "n_classes_": self.n_classes_, "nodes": nodes}
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Build the groups, and give their rules what they had fitted."""
+        self.n_members_, self.n_classes_ = state["n_members_"], state["n_classes_"]
+        self.tree_ = self._tree()
+        for node, fitted in zip(self.tree_.walk(), state["nodes"], strict=True):
+            node.rule.restore(fitted)
+        return self
 
     def _scores(self, proba: Floats) -> Values:
         return self.tree_.rule.scores(self.tree_.inputs(proba), check_input=False)

@@ -2,18 +2,20 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ensembler.combiners.base import Combiner, Labels, Values, is_number, require
+from ensembler.combiners.base import Combiner, Labels, Values, from_plain, is_number, require, to_plain
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
 from ensembler.probabilities import Floats, sigmoid, softmax
 
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)
+SCALER, CLASSIFIER = ("mean_", "scale_"), ("coef_", "intercept_", "classes_")
+"""The attributes of both parts of the model that predictions come from."""
 
 
 @dataclass
@@ -156,6 +158,34 @@ class Stacking(Combiner):
     def needs_probabilities(self) -> bool:
         """Return True: the features are log probabilities."""
         return True
+
+    def state(self) -> dict[str, Any]:
+        """Return the scaler's and the classifier's numbers; a classifier of the user's own is not saved."""
+        if self.final_estimator is not None:
+            told = type(self.final_estimator).__name__
+            raise NotApplicableError(f"{self.name} with a {told} cannot be saved: only its own logistic regression can")
+        scaler, classifier = self.model_[0], self.model_[-1]
+        return {
+            "n_members_": self.n_members_,
+            "n_classes_": self.n_classes_,
+            **{name: to_plain(getattr(scaler, name)) for name in SCALER},
+            **{name: to_plain(getattr(classifier, name)) for name in CLASSIFIER},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Make the pipeline again."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        values = {name: from_plain(value) for name, value in state.items()}
+        self.n_members_, self.n_classes_ = values["n_members_"], values["n_classes_"]
+        scaler, classifier = StandardScaler(), LogisticRegression()
+        for part, names in ((scaler, SCALER), (classifier, CLASSIFIER)):
+            vars(part).update({name: values[name] for name in names})
+            part.n_features_in_ = len(values["mean_"])
+        self.model_ = make_pipeline(scaler, classifier)
+        return self
 
     def n_fitted(self) -> int:
         """Coefficients and intercepts of a linear model; one a feature and class for any other."""
