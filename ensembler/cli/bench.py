@@ -50,7 +50,7 @@ def bench(
     Weights are fitted on validation rows or by cross-fitting, never on the rows that are scored unless you ask for it.
     """
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.comparison import check_fit_on, compare_rules
+    from ensembler.comparison import compare_rules
     from ensembler.files import write_text
     from ensembler.report.bench import bench_document, reliability_panels
     from ensembler.statistics.resampling import RESAMPLES
@@ -61,14 +61,8 @@ def bench(
         from ensembler.report.figures.paper import check_format
 
         check_format(reliability)
-    fit_on = check_fit_on(fit_on, part)
-    reads_val = fit_on in (None, "val")
-    if val is not None and not reads_val:
-        raise_unused_val(fit_on)
-    wanted = (True if fit_on == "val" else None) if reads_val else False
-    data = options.load(
-        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, weights, groups
-    )
+    fit_on, wanted = options.fitting_rows(fit_on, part, val)
+    data = options.load(paths, labels, wanted, members, only, without, logits, normalize, weights, groups)
     if reliability is not None and data.any_hard:
         raise UsageError("--reliability needs probabilities, and some members are hard labels; drop it")
     with options.warnings_to_stderr(), progress("fitting") as show:
@@ -96,8 +90,3 @@ def bench(
         print_json(result.to_dict(command_line()))
     else:
         print_document(bench_document(result), as_markdown=as_markdown)
-
-
-def raise_unused_val(fit_on: str | None) -> None:
-    """Refuse validation rows that nothing would be fitted on."""
-    raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")

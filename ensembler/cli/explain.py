@@ -39,7 +39,7 @@ def explain(
     """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.changes import changed_rows, contested_rows, count_votes, missed_rows, row_frame
-    from ensembler.comparison import check_fit_on, compare_rules
+    from ensembler.comparison import compare_rules
     from ensembler.files import write_text
     from ensembler.report.changes import describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document
@@ -50,15 +50,10 @@ def explain(
         raise ParameterError(f"--top is {top}, expected at least 1")
     if row and as_json:
         raise UsageError("--row and --json exclude one another: --out has every row")
-    fit_on = check_fit_on(fit_on, None)
     if fit_on == "part":
         raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
-    if val is not None and fit_on not in (None, "val"):
-        raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
-    wanted = (True if fit_on == "val" else None) if fit_on in (None, "val") else False
-    data = options.load(
-        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, None, groups
-    )
+    fit_on, wanted = options.fitting_rows(fit_on, None, val)
+    data = options.load(paths, labels, wanted, members, only, without, logits, normalize, None, groups)
     with options.warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(data, [rule], fit_on=fit_on, seed=seed, n_resamples=0, progress=show)
     if not result.rules or result.best_member is None:

@@ -125,6 +125,18 @@ AsJson = Annotated[
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT)]
 
 
+def fitting_rows(fit_on: str | None, part: float | None, val: Path | None) -> tuple[str | None, Path | bool | None]:
+    """Return where weights are fitted and which validation rows to load; refuse rows that nothing is fitted on."""
+    from ensembler.comparison import check_fit_on
+
+    fit_on = check_fit_on(fit_on, part)
+    if fit_on in (None, "val"):
+        return fit_on, val if val is not None else (True if fit_on == "val" else None)
+    if val is not None:
+        raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
+    return fit_on, False
+
+
 def check_writable(path: Path) -> None:
     """Refuse, before long work, a file that could not be written after it."""
     home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())

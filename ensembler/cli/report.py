@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ensembler.cli import options
-from ensembler.cli.bench import raise_unused_val
 from ensembler.cli.output import command_line, progress
 from ensembler.errors import UnknownNameError, UsageError
 
@@ -50,7 +49,6 @@ def report(
 
     The page is a single file that needs no network: open it, mail it, print it.
     """
-    from ensembler.comparison import check_fit_on
     from ensembler.report.page import require_report, write_figures, write_page
     from ensembler.statistics.resampling import RESAMPLES
     from ensembler.survey import survey
@@ -62,14 +60,8 @@ def report(
         raise UsageError("--figure-format has no effect without --figures DIR; give both or neither")
     check_figures(figures, figure_format)
     require_report()
-    fit_on = check_fit_on(fit_on, part)
-    reads_val = fit_on in (None, "val")
-    if val is not None and not reads_val:
-        raise_unused_val(fit_on)
-    wanted = (True if fit_on == "val" else None) if reads_val else False
-    data = options.load(
-        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, weights, groups
-    )
+    fit_on, wanted = options.fitting_rows(fit_on, part, val)
+    data = options.load(paths, labels, wanted, members, only, without, logits, normalize, weights, groups)
     with options.warnings_to_stderr(), progress("report") as show:
         found = survey(
             data,

@@ -142,21 +142,13 @@ def subsets(
     Weights are fitted, and a committee is chosen, on validation rows or by cross-fitting.
     """
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.comparison import check_fit_on
-
     check_choices(search, width, backend, scheduler, metric, jobs)
     if search != "exact":
         given = {"--checkpoint": checkpoint, "--out": out, "--plot": plot, "--jobs": jobs, "--top": top, "--yes": yes}
         refuse_with_search(search, {**given, "--scheduler": scheduler})
     check_targets(out, plot)
-    fit_on = check_fit_on(fit_on, part)
-    reads_val = fit_on in (None, "val")
-    if val is not None and not reads_val:
-        raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
-    wanted = (True if fit_on == "val" else None) if reads_val else False
-    data = options.load(
-        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, None, groups
-    )
+    fit_on, wanted = options.fitting_rows(fit_on, part, val)
+    data = options.load(paths, labels, wanted, members, only, without, logits, normalize, None, groups)
     data = exclude_members(data, exclude or [], must or [])
     sizes = parse_sizes(k, data.n_members)
     shared: dict[str, Any] = {
