@@ -70,8 +70,8 @@ def load_predictions(
 
     Examples
     --------
-    >>> from ensembler.datasets import folder as sample_folder
-    >>> predictions = load_predictions(sample_folder())
+    >>> from ensembler.datasets import published_folder
+    >>> predictions = load_predictions(published_folder())
     >>> predictions.proba.shape, predictions.validation.proba.shape
     ((9, 3589, 7), (9, 3589, 7))
     """

@@ -1,4 +1,4 @@
-"""The bundled predictions on FER2013: nine published CNNs, and the study's own as they are trained."""
+"""The bundled predictions on FER2013: the study's nine networks, and nine published by other people."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from ensembler.files import readable, writing
 
 def folder() -> Path:
     """Return the folder of the prediction set that commands read without paths."""
-    return published_folder()
+    return study_folder()
 
 
 def published_folder() -> Path:
@@ -18,7 +18,7 @@ def published_folder() -> Path:
 
 
 def study_folder() -> Path:
-    """Return the folder of the members trained by ``backbones recipe``; its README says how."""
+    """Return the folder of nine members trained by ``backbones recipe``; its README says how."""
     return Path(__file__).parent / "study"
 
 

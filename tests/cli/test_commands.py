@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from ensembler import ExponentialWeightedAverage, load_predictions
-from ensembler.datasets import folder
+from ensembler.datasets import folder, published_folder
 from ensembler.registry import all_rules
 from tests.conftest import draw
 
 FAST = ["--rule", "mean", "--rule", "exponential-weighted", "--rule", "best-member"]
+PUBLISHED = str(published_folder())
 COMMAND = [sys.executable, "-c", "from ensembler.cli import main; main()"]
 
 
@@ -26,10 +27,17 @@ def read_rows(path):
         return list(csv.DictReader(stream))
 
 
-def test_bench_prints_members_rules_recalls_and_what_to_use(run):
-    result = run("bench", *FAST)
-    assert result.code == 0
+def test_without_paths_the_bundled_set_is_read(run):
+    result = run("members", "--json")
     assert result.err == "no paths given and no ./preds: reading the bundled FER2013 predictions\n"
+    names = [member["name"] for member in json.loads(result.out)["members"]]
+    assert {name.partition("-")[0] for name in names} == {"agrawal", "deep", "shallow"}
+
+
+def test_bench_prints_members_rules_recalls_and_what_to_use(run):
+    result = run("bench", PUBLISHED, *FAST)
+    assert result.code == 0
+    assert result.err == ""
     for text in (
         "oarriaga_big_xception_54",
         "★†  exponential-weighted",
@@ -50,7 +58,7 @@ def test_local_predictions_come_before_the_bundled_ones(write_set, run, monkeypa
 
 
 def test_json_is_one_document_with_the_promised_fields(run):
-    result = run("bench", "--json")
+    result = run("bench", PUBLISHED, "--json")
     document = json.loads(result.out)
     assert {
         "schema",
@@ -90,7 +98,7 @@ def test_json_tells_nothing_of_the_machine_and_repeats_to_the_byte(write_set, ru
 
 
 def test_markdown_and_csv(run, tmp_path):
-    result = run("bench", *FAST, "--markdown", "--csv", tmp_path / "new" / "table.csv")
+    result = run("bench", PUBLISHED, *FAST, "--markdown", "--csv", tmp_path / "new" / "table.csv")
     assert "|  | rule | acc. | bal. acc. |" in result.out
     assert "| **★†** | **exponential-weighted** |" in result.out
     rows = read_rows(tmp_path / "new" / "table.csv")
@@ -140,7 +148,8 @@ def test_row_weights_and_groups(write_set, run):
 
 def test_rules_with_options(run):
     spec = 'hierarchical-committee:groups=[["oarriaga*"],["w*","face*"]],rules=["mean","median"]'
-    document = json.loads(run("bench", "--rule", spec, "--rule", "exponential-weighted:q_min=0,q_max=50", "--json").out)
+    rules = ("--rule", spec, "--rule", "exponential-weighted:q_min=0,q_max=50")
+    document = json.loads(run("bench", PUBLISHED, *rules, "--json").out)
     by_name = {entry["name"]: entry for entry in document["combiners"]}
     assert [len(group["members"]) for group in by_name[spec]["fitted"]["groups"]] == [4, 4, 8]
     assert by_name["exponential-weighted:q_min=0,q_max=50"]["parameters"]["q_max"] == 50
@@ -165,13 +174,12 @@ def test_predict_writes_probabilities_for_new_rows(write_set, run, tmp_path):
 
 
 def test_predict_writes_a_submission(run, tmp_path, fer):
-
-    run("predict", "--rule", "mean", "--to", folder(), "--out", tmp_path / "s.csv")
+    run("predict", PUBLISHED, "--rule", "mean", "--to", PUBLISHED, "--out", tmp_path / "s.csv")
     rows = read_rows(tmp_path / "s.csv")
     expected = np.array(fer.class_names)[fer.proba.astype(float).sum(axis=0).argmax(-1)]
     assert [row["label"] for row in rows] == expected.tolist()
     assert [row["id"] for row in rows[:3]] == ["0", "1", "2"]
-    run("predict", "--rule", "mean", "--to", folder(), "--out", tmp_path / "p.csv", "--proba")
+    run("predict", PUBLISHED, "--rule", "mean", "--to", PUBLISHED, "--out", tmp_path / "p.csv", "--proba")
     assert (tmp_path / "p.csv").read_text().startswith("id,Angry,Disgust,Fear,Happy,Sad,Surprise,Neutral\n")
 
 
@@ -265,10 +273,10 @@ def test_patterns_in_the_command_are_told_without_their_folder(write_set, run):
 
 
 def test_members_describes_the_set(run):
-    text = run("members").out
+    text = run("members", PUBLISHED).out
     assert "9 members, 3,589 rows, 3,589 validation rows, 7 classes." in text
     assert "architecture=big Xception" in text
-    document = json.loads(run("members", "--json").out)
+    document = json.loads(run("members", PUBLISHED, "--json").out)
     assert document["classes"][1] == {"name": "Disgust", "rows": 55, "val_rows": 56}
     assert document["members"][0]["kind"] == "probabilities"
 
@@ -325,7 +333,7 @@ def test_a_terminal_gets_a_progress_bar_that_goes_away(tmp_path):
 
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "bench", *FAST, "--fit-on", "cross"],
+        [*COMMAND, "bench", PUBLISHED, *FAST, "--fit-on", "cross"],
         stdout=subprocess.PIPE,
         stderr=terminal,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},

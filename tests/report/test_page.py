@@ -9,6 +9,7 @@ import pytest
 
 from ensembler import Predictions, load_predictions
 from ensembler.cli import main
+from ensembler.datasets import published_folder
 from ensembler.report.page import render
 from ensembler.survey import survey
 from tests.conftest import draw
@@ -30,7 +31,7 @@ def bundled(tmp_path_factory):
     path = tmp_path_factory.mktemp("bundled") / "report.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path.parent)
-        patch.setattr("sys.argv", ["ensembler", "report", "--out", str(path)])
+        patch.setattr("sys.argv", ["ensembler", "report", str(published_folder()), "--out", str(path)])
         main_quietly()
     return path
 
@@ -75,7 +76,7 @@ def test_one_small_file_with_every_section(bundled):
     assert sections(text) == [*SECTIONS, "doctor", "method"]
     assert bundled.stat().st_size < 6_000_000
     assert len(figure_data(text)) < 800_000
-    assert "ensembler report --out report.html" in text
+    assert "ensembler report published --out report.html" in text
     assert "<p></p>" not in re.sub(r' class="[^"]*"', "", text)
     assert str(bundled.parent) not in text
 
