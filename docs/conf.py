@@ -18,9 +18,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
+    "mathml",
 ]
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_title = "ensembler"
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
@@ -30,7 +31,8 @@ templates_path: list[str] = []
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 napoleon_numpy_docstring = True
-napoleon_use_ivar = True
+napoleon_use_ivar = False  # as attributes, since names that end in an underscore lose it otherwise
+suppress_warnings = ["ref.python"]  # attributes of one name in two classes
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 default_role = "code"
