@@ -108,7 +108,7 @@ def draw_figures() -> None:
     from typer.testing import CliRunner
 
     from ensembler.cli.app import app
-    from ensembler.datasets import folder
+    from ensembler.datasets import published_folder
 
     newest = max(path.stat().st_mtime for path in sources())
     FIGURES.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def draw_figures() -> None:
         path = FIGURES / name
         if path.exists() and path.stat().st_mtime > newest:
             continue
-        words = [str(folder()) if word == "{set}" else word for word in command.split()]
+        words = [str(published_folder()) if word == "{set}" else word for word in command.split()]
         done = CliRunner().invoke(app, [*words, str(path)])
         if done.exit_code:
             raise RuntimeError(f"ensembler {command} {name} failed: {done.output or done.exception}")

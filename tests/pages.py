@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensembler.datasets import folder
+from ensembler.datasets import published_folder
 from ensembler.registry import all_rules
 
 ROOT = Path(__file__).parents[1]
@@ -65,9 +65,9 @@ def prepare(text: str, home: Path) -> None:
     given = re.search(r"^% given: (.+)$", text, flags=re.MULTILINE)
     for name in [] if given is None else given[1].split(", "):
         if name == "preds":
-            shutil.copytree(folder(), home / "preds")
+            shutil.copytree(published_folder(), home / "preds")
         elif name == "new":
-            shutil.copytree(folder() / "val", home / "new", ignore=shutil.ignore_patterns("labels.npy"))
+            shutil.copytree(published_folder() / "val", home / "new", ignore=shutil.ignore_patterns("labels.npy"))
         else:
             raise ValueError(f"unknown folder {name!r}")
 

@@ -22,17 +22,17 @@ def study_folder() -> Path:
     return Path(__file__).parent / "study"
 
 
-def write_sample(destination: str | Path) -> list[Path]:
-    """Copy the bundled set into a new or empty folder, and return what was written."""
+def write_sample(destination: str | Path, home: Path) -> list[Path]:
+    """Copy a bundled set into a new or empty folder, and return what was written."""
     destination = Path(destination)
     with readable(destination):
         taken = destination.exists() and (not destination.is_dir() or any(destination.iterdir()))
     if taken:
         raise FileError(f"{destination}: is there already, expected a new or empty folder; nothing was written")
     written = []
-    for source in sorted(path for path in folder().rglob("*") if path.is_file()):
-        target = destination / source.relative_to(folder())
+    for path in sorted(path for path in home.rglob("*") if path.is_file()):
+        target = destination / path.relative_to(home)
         with writing(target) as temporary:
-            shutil.copyfile(source, temporary)
+            shutil.copyfile(path, temporary)
         written.append(target)
     return written

@@ -295,6 +295,8 @@ def test_sample_writes_the_bundled_set_once(run, tmp_path):
     assert result.code == 0
     assert "ensembler bench" in result.out
     assert load_predictions(tmp_path / "faces").digests == load_predictions(folder()).digests
+    assert run("sample", tmp_path / "others", "--published").code == 0
+    assert load_predictions(tmp_path / "others").digests == load_predictions(published_folder()).digests
     again = run("sample", tmp_path / "faces")
     assert again.code == 1
     assert "is there already, expected a new or empty folder; nothing was written" in again.err
