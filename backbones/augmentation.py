@@ -1,16 +1,18 @@
-"""Random flips, rotations and shifts of whole batches."""
+"""Random flips, rotations, shifts and erased patches of whole batches."""
 
 import torch
 from torch import Tensor, nn
 
 from backbones.errors import ConfigurationError
 
+ERASED, GREY = (0.02, 0.2), 0.5
+
 
 class Augmentation(nn.Module):
-    """Flip, rotate and shift each image of a batch by its own draw, in training mode only.
+    """Flip, rotate, shift and partly erase each image of a batch by its own draw, in training mode only.
 
-    The flip and the affine map are kornia's. Draws come from PyTorch's global generator, so that seeding it repeats
-    them. Rotation and shift are one resampling of the image, bilinear, with the border repeated outside.
+    The flip, the affine map and the erasing are kornia's. Draws come from PyTorch's global generator, so that seeding
+    it repeats them. Rotation and shift are one resampling of the image, bilinear, with the border repeated outside.
 
     Parameters
     ----------
@@ -20,9 +22,11 @@ class Augmentation(nn.Module):
         Rotations are uniform between minus and plus this many degrees.
     shift : float
         Shifts along each axis are uniform up to this share of the image's side.
+    erasing : float
+        Probability that a rectangle of 2 to 20 % of the image becomes grey (Zhong et al. 2020, arXiv 1708.04896).
     """
 
-    def __init__(self, flip: float = 0.5, degrees: float = 10.0, shift: float = 0.1) -> None:
+    def __init__(self, flip: float = 0.5, degrees: float = 10.0, shift: float = 0.1, erasing: float = 0.0) -> None:
         super().__init__()
         if not 0 <= flip <= 1:
             raise ConfigurationError(f"flip is {flip}, expected a probability between 0 and 1")
@@ -30,13 +34,17 @@ class Augmentation(nn.Module):
             raise ConfigurationError(f"degrees is {degrees}, expected 0 to 180")
         if not 0 <= shift < 1:
             raise ConfigurationError(f"shift is {shift}, expected at least 0 and below 1")
-        from kornia.augmentation import RandomAffine, RandomHorizontalFlip
+        if not 0 <= erasing <= 1:
+            raise ConfigurationError(f"erasing is {erasing}, expected a probability between 0 and 1")
+        from kornia.augmentation import RandomAffine, RandomErasing, RandomHorizontalFlip
 
         steps: list[nn.Module] = []
         if flip:
             steps.append(RandomHorizontalFlip(p=flip))
         if degrees or shift:
             steps.append(RandomAffine(degrees, (shift, shift) if shift else None, p=1.0, padding_mode="border"))
+        if erasing:
+            steps.append(RandomErasing(scale=ERASED, value=GREY, p=erasing))
         self.steps = nn.Sequential(*steps)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ Patience = Annotated[
 Flip = Annotated[float | None, typer.Option(help="Probability of a horizontal flip (default: 0.5).")]
 Degrees = Annotated[float | None, typer.Option(help="Largest rotation (default: 10).")]
 Shift = Annotated[float | None, typer.Option(help="Largest shift as a share of the side (default: 0.1).")]
+Erasing = Annotated[float | None, typer.Option(help="Probability that a patch is erased (default: 0).")]
+Smoothing = Annotated[float | None, typer.Option(help="Target probability spread over all classes (default: 0).")]
 Precision = Annotated[
     str | None,
     typer.Option(
@@ -103,6 +105,8 @@ def train(
     flip: Flip = None,
     degrees: Degrees = None,
     shift: Shift = None,
+    erasing: Erasing = None,
+    label_smoothing: Smoothing = None,
     precision: Precision = None,
     threads: Threads = None,
     accelerator: Accelerator = "auto",
@@ -130,6 +134,8 @@ def train(
         flip=flip,
         degrees=degrees,
         shift=shift,
+        erasing=erasing,
+        label_smoothing=label_smoothing,
         precision=precision,
     )
     run = Run(out)

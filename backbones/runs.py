@@ -48,8 +48,10 @@ class RunConfig:
         Divide the rate when the validation loss is stuck; or one rise and fall over all epochs.
     patience : int or None
         Stop when the validation accuracy has not risen for so many epochs.
-    flip, degrees, shift : float
+    flip, degrees, shift, erasing : float
         Of the augmentation.
+    label_smoothing : float
+        Share of the target probability that is spread over all classes; for labels that are wrong now and then.
     precision : "32-true" or "bf16-mixed"
         Of the training steps, in Lightning's words. Images are augmented, and the network judged, in 32 bits.
     n_classes, size : int
@@ -70,6 +72,8 @@ class RunConfig:
     flip: float = 0.5
     degrees: float = 10.0
     shift: float = 0.1
+    erasing: float = 0.0
+    label_smoothing: float = 0.0
     precision: str = "32-true"
     n_classes: int = 7
     size: int = 48
@@ -91,6 +95,8 @@ class RunConfig:
             raise ConfigurationError(f"learning_rate is {self.learning_rate}, expected a positive number")
         if self.weight_decay < 0:
             raise ConfigurationError(f"weight_decay is {self.weight_decay}, expected at least 0")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigurationError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and below 1")
         if self.patience is not None and self.patience < 1:
             raise ConfigurationError(f"patience is {self.patience}, expected at least 1")
 

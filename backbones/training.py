@@ -84,7 +84,7 @@ class Classifier(lightning.LightningModule):
         torch.manual_seed(mix(config.seed))
         self.config, self.faces = config, faces
         self.network: nn.Module = config.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.augmentation = Augmentation(config.flip, config.degrees, config.shift)
+        self.augmentation = Augmentation(config.flip, config.degrees, config.shift, config.erasing)
         # Rows, summed losses and hits of the epoch; a metric object would cost a percent of a step.
         self.seen = [0.0, 0.0, 0.0]
         self.val_loss = MeanMetric()
@@ -115,7 +115,7 @@ class Classifier(lightning.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             augmented = self.augmentation(to_float(images))
         logits = self.network(augmented).float()
-        loss = functional.cross_entropy(logits, labels)
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         value = loss.item()
         if not math.isfinite(value):
             raise RunError(

@@ -203,6 +203,31 @@ def test_augmentation_moves_images_in_training_only():
     assert (mirrored | same).all()
     assert 16 < mirrored.sum() < 48
     assert torch.equal(Augmentation(0, 0, 0)(images), images)
+    patched = Augmentation(flip=0, degrees=0, shift=0, erasing=0.5)(images)
+    changed = (patched != images).flatten(1).float().mean(dim=1)
+    assert 16 < (changed > 0).sum() < 48
+    assert 0.005 < changed[changed > 0].min() < changed.max() < 0.25
+    assert (patched[patched != images] == 0.5).all()
+
+
+def test_smoothed_labels_cost_more(drawn, tmp_path):
+    losses = []
+    for smoothing in (0.0, 0.3):
+        run = Run(tmp_path / f"smoothed-{smoothing}")
+        train(run, config(drawn, epochs=1, label_smoothing=smoothing, learning_rate=1e-9), drawn, progress_bar=False)
+        losses.append(run.read_log()[0]["train_loss"])
+    # Of a network that has learned nothing, spread targets cost about the same, and never exactly.
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.2)
+
+
+def test_a_run_from_before_an_option_was_there_goes_on(drawn, tmp_path):
+    run = Run(tmp_path / "older")
+    train(run, config(drawn), drawn, stop_after=1, progress_bar=False)
+    facts = run.read_json("config.json")
+    del facts["erasing"], facts["label_smoothing"]
+    run.write_json("config.json", facts)
+    assert train(run, config(drawn), drawn, progress_bar=False) is True
 
 
 def test_early_stopping(drawn, tmp_path):
