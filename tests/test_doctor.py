@@ -22,7 +22,7 @@ def planted(tmp_path):
 
     def plant(change, name=NAME, parts=("", "val")):
         home = tmp_path / "preds"
-        datasets.write_sample(home)
+        datasets.write_sample(home, HOME)
         for part in parts:
             path = home / part / f"{name}.npy"
             array, labels = np.load(path), np.load(home / part / "labels.npy")
@@ -142,7 +142,7 @@ def test_near_copies(planted):
 
 def test_the_same_seed_twice(tmp_path):
     home = tmp_path / "preds"
-    datasets.write_sample(home)
+    datasets.write_sample(home, HOME)
     facts = json.loads((home / "members.json").read_text())
     for name in (NAME, "oarriaga_mini_xception_102"):
         facts["members"][name] |= {"architecture": "mini", "seed": 3}
@@ -152,7 +152,7 @@ def test_the_same_seed_twice(tmp_path):
 
 def test_validation_rows_that_are_scored(tmp_path):
     home = tmp_path / "preds"
-    datasets.write_sample(home)
+    datasets.write_sample(home, HOME)
     for path in home.glob("*.npy"):
         write_array(home / "val" / path.name, np.load(path))
     assert "validation-is-scored" in codes(check_up(home), "error")
@@ -161,7 +161,7 @@ def test_validation_rows_that_are_scored(tmp_path):
 @pytest.mark.parametrize(("share", "grade"), [(0.1, "warning"), (0.7, "error")])
 def test_validation_rows_that_overlap(tmp_path, share, grade):
     home = tmp_path / "preds"
-    datasets.write_sample(home)
+    datasets.write_sample(home, HOME)
     for path in home.glob("*.npy"):
         inside = np.load(home / "val" / path.name)
         n = int(share * len(inside))
@@ -193,7 +193,7 @@ def test_a_member_far_above_all_others(planted):
 
 def test_a_class_that_nobody_predicts(tmp_path):
     home = tmp_path / "preds"
-    datasets.write_sample(home)
+    datasets.write_sample(home, HOME)
     for path in [*home.glob("*.npy"), *home.glob("val/*.npy")]:
         array = np.load(path)
         if array.ndim == 2:
@@ -242,7 +242,7 @@ def test_the_command(run, planted, tmp_path):
 
 def test_comparisons_point_to_the_check(run, tmp_path):
     home = tmp_path / "preds"
-    datasets.write_sample(home)
+    datasets.write_sample(home, HOME)
     write_array(home / "copy.npy", np.load(home / f"{NAME}.npy"))
     write_array(home / "val" / "copy.npy", np.load(home / "val" / f"{NAME}.npy"))
     for command in ("bench", "subsets"):

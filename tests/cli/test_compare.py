@@ -55,7 +55,7 @@ def test_hard_labels_are_compared_too(run, write_set):
 
 def test_explaining_a_rule(run, tmp_path):
     out = tmp_path / "rows.csv"
-    found = json.loads(run("explain", "--rule", "median", "--json", "--out", out, "--top", 5).out)
+    found = json.loads(run("explain", HOME, "--rule", "median", "--json", "--out", out, "--top", 5).out)
     result = compare_rules(load_predictions(HOME), ["median"])
     truth = result.scored.truth
     right = result["median"].proba.argmax(axis=1) == truth
@@ -78,7 +78,7 @@ def test_explaining_a_rule(run, tmp_path):
 
 
 def test_what_every_member_said_about_a_row(run):
-    done = run("explain", "--row", 3, "--row", 4)
+    done = run("explain", HOME, "--row", 3, "--row", 4)
     assert "Row 3: label Surprise, mean says Surprise" in done.out
     assert "Row 4: label Fear" in done.out
     assert done.out.count("wiktorglita_cnn3") == 2
