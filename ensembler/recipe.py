@@ -155,6 +155,16 @@ class Recipe:
         return made
 
 
+def is_recipe(path: Path) -> bool:
+    """Whether a file is a recipe, of whatever version."""
+    with readable(path):
+        text = path.read_bytes()
+    try:
+        return str(json.loads(text)["schema"]).startswith(SCHEMA.partition("/")[0])
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def plain_parameters(rule: Combiner) -> dict[str, Any]:
     """Return a rule's parameters as JSON holds them; rules inside a committee as text."""
     parameters = rule.get_params(deep=False)

@@ -117,6 +117,20 @@ def test_saved_once_and_used_without_the_predictions(run, write_set, tmp_path, m
     np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
 
 
+def test_only_recipes_are_replaced(run, write_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    home = write_set(n_members=3, n_samples=80, n_classes=3)
+    facts = home / "members.json"
+    facts.write_text('{"class_names": ["a", "b", "c"]}')
+    told = run("predict", home, "--rule", "mean", "--save", facts)
+    assert told.code == 2
+    assert "is there already and is no recipe, so it stays" in told.err
+    assert facts.read_text() == '{"class_names": ["a", "b", "c"]}'
+    assert run("predict", home, "--rule", "mean", "--save", "e.json").code == 0
+    assert run("predict", home, "--rule", "median", "--save", "e.json").code == 0
+    assert Recipe.load("e.json").rule.name == "median"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

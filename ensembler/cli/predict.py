@@ -61,7 +61,7 @@ def predict(
     from ensembler.comparison import fit_rule
     from ensembler.loading import load_rows_like
     from ensembler.prediction import check_destination, write_prediction
-    from ensembler.recipe import Recipe
+    from ensembler.recipe import Recipe, is_recipe
 
     if (to is None) != (out is None):
         raise UsageError("--to and --out belong together: the rows to predict, and where to; give both or neither")
@@ -89,6 +89,8 @@ def predict(
         if save.suffix != ".json":
             raise UsageError(f"--save {save.name or '(nothing)'}: expected a file that ends in .json")
         options.check_writable(save)
+        if save.exists() and not is_recipe(save):
+            raise UsageError(f"--save {save}: is there already and is no recipe, so it stays; choose another name")
     if val is not None and fit_on == "test":
         raise UsageError("--val has no effect with --fit-on test; drop one of them")
     wanted = False if fit_on == "test" else (True if fit_on == "val" else None)
