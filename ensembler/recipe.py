@@ -108,7 +108,7 @@ class Recipe:
             "state": self.rule.state(),
             "fitted_on": dict(self.fitted_on),
         }
-        write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

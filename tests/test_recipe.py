@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from ensembler import BestMember, HierarchicalCommittee, Predictions, SimpleAverage, Stacking
+from ensembler import BestMember, ClassWeightedAverage, HierarchicalCommittee, Predictions, SimpleAverage, Stacking
 from ensembler.comparison import fit_rule
 from ensembler.errors import FileError, NotApplicableError, NotFittedError, ShapeError
 from ensembler.recipe import Recipe
@@ -46,6 +46,18 @@ def test_two_classes_and_one_strength(tmp_path):
     again = Recipe.load(tmp_path / "s.json")
     np.testing.assert_array_equal(again.predict_proba(proba), rule.predict_proba(proba))
     assert again.rule.strengths == [0.1]
+
+
+def test_a_class_without_fitting_rows_is_no_obstacle_to_strict_json(tmp_path):
+    proba, labels = draw(1, n_members=3, n_samples=90, n_classes=3)
+    labels = np.where(labels == 2, 1, labels)
+    rule = ClassWeightedAverage().fit(proba, labels)
+    assert np.isnan(rule.quality_).any()
+    Recipe.of(rule, Predictions(proba, labels)).save(tmp_path / "w.json")
+    assert "NaN" not in (tmp_path / "w.json").read_text()
+    again = Recipe.load(tmp_path / "w.json").rule
+    np.testing.assert_array_equal(again.quality_, rule.quality_)
+    np.testing.assert_array_equal(again.predict_proba(proba), rule.predict_proba(proba))
 
 
 def test_a_committee_of_objects(tmp_path):

@@ -260,7 +260,9 @@ def weighted_sum(proba: Floats, weights: Values) -> Values:
 def to_plain(value: Any) -> Any:
     """Return a fitted value as JSON holds it, an array with its kind of numbers; `TypeError` for anything else."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return {"dtype": value.dtype.name, "array": value.tolist()}
+        return {"dtype": value.dtype.name, "array": to_plain(value.tolist())}
+    if isinstance(value, float) and not np.isfinite(value):
+        return {"dtype": "float64", "array": str(value)}
     if isinstance(value, np.generic):
         return to_plain(value.item())
     if isinstance(value, (list, tuple)):
@@ -273,7 +275,8 @@ def to_plain(value: Any) -> Any:
 def from_plain(value: Any) -> Any:
     """Return what `to_plain` was given; sequences as lists."""
     if isinstance(value, dict):
-        return np.array(value["array"], dtype=np.dtype(value["dtype"]))
+        array = from_plain(value["array"])
+        return float(array) if isinstance(array, str) else np.array(array, dtype=np.dtype(value["dtype"]))
     return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
