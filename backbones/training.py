@@ -29,10 +29,12 @@ from torchmetrics.classification import MulticlassAccuracy
 from backbones.augmentation import Augmentation
 from backbones.errors import RunError
 from backbones.fer2013 import Faces, Split
+from backbones.normalization import recalibrate
 from backbones.runs import Run, RunConfig
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
 EVALUATION_BATCH = 256
+CALIBRATION_ROWS = 8192
 Batch = tuple[Tensor, Tensor]
 
 
@@ -131,6 +133,18 @@ class Classifier(lightning.LightningModule):
         totals = self.trainer.strategy.reduce(torch.tensor(self.seen, dtype=torch.float64), reduce_op="sum")
         rows, loss, hits = totals.tolist()
         return loss / rows, hits / rows
+
+    def on_validation_epoch_start(self) -> None:
+        """Take the statistics of batch normalisation from training images that are neither dropped from nor augmented.
+
+        They are what the epoch is judged by and what is kept with its weights; training itself does not use them.
+        """
+        order = torch.randperm(len(self.faces.train), generator=torch.Generator().manual_seed(mix(self.config.seed)))
+        # In random order, as the files of a folder are sorted by class.
+        images = torch.from_numpy(np.asarray(self.faces.train.images[order[:CALIBRATION_ROWS].numpy()])).unsqueeze(1)
+        batches = [to_float(part.to(self.device)) for part in torch.split(images, EVALUATION_BATCH) if len(part) > 1]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16-mixed"):
+            recalibrate(self.network, batches)
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Take up the loss and hits of one batch."""
