@@ -1,6 +1,7 @@
 """What a comparison found, and how it is written down."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,11 @@ class RuleScore:
     calibration: AtBestTemperature | None = None
     reliability: Reliability | None = None
 
+    def heaviest_member(self, names: Sequence[str]) -> str:
+        """Return the member with the largest weight; several where folds differ in it."""
+        chosen = dict.fromkeys(int(np.argmax(rule.weights_)) for rule in self.fold_rules or [self.rule])
+        return " / ".join(names[member] for member in chosen)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         fitted = self.rule.fitted()
@@ -195,9 +201,7 @@ class Comparison:
         """Which member the best member is; several where folds chose differently."""
         if self.best_member is None:
             return None
-        rules = self.best_member.fold_rules or [self.best_member.rule]
-        chosen = dict.fromkeys(int(np.argmax(rule.weights_)) for rule in rules)
-        return " / ".join(self.predictions.names[member] for member in chosen)
+        return self.best_member.heaviest_member(self.predictions.names)
 
     def to_dict(self, command: str | None = None) -> dict[str, Any]:
         """Return the whole result as plain values: what ``--json`` prints."""

@@ -221,6 +221,11 @@ def judge(
         simplest = min(same, key=lambda position: simplicity(rules[position]))
         verdict.recommended = names[simplest]
         verdict.sentences = sentences(metric, rules, index, reached, verdict.recommended, to_chosen[simplest])
+        if best_member is not None and scored.n_members > 1 and verdict.recommended != "best-member":
+            test = compare(len(rules) + 1, simplest, verdict.recommended)
+            if not test.shown or test.difference > 0:
+                name = best_member.heaviest_member(scored.names)
+                verdict.sentences.append(single_model(metric, name, verdict.recommended, test))
     return verdict
 
 
@@ -281,6 +286,12 @@ def sentences(
         lead = told(to_chosen, points, rule.name)
         second = f"Use {recommended}: it is simpler, and {lead} is {is_noise(to_chosen)}."
     return [first + ".", second]
+
+
+def single_model(metric: Metric, name: str, recommended: str, test: PairedTest) -> str:
+    """Say that the best single model is not shown to be worse than the recommended rule."""
+    does = "does better" if test.shown else "may do as well"
+    return f"One model, {name}, {does}: {told(test, metric.name in SHARES, recommended)} is {is_noise(test)}."
 
 
 def told(test: PairedTest, points: bool, other: str) -> str:

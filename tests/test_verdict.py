@@ -66,6 +66,35 @@ def test_the_recommended_rule_is_the_simplest_that_may_be_as_good_as_the_chosen(
     assert verdict.sentences[1].startswith(f"Use {verdict.recommended}: ")
 
 
+def members_right_on(shares, n_rows=400):
+    """Members of two classes, each right and sure on the first share of the rows."""
+    proba = np.full((len(shares), n_rows, 2), 0.1)
+    for member, share in enumerate(shares):
+        right = np.arange(n_rows) < share * n_rows
+        proba[member, right, 0] = proba[member, ~right, 1] = 0.9
+    return Predictions(proba, np.zeros(n_rows, dtype=np.int64), names=[f"m{number}" for number in range(len(shares))])
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ([0.79, 0.8, 0.78], ("One model, m1, may do as well: 1.00 points better than mean (", "is within noise.")),
+        ([0.5, 0.9, 0.5], ("One model, m1, does better: 40.00 points better than mean (", "is not noise.")),
+        ([0.8, 0.8], ("One model, m0, may do as well: no difference from mean (", "is within noise.")),
+    ],
+)
+def test_a_single_model_that_may_do_as_well_is_told(shares, told):
+    sentence = compare_rules(members_right_on(shares), ["mean"]).verdict.sentences[-1]
+    assert sentence.startswith(told[0])
+    assert sentence.endswith(told[1])
+
+
+def test_a_single_model_is_not_told_where_it_is_worse_or_the_only_one(compared):
+    assert compared.verdict.recommended != "best-member"
+    assert not any("One model" in sentence for sentence in compared.verdict.sentences)
+    assert not any("One model" in sentence for sentence in compare_rules(members_right_on([0.7])).verdict.sentences)
+
+
 def test_letters_are_shared_by_what_is_not_shown_to_differ(compared):
     letters = compared.verdict.letters
     assert set(letters) == set(RULES)
