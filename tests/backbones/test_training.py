@@ -238,13 +238,13 @@ def test_early_stopping(drawn, tmp_path):
     assert len(rows) == run.result()["best_epoch"] + 2 < 40
 
 
-def test_the_rate_is_cut_when_stuck(drawn, tmp_path, monkeypatch):
-    monkeypatch.setattr("backbones.training.PLATEAU_PATIENCE", 0)
+def test_the_rate_is_halved_after_three_more_epochs_without_a_lower_loss(drawn, tmp_path, monkeypatch):
+    losses = [2.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    monkeypatch.setattr("backbones.training.MeanMetric.compute", lambda self: losses[0])
+    monkeypatch.setattr("backbones.training.MeanMetric.reset", lambda self: losses.pop(0))
     run = Run(tmp_path / "cut")
-    train(run, config(drawn, epochs=4, schedule="plateau", learning_rate=1e-7, patience=4), drawn, progress_bar=False)
-    rates = [row["learning_rate"] for row in run.read_log()]
-    assert rates[0] == 1e-7
-    assert rates[-1] < 1e-7
+    train(run, config(drawn, epochs=6, schedule="plateau", learning_rate=0.01), drawn, progress_bar=False)
+    assert [row["learning_rate"] for row in run.read_log()] == [0.01] * 5 + [0.005]
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(drawn, tmp_path, monkeypatch):
