@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from ensembler import Stacking
+from ensembler import Stacking, datasets, load_predictions
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
 from tests.conftest import draw
 
@@ -26,6 +26,7 @@ def test_it_is_a_tuned_logistic_regression_on_standardised_log_probabilities():
         Cs=[0.001, 0.01, 0.1],
         cv=folds,
         scoring="neg_log_loss",
+        tol=1e-7,
         max_iter=1000,
         l1_ratios=(0,),
         use_legacy_attributes=False,
@@ -35,6 +36,16 @@ def test_it_is_a_tuned_logistic_regression_on_standardised_log_probabilities():
         rule.predict_proba(new), direct.predict_proba(scaler.transform(features(new))), atol=1e-9
     )
     assert rule.n_fitted() == 4 * 16 + 4
+
+
+def test_it_reaches_the_optimum_which_no_processor_moves():
+    data = load_predictions(datasets.folder())
+    rule = Stacking(strengths=(0.1,)).fit(data.validation.proba, data.validation.labels)
+    scaler = StandardScaler().fit(features(data.validation.proba))
+    newton = LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-8)
+    newton.fit(scaler.transform(features(data.validation.proba)), data.validation.labels)
+    exact = newton.predict_proba(scaler.transform(features(data.proba)))
+    np.testing.assert_allclose(rule.predict_proba(data.proba), exact, atol=5e-5)
 
 
 def test_an_absent_class_gets_probability_zero():
