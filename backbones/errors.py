@@ -15,6 +15,10 @@ class RunError(BackbonesError):
     """A run's folder, checkpoint or weights do not fit what was asked, or a training cannot go on."""
 
 
+class RunBusyError(RunError):
+    """Another process is at the run."""
+
+
 class ConfigurationError(BackbonesError, ValueError):
     """A parameter has a value it cannot have."""
 

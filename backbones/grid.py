@@ -5,16 +5,17 @@ which several processes, or machines with a common disk, may work on at once; wh
 """
 
 import itertools
+import json
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from backbones.errors import ConfigurationError, RunError
+from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.fer2013 import Faces
-from backbones.runs import Run, RunConfig
+from backbones.runs import OF_THE_DATA, Run, RunConfig
 from backbones.training import train
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def search(
 
     if most_points is not None and most_points < 1:
         raise ConfigurationError(f"points is {most_points}, expected at least 1")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would print a traceback for each point that fails
     folder.mkdir(parents=True, exist_ok=True)
-    study = open_study(folder, base)
+    sampler = optuna.samplers.GridSampler(axes(base), seed=base.seed)
+    study = open_study(folder, base, sampler)
     fail_abandoned(study, folder)
     values = axes(base)
     trained = 0
@@ -97,12 +99,16 @@ def search(
         chosen = {name: trial.suggest_categorical(name, points) for name, points in values.items()}
         try:
             return reach(chosen)
+        except RunBusyError:
+            raise
         except RunError as error:
+            tell(str(error))
             trial.set_user_attr("error", str(error))
             raise
 
     left = len(waiting(study, values))
-    if left:
+    # A sampler that has proposed all points would propose any of them again.
+    if left and not sampler.is_exhausted(study):
         study.optimize(objective, n_trials=min(left, most_points or left), catch=(RunError,))
     # What a stopped process had begun counts as tried for the sampler; its runs go on here.
     for chosen in waiting(study, values):
@@ -111,14 +117,21 @@ def search(
         distributions: dict[str, optuna.distributions.BaseDistribution] = {
             name: optuna.distributions.CategoricalDistribution(points) for name, points in values.items()
         }
-        accuracy = reach(chosen)
-        study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, value=accuracy))
+        outcome: dict[str, Any] = {}
+        try:
+            outcome["value"] = reach(chosen)
+        except RunBusyError:
+            continue
+        except RunError as error:
+            tell(str(error))
+            outcome = {"state": optuna.trial.TrialState.FAIL, "user_attrs": {"error": str(error)}}
+        study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, **outcome))
     results = points_of(study, values)
     write_results(folder, base, results)
     return results
 
 
-def open_study(folder: Path, base: RunConfig) -> "optuna.Study":
+def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSampler") -> "optuna.Study":
     """Open the folder's study, refusing one around another configuration."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
@@ -129,7 +142,7 @@ def open_study(folder: Path, base: RunConfig) -> "optuna.Study":
         study_name="grid",
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.GridSampler(axes(base), seed=base.seed),
+        sampler=sampler,
     )
     there, asked = study.user_attrs.get("base"), base.to_dict()
     if there is None:
@@ -197,8 +210,7 @@ def write_results(folder: Path, base: RunConfig, results: list[Point]) -> None:
     Run.write(folder / "results.csv", lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
     if results[0].val_accuracy is not None:
         best = {name: getattr(results[0], name) for name in NAMES}
-        options = {"seed": base.seed, "epochs": base.epochs, "batch_size": base.batch_size, **best}
-        text = "".join(f"{name} = {value}\n" for name, value in options.items())
-        member = f'[[member]]\nname = "{base.architecture}-best"\narchitecture = "{base.architecture}"\n'
-        member += f'schedule = "{base.schedule}"\n{text}'
+        options = {"name": f"{base.architecture}-best"} | base.to_dict() | best
+        told = {name: value for name, value in options.items() if name not in OF_THE_DATA and value is not None}
+        member = "[[member]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
         Run.write(folder / "best.toml", lambda path: path.write_text(member, encoding="utf-8"))

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbones.errors import ConfigurationError
+from backbones.errors import ConfigurationError, RunBusyError
 from backbones.export import export
 from backbones.fer2013 import Faces
-from backbones.runs import Run, RunConfig
+from backbones.runs import OF_THE_DATA, Run, RunConfig
 from backbones.training import train
 
 BUNDLED = Path(__file__).parent / "recipes" / "fer2013.toml"
-OF_THE_DATA = {"n_classes", "size", "class_names", "data_checksum"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def read_recipe(path: Path) -> list[Entry]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: is not TOML: {error}") from error
     defaults, members = document.get("defaults", {}), document.get("member", [])
-    known = {field.name for field in dataclasses.fields(RunConfig)} - OF_THE_DATA
+    known = {field.name for field in dataclasses.fields(RunConfig)} - set(OF_THE_DATA)
     entries: list[Entry] = []
     for number, member in enumerate(members):
         options = defaults | member
@@ -79,12 +78,13 @@ def train_recipe(
         run = Run(runs / entry.name)
         config = RunConfig.for_faces(entry.architecture, faces, **entry.options)
         if not run.finished:
-            if run.is_locked():
-                tell(f"{number}/{len(entries)} {entry.name}: another process is training it")
-                elsewhere.append(entry.name)
-                continue
             tell(f"{number}/{len(entries)} {entry.name}: training")
-        train(run, config, faces, threads=threads)
+        try:
+            train(run, config, faces, threads=threads)
+        except RunBusyError:
+            tell(f"{number}/{len(entries)} {entry.name}: another process is training it")
+            elsewhere.append(entry.name)
+            continue
         accuracies = export(run, faces, out, flip=flip)
         tell(f"{number}/{len(entries)} {entry.name}: validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}")
     return elsewhere

@@ -16,6 +16,7 @@ import fcntl
 import io
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,12 @@ from typing import Any, Self
 from torch import nn
 
 from backbones.architectures import build, preset
-from backbones.errors import ConfigurationError, RunError
+from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.fer2013 import CLASSES, Faces
+
+OF_THE_DATA = ("n_classes", "size", "class_names", "data_checksum")
+"""Fields of a configuration that the data decide."""
+LOCK_ATTEMPTS, LOCK_PAUSE = 5, 0.1
 
 
 @dataclass(frozen=True)
@@ -197,15 +202,22 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for this process; refuse if another one is at it. The lock ends with the process."""
+        """Hold the run for this process; refuse if another one is at it. The lock ends with the process.
+
+        It is asked for several times, since `is_locked` of other processes holds it for an instant.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    f"{self.folder}: another process is training this run; wait, or use another folder"
-                ) from error
+            for attempt in range(1, LOCK_ATTEMPTS + 1):
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if attempt == LOCK_ATTEMPTS:
+                        raise RunBusyError(
+                            f"{self.folder}: another process is training this run; wait, or use another folder"
+                        ) from error
+                    time.sleep(LOCK_PAUSE)
             yield
 
     def is_locked(self) -> bool:
@@ -213,7 +225,7 @@ class Run:
         try:
             with self.locked():
                 return False
-        except RunError:
+        except RunBusyError:
             return True
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:

@@ -227,9 +227,12 @@ class Keeper(Checkpoint):
             self.run.write_log(self.rows)
             if self.report is not None:
                 self.report(row)
-        since = row["epoch"] - best_epoch(self.rows)
-        if self.config.patience is not None and since >= self.config.patience:
-            trainer.should_stop = True
+        trainer.should_stop = trainer.should_stop or self.out_of_patience()
+
+    def out_of_patience(self) -> bool:
+        """Whether the accuracy has not risen for too long."""
+        patience = self.config.patience
+        return patience is not None and bool(self.rows) and len(self.rows) - best_epoch(self.rows) >= patience
 
     def write_state(self, trainer: lightning.Trainer) -> None:
         """Write the checkpoint under a temporary name and rename it."""
@@ -312,7 +315,7 @@ def train(
     trainer = make_trainer(config, keeper, accelerator, devices, stop_after, show)
     # The further processes of one training share the lock of the first.
     with nullcontext() if "LOCAL_RANK" in os.environ else run.locked():
-        fit(trainer, module, run)
+        fit(trainer, module, keeper, run)
     stopped = trainer.should_stop and config.patience is not None
     complete = stopped or trainer.current_epoch >= config.epochs
     if complete and trainer.is_global_zero:
@@ -362,15 +365,19 @@ def make_trainer(
     )
 
 
-def fit(trainer: lightning.Trainer, module: Classifier, run: Run) -> None:
-    """Go on from the run's own state, which is read without unpickling code."""
+def fit(trainer: lightning.Trainer, module: Classifier, keeper: Keeper, run: Run) -> None:
+    """Go on from the run's own state, which is read without unpickling code; not after it has been stopped early."""
     state = run.checkpoint if run.checkpoint.exists() else None
     if state is not None:
         try:
-            torch.load(state, weights_only=True)
+            saved = torch.load(state, weights_only=True)
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
             reason = str(error).strip().splitlines()[0]
             raise RunError(f"{state}: cannot be read ({reason}); delete it to start the run anew") from error
+        keeper.load_state_dict(saved["callbacks"][keeper.state_key])
+        if keeper.out_of_patience():
+            trainer.should_stop = True
+            return
     trainer.fit(module, ckpt_path=state, weights_only=True)
 
 

@@ -118,32 +118,37 @@ def at_best_temperature(
 class Reliability:
     """How often predictions of some sureness are right, in equal-width bins of the top-1 confidence.
 
-    Empty bins have NaN.
+    ``weights`` are the rows' weights, summed. Empty bins have NaN.
     """
 
     edges: tuple[float, ...]
     rows: tuple[int, ...]
+    weights: tuple[float, ...]
     confidence: tuple[float, ...]
     accuracy: tuple[float, ...]
 
     @property
     def error(self) -> float:
         """The expected calibration error: mean distance of confidence and accuracy, weighted by rows."""
-        pairs = zip(self.rows, self.confidence, self.accuracy, strict=True)
-        return sum(rows * abs(hit - sure) for rows, sure, hit in pairs if rows) / max(sum(self.rows), 1)
+        pairs = zip(self.weights, self.confidence, self.accuracy, strict=True)
+        return sum(weight * abs(hit - sure) for weight, sure, hit in pairs if weight) / sum(self.weights)
 
 
-def reliability(proba: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> Reliability:
+def reliability(
+    proba: Floats, labels: Labels, sample_weight: Values | None = None, bins: int = RELIABILITY_BINS
+) -> Reliability:
     """Return the reliability diagram of (N, C) probabilities; the bins are those of the ECE."""
     confidence = proba.max(axis=1).astype(np.float64)
     right = (proba.argmax(axis=1) == labels).astype(np.float64)
     place = confidence_bins(confidence, bins)
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     rows = np.bincount(place, minlength=bins)
+    total = np.bincount(place, weights=weight, minlength=bins)
     with np.errstate(invalid="ignore"):
-        sure = np.bincount(place, weights=confidence, minlength=bins) / rows
-        hit = np.bincount(place, weights=right, minlength=bins) / rows
+        sure = np.bincount(place, weights=weight * confidence, minlength=bins) / total
+        hit = np.bincount(place, weights=weight * right, minlength=bins) / total
     edges = np.linspace(0.0, 1.0, bins + 1)
-    return Reliability(tuple(edges.tolist()), tuple(rows.tolist()), tuple(sure.tolist()), tuple(hit.tolist()))
+    return Reliability(*(tuple(values.tolist()) for values in (edges, rows, total, sure, hit)))
 
 
 @dataclass

@@ -32,8 +32,6 @@ def choose_nested(setting: Setting, entries: list[RuleScore]) -> dict[str, Any] 
     """
     data, metric = setting.fitting, setting.metrics[0]
     if not setting.parts.pairs:
-        for entry in entries:
-            entry.choice_score = entry.metrics[metric.name]
         return None
     outcome = np.empty((data.n_samples, data.n_classes))
     by_fold: list[str | None] = []

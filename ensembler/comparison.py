@@ -139,10 +139,10 @@ def compare_rules(
         members,
         reference,
         chosen,
+        protocol,
         n_resamples=n_resamples,
         seed=seed,
         with_letters=letters,
-        optimistic=protocol.optimistic,
     )
     return Comparison(
         predictions=predictions,

@@ -114,13 +114,16 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
 
 def draw_committees(n_members: int, seed: int) -> tuple[list[tuple[int, ...]], bool]:
     """Return committees of two members or more: all of them, or some that are drawn."""
-    if 2**n_members <= MOST_COMMITTEES * 2:
+    if 2**n_members - n_members - 1 <= MOST_COMMITTEES:
         members = range(n_members)
         sizes = range(2, n_members + 1)
         return [one for size in sizes for one in itertools.combinations(members, size)], False
     rng = np.random.default_rng(seed)
-    drawn = {tuple(np.flatnonzero(row).tolist()) for row in rng.random((MOST_COMMITTEES, n_members)) < 0.5}
-    return sorted((one for one in drawn if len(one) > 1), key=lambda one: (len(one), one)), True
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < MOST_COMMITTEES:
+        rows = rng.random((MOST_COMMITTEES - len(drawn), n_members)) < 0.5
+        drawn |= {tuple(np.flatnonzero(row).tolist()) for row in rows if row.sum() > 1}
+    return sorted(drawn, key=lambda one: (len(one), one)), True
 
 
 def cluster(different: Values, names: tuple[str, ...]) -> list[list[str]]:

@@ -38,6 +38,13 @@ class Protocol:
     n_scored: int
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def how_chosen(self) -> str:
+        """How a rule was chosen, to be read after its name; without validation rows, all rows take part in it."""
+        if self.optimistic:
+            return "chosen by cross-fitting on the scored rows themselves"
+        return "chosen by nested cross-fitting" if self.fit_on == "cross" else "chosen without the scored rows"
+
 
 @dataclass
 class MemberScore:

@@ -62,7 +62,7 @@ class Setting:
         entry = RuleScore(name, fitted.rule, values, recall, proba, notes=fitted.notes)
         if not self.scored.any_hard:
             entry.calibration = at_best_temperature(proba, self.scored.truth, self.scored.sample_weight, self.seed)
-            entry.reliability = reliability(proba, self.scored.truth)
+            entry.reliability = reliability(proba, self.scored.truth, self.scored.sample_weight)
         return entry
 
 

@@ -20,7 +20,7 @@ from ensembler.statistics.resampling import FEWEST_UNITS, RESAMPLES, enough_unit
 from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
 
 if TYPE_CHECKING:
-    from ensembler.results import MemberScore, RuleScore
+    from ensembler.results import MemberScore, Protocol, RuleScore
 
 SIMPLEST_FIRST = (
     "mean",
@@ -126,11 +126,11 @@ def judge(
     members: Sequence["MemberScore"],
     best_member: "RuleScore | None",
     chosen: str | None,
+    protocol: "Protocol",
     *,
     n_resamples: int = RESAMPLES,
     seed: int = 0,
     with_letters: bool = False,
-    optimistic: bool = False,
 ) -> Verdict | None:
     """Give every rule its intervals and paired tests, and say what to use.
 
@@ -193,7 +193,7 @@ def judge(
     verdict = Verdict(None, None, None, n_resamples)
     if independent:
         verdict.cochran = cochran_q(right[: len(rules)])
-        if metric.name == "accuracy" and not optimistic:
+        if metric.name == "accuracy" and not protocol.optimistic:
             order = sorted(range(len(rules)), key=lambda position: simplicity(rules[position]))
             verdict.optimism = bias_corrected_best(right[order], n_resamples, seed)
         if with_letters:
@@ -203,7 +203,7 @@ def judge(
         return verdict
     index = names.index(chosen)
     reached = f"{metric.name} {rules[index].metrics[metric.name]:.4f}"
-    if optimistic:
+    if protocol.optimistic:
         verdict.sentences = [
             f"{chosen} reached {reached} on the rows that it was fitted and chosen on.",
             "Nothing follows for other rows: fit elsewhere (validation rows, or cross-fitting).",
@@ -212,7 +212,7 @@ def judge(
         few = f"there are fewer than {FEWEST_UNITS} rows or groups"
         why = f"{metric.name} cannot be resampled" if samples is None else few
         verdict.sentences = [
-            f"{chosen}, chosen without the scored rows, reached {reached}.",
+            f"{chosen}, {protocol.how_chosen}, reached {reached}.",
             f"Whether it differs from simpler rules is untested: {why}.",
         ]
     else:
@@ -220,7 +220,8 @@ def judge(
         same = [position for position, test in enumerate(to_chosen) if position == index or test.contains_zero]
         simplest = min(same, key=lambda position: simplicity(rules[position]))
         verdict.recommended = names[simplest]
-        verdict.sentences = sentences(metric, rules, index, reached, verdict.recommended, to_chosen[simplest])
+        told_first = f"{protocol.how_chosen}, reached {reached}"
+        verdict.sentences = sentences(metric, rules, index, told_first, names[simplest], to_chosen[simplest])
         if best_member is not None and scored.n_members > 1 and verdict.recommended != "best-member":
             test = compare(len(rules) + 1, simplest, verdict.recommended)
             if not test.shown or test.difference > 0:
@@ -268,7 +269,7 @@ def sentences(
     """Say in two sentences what won, whether that is noise, and what to use."""
     rule = rules[chosen]
     points = metric.name in SHARES
-    first = f"{rule.name}, chosen without the scored rows, reached {reached}"
+    first = f"{rule.name}, {reached}"
     test = rule.against_best
     if test is not None:
         first += f": {told(test, points, 'the best single model')}, {is_noise(test)}"

@@ -77,6 +77,15 @@ def test_reliability_is_scikit_learns_curve():
     assert error == pytest.approx(float(METRICS["ece"](labels, proba[0])), abs=0.02)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_diagram_and_the_table_have_one_calibration_error(weighted):
+    proba, labels = draw("random", 1, 400, 3, seed=5)
+    weight = np.random.default_rng(0).uniform(0, 4, 400) if weighted else None
+    found = reliability(proba[0], labels, weight)
+    assert found.error == pytest.approx(float(METRICS["ece"](labels, proba[0], weight)))
+    assert sum(found.rows) == 400
+
+
 def test_calibrating_the_result_changes_its_sureness_only(fer):
     plain = compare_rules(fer, ["mean", "product"], n_resamples=0)
     scaled = compare_rules(fer, ["mean", "product"], n_resamples=0, calibrate="ensemble")

@@ -243,8 +243,18 @@ def test_without_two_folds_fitted_rules_are_left_out():
     assert {entry.name for entry in result.rules} == {n for n, rule in all_rules().items() if not rule.learns}
     assert ("greedy", "cannot be cross-fitted: one row cannot be divided into folds") in result.left_out
     assert result.best_member is None
-    assert result.chosen is not None
+    assert result.chosen is None
     json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_how_a_rule_was_chosen_is_told_as_it_was():
+    for data, how in (
+        (drawn(), "chosen without the scored rows"),
+        (drawn(validation=False), "chosen by nested cross-fitting"),
+    ):
+        result = compare_rules(data, FAST)
+        assert result.protocol.how_chosen == how
+        assert f"{result.chosen}, {how}, reached" in result.verdict.sentences[0]
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 0.9])

@@ -30,7 +30,7 @@ def compare(
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.changes import change_frame, compare_two
     from ensembler.comparison import check_seed
-    from ensembler.files import write_text
+    from ensembler.files import read_tables, write_text
     from ensembler.report.changes import changes_document, describe_changes
 
     check_seed(seed, 2)
@@ -40,7 +40,8 @@ def compare(
     data = options.load([first, second], labels, no_val, members, None, None, logits, normalize, None, groups)
     if data.n_members != 2:
         raise UsageError(f"expected two prediction files, got {data.n_members} members: {', '.join(data.names)}")
-    order = (0, 1) if data.names[0] == first.stem else (1, 0)
+    named = [table.name for table in read_tables(first)] if first.suffix == ".npz" else [first.stem]
+    order = (0, 1) if data.names[0] in named else (1, 0)
     names = (data.names[order[0]], data.names[order[1]])
     probas = (data.proba[order[0]], data.proba[order[1]])
     changes = compare_two(data, names, probas, hard=data.any_hard, seed=seed)

@@ -11,7 +11,7 @@ from ensembler.combiners.base import Combiner, Labels, Values, is_number, is_who
 from ensembler.metrics import get_metric
 from ensembler.probabilities import Floats
 
-TIED = 1e-12
+TIED, TIED_DECIMALS = 1e-12, 12
 
 
 @dataclass
@@ -113,7 +113,7 @@ class GreedySelection(Combiner):
         candidates = candidates_for(metric, proba, labels, sample_weight)
         order: list[int] = []
         path = np.full(self.n_steps, np.nan)
-        start = self._best_first(candidates.goodness())[: self.n_init]
+        start = self._best_first(candidates.goodness(), candidates.log_losses)[: self.n_init]
         for step in range(self.n_steps):
             goodness = candidates.goodness()
             chosen = int(start[step]) if step < len(start) else self._pick(goodness, order, candidates.log_losses)
@@ -127,8 +127,13 @@ class GreedySelection(Combiner):
         return order, np.asarray(metric.goodness(path))
 
     @staticmethod
-    def _best_first(goodness: Values) -> Labels:
-        return np.argsort(-np.nan_to_num(goodness, nan=-np.inf), kind="stable")
+    def _best_first(goodness: Values, log_losses: Callable[[Labels], Values]) -> Labels:
+        """Return all members, best first; among equally good ones lower log loss, then lower index."""
+        badness = -np.round(np.nan_to_num(goodness, nan=-np.inf), TIED_DECIMALS)
+        losses = np.zeros(len(badness))
+        if len(np.unique(badness)) < len(badness):
+            losses = np.round(log_losses(np.arange(len(badness))), TIED_DECIMALS)
+        return np.lexsort((losses, badness))
 
     @staticmethod
     def _pick(goodness: Values, order: list[int], log_losses: Callable[[Labels], Values]) -> int:

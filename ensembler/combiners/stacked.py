@@ -15,8 +15,8 @@ from ensembler.probabilities import Floats, sigmoid, softmax
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)
 TOLERANCE = 1e-7
-"""scikit-learn's default of 1e-4 stops a hundredth of a probability away from the optimum, at a place that depends on the
-processor; this one stops within 2e-5."""
+"""scikit-learn's default of 1e-4 stops a hundredth of a probability away from the optimum, at a place that depends on
+the processor; this one stops within 2e-5."""
 SCALER, CLASSIFIER = ("mean_", "scale_"), ("coef_", "intercept_", "classes_")
 """The attributes of both parts of the model that predictions come from."""
 

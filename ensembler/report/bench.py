@@ -102,9 +102,7 @@ def rules_table(result: Comparison) -> Table:
         cells = [number(entry.metrics[metric]) for metric in result.metric_names]
         rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
     strong = [index for index, entry in enumerate(result.rules) if entry.name == result.chosen]
-    notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
-    if result.protocol.optimistic:
-        notes = [f"{CHOSEN} chosen by cross-fitting on the scored rows themselves   {LUCKIEST} luckiest"]
+    notes = [f"{CHOSEN} {result.protocol.how_chosen}   {LUCKIEST} luckiest: best on the scored rows"]
     if result.best_member is not None:
         where = {"val": "on validation", "test": "on the same rows"}.get(result.protocol.fit_on, "on the fitting rows")
         notes.append(f"gain: {result.metric} against the best member chosen {where}, {result.best_member_name}")

@@ -284,7 +284,9 @@ def cards(result: Comparison) -> list[Card]:
     if use is not None:
         add("Use", use, result[use])
         if result.chosen is not None and result.chosen != use:
-            add("Chosen" if flattered else "Chosen without the scored rows", result.chosen, result[result.chosen])
+            add(
+                "Chosen" if flattered else result.protocol.how_chosen.capitalize(), result.chosen, result[result.chosen]
+            )
     if result.best_member is not None:
         add("Best single model", result.best_member_name or "", result.best_member)
     mean = next((entry for entry in result.rules if entry.name == "mean"), None)

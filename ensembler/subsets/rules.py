@@ -39,6 +39,8 @@ FREEZABLE = (ClassWeightedAverage, ExponentialWeightedAverage)
 NO_BRIER = "its Brier score is no quadratic form; sweep mean or a weighted average"
 UNDERFLOW, SMALLEST_WEIGHT = 1e-250, 1e-100
 
+TOO_STEEP = "its weights are too far apart for committees without the best members; lower beta"
+
 Rows = NDArray[np.intp]
 
 
@@ -62,6 +64,11 @@ class Frozen(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the member's probabilities times its weight, or its weights by class."""
         return np.asarray(self.weights_[member] * proba.astype(np.float64))
+
+
+def underflows(rule: Combiner) -> bool:
+    """Whether weights are so small beside others that sums of them mean nothing."""
+    return isinstance(rule, LossWeightedAverage) and bool(rule.weights_.min() < UNDERFLOW)
 
 
 @dataclass
@@ -101,7 +108,9 @@ class Subject:
                 raise NotApplicableError(NO_BRIER)
             return self._refitted(scored, parts, metric, plan, majority)
         spoken = [(held, self.fitted(rows)) for rows, held in parts]
-        if any(isinstance(rule, LossWeightedAverage) and rule.weights_.min() < UNDERFLOW for _, rule in spoken):
+        if any(underflows(rule) for _, rule in spoken):
+            if self.ready is not None:
+                raise NotApplicableError(TOO_STEEP)
             # Weights that underflow beside those of better members do not do so among themselves.
             return self._refitted(scored, parts, metric, plan, majority)
         if metric in ("accuracy", "balanced-accuracy"):

@@ -12,7 +12,7 @@ from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
 from ensembler.results import Protocol
 from ensembler.subsets.contributions import Contributions, Values, outcomes
-from ensembler.subsets.rules import Subject, crossed, subject, whole
+from ensembler.subsets.rules import TOO_STEEP, Subject, crossed, subject, underflows, whole
 from ensembler.subsets.sweep import Progress
 
 MOST_VALUES = 1 << 22
@@ -175,7 +175,10 @@ def contributions(
     one: Subject, rows: Predictions, parts: Sequence[tuple[np.ndarray | None, np.ndarray]]
 ) -> Contributions:
     """Return what members add to the scores of some rows."""
-    return Contributions(rows.proba, rows.truth, [(held, one.fitted(fitted_on)) for fitted_on, held in parts])
+    spoken = [(held, one.fitted(fitted_on)) for fitted_on, held in parts]
+    if any(underflows(rule) for _, rule in spoken):
+        raise NotApplicableError(TOO_STEEP)
+    return Contributions(rows.proba, rows.truth, spoken)
 
 
 def beam(

@@ -1,5 +1,6 @@
 """Training, killing and going on; what a run leaves behind."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import torch
 
 from backbones.augmentation import Augmentation
 from backbones.curves import write_figures
-from backbones.errors import ConfigurationError, RunError
+from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.evaluation import predict
 from backbones.export import export
 from backbones.fer2013 import Faces, Split
@@ -238,6 +239,19 @@ def test_early_stopping(drawn, tmp_path):
     assert len(rows) == run.result()["best_epoch"] + 2 < 40
 
 
+def test_a_run_that_was_killed_after_stopping_early_trains_no_further(drawn, tmp_path, monkeypatch):
+    run = Run(tmp_path / "stuck")
+    options = config(drawn, epochs=40, patience=2, learning_rate=1e-9, schedule="plateau")
+    with monkeypatch.context() as patch:
+        patch.setattr("backbones.evaluation.finish", lambda *arguments: None)
+        assert train(run, options, drawn, progress_bar=False)
+    rows = run.read_log()
+    assert not run.finished
+    assert train(run, options, drawn, progress_bar=False)
+    assert run.finished
+    assert run.read_log() == rows
+
+
 def test_the_rate_is_halved_after_three_more_epochs_without_a_lower_loss(drawn, tmp_path, monkeypatch):
     losses = [2.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     monkeypatch.setattr("backbones.training.MeanMetric.compute", lambda self: losses[0])
@@ -415,6 +429,47 @@ def test_the_grid_is_shared_stopped_and_taken_up(tmp_path):
     assert best[0].options["learning_rate"] == results[0].learning_rate
     with pytest.raises(ConfigurationError, match="holds a grid around epochs=1, asked for 2"):
         search(tmp_path / "grid", config(faces, epochs=2), faces)
+
+
+def test_points_that_fail_are_told_and_not_tried_again(tmp_path, monkeypatch):
+    faces = draw_faces(counts=(64, 14, 14))
+    base = config(faces, epochs=1, precision="bf16-mixed", erasing=0.3)
+    # Processes that died while they trained: five points are begun and never finished.
+    monkeypatch.setattr("backbones.grid.train", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path / "grid", base, faces)
+
+    def train_or_diverge(run, config, faces, **options):
+        if config.learning_rate > 0.01:
+            raise RunError(f"the loss is nan in {run.name}")
+        if run.name == "lr0.004-wd1e-07-drop0":
+            raise RunBusyError("another process is training it")
+        run.folder.mkdir(exist_ok=True)
+        run.write_json("result.json", {"val": {"accuracy": 0.5 + config.learning_rate}})
+
+    monkeypatch.setattr("backbones.grid.train", train_or_diverge)
+    said = []
+    results = search(tmp_path / "grid", base, faces, tell=said.append)
+    states = [point.state for point in results]
+    assert states.count("trained") == 5
+    assert states.count("waiting") == 1
+    assert sum(state.startswith("the loss is nan in lr0.04") for state in states) == 3
+    assert sum(line.startswith("the loss is nan") for line in said) == 3
+    assert len((tmp_path / "grid" / "results.csv").read_text().splitlines()) == 10
+    [best] = read_recipe(tmp_path / "grid" / "best.toml")
+    assert RunConfig.for_faces(best.architecture, faces, **best.options) == dataclasses.replace(
+        base, learning_rate=0.004, weight_decay=results[0].weight_decay
+    )
+
+    def train_badly(run, *arguments, **options):
+        run.folder.mkdir(exist_ok=True)
+        run.write_json("result.json", {"val": {"accuracy": 0.1}})
+
+    monkeypatch.setattr("backbones.grid.train", train_badly)
+    again = search(tmp_path / "grid", base, faces, tell=said.append)
+    assert [point.state for point in again].count("trained") == 6
+    assert sum(line.startswith("the loss is nan") for line in said) == 3
 
 
 def test_dropout_on_the_grid_stays_below_1(drawn):

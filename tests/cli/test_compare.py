@@ -29,6 +29,15 @@ def test_two_files_are_compared_in_the_order_given(run):
     assert sum(one["gained"] for one in found["by_class"]) == len(found["gained"])
 
 
+def test_an_array_of_an_archive_keeps_its_place(run, tmp_path):
+    np.savez(tmp_path / "z.npz", alpha=np.load(FIRST))
+    np.save(tmp_path / "labels.npy", np.load(HOME / "labels.npy"))
+    (tmp_path / "b.npy").write_bytes(SECOND.read_bytes())
+    for given, names in (("z.npz", "b.npy"), ("alpha", "b")), (("b.npy", "z.npz"), ("b", "alpha")):
+        found = json.loads(run("compare", *(tmp_path / name for name in given), "--json").out)
+        assert (found["first"], found["second"]) == names
+
+
 def test_the_rows_that_changed_are_written(run, tmp_path):
     out = tmp_path / "rows.csv"
     done = run("compare", FIRST, SECOND, "--rows", out)

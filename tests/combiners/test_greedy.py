@@ -40,7 +40,8 @@ def naive(proba, labels, name, n_steps, n_init=1, best_prefix=True):
         return float(metric.goodness(metric(labels, mean)))
 
     singles = [quality(member) for member in proba]
-    order = sorted(range(len(proba)), key=lambda m: -singles[m])[:n_init]
+    losses = [float(get_metric("log-loss")(labels, member)) for member in proba]
+    order = sorted(range(len(proba)), key=lambda m: (-round(singles[m], 12), round(losses[m], 12)))[:n_init]
     path = []
     for size in range(1, n_steps + 1):
         if size > len(order):
@@ -64,6 +65,13 @@ def test_weights_are_those_of_the_naive_loop(metric, options, seed):
     proba, labels = draw(seed, 6, 81, 3)
     rule = GreedySelection(metric=metric, n_steps=12, **options).fit(proba, labels)
     np.testing.assert_allclose(rule.weights_, naive(proba, labels, metric, 12, **options), atol=1e-12)
+
+
+def test_the_first_of_equally_accurate_members_has_the_lower_log_loss():
+    labels = np.array([0, 1, 0, 1])
+    unsure = np.array([[0.6, 0.4], [0.4, 0.6], [0.6, 0.4], [0.6, 0.4]])
+    sure = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1], [0.6, 0.4]])
+    assert GreedySelection(n_steps=1).fit(np.stack([unsure, sure]), labels).order_ == [[1]]
 
 
 def test_coarse_probabilities_and_their_ties():

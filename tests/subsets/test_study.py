@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ensembler import Predictions
-from ensembler.errors import UsageError
+from ensembler import LossWeightedAverage, Predictions, sweep_subsets
+from ensembler.errors import EnsemblerError, UsageError
 from ensembler.folds import make_folds
 from ensembler.metrics import METRICS
 from ensembler.registry import make_rule
@@ -281,6 +281,17 @@ def test_weights_that_underflow_together_are_refitted():
     for member in range(3):
         [alone] = one.scored.value_of([1 << member])
         assert alone == (proba[member].argmax(axis=1) == labels).mean()
+
+
+def test_weights_that_underflow_are_refused_where_committees_are_sums():
+    proba, labels = draw("random", 3, 150, 3, seed=10)
+    proba[1:] = 0.05 + 0.85 * proba[1:]
+    data = Predictions(proba, labels, validation=Predictions(*draw("random", 3, 150, 3, seed=11)))
+    rule = "loss-weighted:form=exp,beta=5000"
+    with pytest.raises(UsageError, match="weights are too far apart .* lower beta"):
+        search_subsets(data, [rule])
+    with pytest.raises(EnsemblerError, match="weights are too far apart"):
+        sweep_subsets(proba, labels, LossWeightedAverage(form="exp", beta=50000).fit(proba, labels))
 
 
 def test_one_committee_has_no_luck():
