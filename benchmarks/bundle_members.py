@@ -2,7 +2,7 @@
 
     python benchmarks/bundle_members.py --preds preds --runs runs
 
-Arrays are float32, labels one byte each. Members that are there already are replaced.
+Arrays are float32, labels one byte each. Members of the same name are replaced, others stay.
 """
 
 import argparse
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     options = parser.parse_args()
     facts = json.loads((options.preds / "members.json").read_text(encoding="utf-8"))
+    copied = list(facts["members"])
     for part in ("", "val"):
         labels = np.load(options.preds / part / "labels.npy")
         write_array(TARGET / part / "labels.npy", labels.astype(np.uint8))
@@ -42,9 +43,11 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(rows)
         write_text(TARGET / "curves" / f"{name}.csv", text.getvalue())
+    there = json.loads((TARGET / "members.json").read_text(encoding="utf-8"))["members"]
+    facts["members"] = dict(sorted((there | facts["members"]).items()))
     write_text(TARGET / "members.json", json.dumps(facts, indent=2) + "\n")
     write_text(TARGET / "twins.json", (options.preds / "twins.json").read_text(encoding="utf-8"))
-    print(f"{len(facts['members'])} members are in {TARGET}")
+    print(f"{', '.join(copied)}: now in {TARGET}")
 
 
 if __name__ == "__main__":
