@@ -26,12 +26,17 @@ class Shape:
 def name_classes(
     given: tuple[str, ...] | None, tables: Sequence[Table], labels: Sequence[Table]
 ) -> tuple[str, ...] | None:
-    """Return the class names: from the metadata, else from a header, else from the text labels themselves."""
+    """Return the class names: from the metadata, else from a header, else from the text labels themselves.
+
+    The numbers 0 … C−1 in a header are the classes' own numbers, whatever their order in the file; other files without
+    a header have their columns in that order.
+    """
     if given is not None:
         return given
     for table in tables:
         if table.columns is not None:
-            return table.columns
+            numbered = tuple(str(number) for number in range(len(table.columns)))
+            return numbered if set(table.columns) == set(numbered) else table.columns
     arrays = [table.array for table in (*tables, *labels)]
     if all(array.dtype.kind in "US" and array.ndim == 1 for array in arrays):
         return tuple(str(name) for name in np.unique(np.concatenate([array.astype(str) for array in arrays])))

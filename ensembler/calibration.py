@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from ensembler.combiners.base import Combiner, Labels, Values, from_plain, require, to_plain
 from ensembler.metrics import METRICS
-from ensembler.metrics.calibration import confidence_bins
+from ensembler.metrics.calibration import ECE_BINS, confidence_bins
 from ensembler.probabilities import Floats, row_blocks, softmax, with_argmax_of
 
 CLIP = 1e-15
 """Probabilities are kept this far from 0 before the logarithm."""
 COLDEST, HOTTEST = 1e-3, 1e3
 STEPS, CLOSE = 60, 1e-10
-RELIABILITY_BINS = 15
 
 
 def log_clipped(proba: Floats) -> Values:
@@ -135,7 +134,7 @@ class Reliability:
 
 
 def reliability(
-    proba: Floats, labels: Labels, sample_weight: Values | None = None, bins: int = RELIABILITY_BINS
+    proba: Floats, labels: Labels, sample_weight: Values | None = None, bins: int = ECE_BINS
 ) -> Reliability:
     """Return the reliability diagram of (N, C) probabilities; the bins are those of the ECE."""
     confidence = proba.max(axis=1).astype(np.float64)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import UsageError
+from ensembler.errors import AlignmentError, UsageError
 from ensembler.metrics import METRICS, Metric
 from ensembler.predictions import Predictions
 from ensembler.statistics.intervals import Interval, percentile_interval, wilson
@@ -104,6 +104,35 @@ def changed_rows(data: Predictions, names: tuple[str, str], probas: tuple[Proba,
         lost,
         int((said[0] != said[1]).sum()),
         [ClassChange(*one) for one in zip(data.classes, *counts, strict=True)],
+    )
+
+
+def side_by_side(parts: Sequence[Predictions], folders: Sequence[str]) -> Predictions:
+    """Return the members of several sets of the same rows as one set, each named after its folder as well.
+
+    Raises
+    ------
+    AlignmentError
+        The rows, their labels or the classes are not the same.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if not np.array_equal(part.truth, first.truth) or part.classes != first.classes:
+            raise AlignmentError(
+                f"the files in {folders[0]} and {folders[-1]} do not have the same labels ({first.n_samples:,} and "
+                f"{part.n_samples:,} rows), expected predictions of the same rows"
+            )
+        if part.ids is not None and first.ids is not None and not np.array_equal(part.ids, first.ids):
+            raise AlignmentError(f"the files in {folders[0]} and {folders[-1]} do not have their rows in one order")
+    return Predictions(
+        np.concatenate([part.proba for part in parts]),
+        first.labels,
+        names=[f"{name} ({folder})" for part, folder in zip(parts, folders, strict=True) for name in part.names],
+        class_names=first.class_names,
+        hard=[hard for part in parts for hard in part.hard],
+        groups=first.groups,
+        ids=first.ids,
+        check_input=False,
     )
 
 

@@ -3,7 +3,7 @@
 What `load_predictions` refuses is reported, mended where it can be, and looked at all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ import numpy as np
 from ensembler.alignment import Shape, class_numbers, count_classes, name_classes, row_order
 from ensembler.conversion import Options, member_proba
 from ensembler.doctor import SATURATED, Finding, examine, worst_first
-from ensembler.errors import DataError
+from ensembler.errors import DataError, FileError
 from ensembler.files import Table, read_row_values
 from ensembler.layout import (
+    COSTS,
+    Facts,
     default_source,
     find_files,
+    is_cost,
     labels_beside,
     read_all,
     read_facts,
@@ -67,13 +70,19 @@ def check_up(
         There is nothing to look at: no files, no labels, unknown members.
     """
     found = find_files(paths or [default_source()[0]], [labels] if labels is not None else [])
-    tables = read_all(found.members)
+    findings: list[Finding] = []
+    tables = read_all(
+        found.members,
+        lambda error: findings.append(Finding("file-unreadable", "error", "files", str(error), "save it again")),
+    )
+    if not tables:
+        return Checkup(findings, None)
+    read_names = list(tables)
     kept = matching([table.name for table in tables], only, without)
     tables = [table for table in tables if table.name in kept]
     home = tables[0].path.parent
     label_table = read_row_values(Path(labels)) if labels is not None else found.labels
     sets = [RowSet("", tables, label_table or labels_beside(home, "pass --labels FILE"))]
-    findings: list[Finding] = []
     folder = validation_folder(val, tables)
     if folder is not None:
         try:
@@ -81,7 +90,12 @@ def check_up(
             sets.append(RowSet("validation ", inside, labels_beside(folder, "expected labels of these rows")))
         except DataError as error:
             findings.append(Finding("validation-unreadable", "error", "validation", str(error)))
-    facts = read_facts(members, home)
+    try:
+        facts = read_facts(members, home)
+    except FileError as error:
+        facts = Facts()
+        findings.append(Finding("metadata", "error", "members.json", str(error)))
+    findings += odd_facts(facts, [table.name for table in read_names])
     everything = [table for rows in sets for table in rows.tables]
     every_label = [rows.labels for rows in sets if rows.labels is not None]
     try:
@@ -100,6 +114,19 @@ def check_up(
     except DataError as error:
         return Checkup([*findings, Finding("unreadable", "error", "rows", str(error))], None, kept)
     return Checkup(worst_first([*findings, *examine(predictions)]), predictions, kept)
+
+
+def odd_facts(facts: Facts, names: Sequence[str]) -> Iterator[Finding]:
+    """Look for metadata of members that are not there, and for costs that are none."""
+    for name, known in facts.members.items():
+        if name not in names:
+            message = f"members.json has facts about {name!r}, and no member is called that"
+            yield Finding("unknown-metadata", "warning", name, message, "is it a typing error?")
+        for key in COSTS:
+            cost = known.get(key)
+            if cost is not None and not is_cost(cost):
+                message = f"members.json says that the {key} of member {name!r} is {cost!r}, expected a positive number"
+                yield Finding("cost", "warning", name, message, "no committee's cost is told without it")
 
 
 def treat(rows: RowSet, shape: Shape, findings: list[Finding]) -> RowSet:
@@ -163,7 +190,7 @@ def treat_member(
 
 def mend(array: np.ndarray[Any, Any], name: str, which: str, shape: Shape) -> tuple[Finding | None, Any]:
     """Turn logits and unnormalised probabilities into probabilities, and say what they were."""
-    if array.ndim != 2 or array.shape[1] != shape.n_classes or array.dtype.kind not in "fiu":
+    if array.ndim != 2 or array.shape[1] != shape.n_classes or array.dtype.kind not in "fiu" or not array.size:
         return None, None
     values = array.astype(np.float64)
     broken = ~np.isfinite(values).all(axis=1)
@@ -192,6 +219,8 @@ def mend(array: np.ndarray[Any, Any], name: str, which: str, shape: Shape) -> tu
         return Finding("zero-rows", "error", name, message, "save all its predictions, or leave it out"), None
     tolerance = row_sum_tolerance(array.dtype, shape.n_classes)
     off = int((np.abs(totals - 1) > tolerance).sum())
+    if not off:
+        return None, None
     message = f"member {name!r} has {off:,} {which}rows that do not sum to 1 ({totals.min():.4g} to {totals.max():.4g})"
     finding = Finding("row-sums", "error", name, message, "pass --normalize if they are unnormalised probabilities")
     return finding, values / totals[:, None]

@@ -1,6 +1,7 @@
 """Fit every rule without the scored rows, score it on them, and say which one to use."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,14 @@ from ensembler.calibration import Calibrated
 from ensembler.choice import choose_inside, choose_nested, pick, ranking_value
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.best import BestMember
-from ensembler.errors import AlignmentError, NotApplicableError, ParameterError, UnknownNameError, UsageError
+from ensembler.errors import (
+    AlignmentError,
+    DataWarning,
+    NotApplicableError,
+    ParameterError,
+    UnknownNameError,
+    UsageError,
+)
 from ensembler.fitting import Candidate, candidate
 from ensembler.folds import Folds, make_folds, split_part
 from ensembler.metrics import METRICS, Metric, get_metric
@@ -17,7 +25,7 @@ from ensembler.predictions import Predictions
 from ensembler.registry import all_rules
 from ensembler.results import REFERENCE, Comparison, Protocol
 from ensembler.scoring import Counter, Progress, Setting, oracle_accuracy, score_crossed, score_fitted, score_members
-from ensembler.statistics.resampling import RESAMPLES
+from ensembler.statistics.resampling import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.verdict import judge
 
 FIT_ON = ("val", "cross", "part", "test")
@@ -64,7 +72,7 @@ def compare_rules(
     seed : int
         Divides and resamples the rows.
     n_resamples : int
-        Bootstrap samples behind intervals and the verdict; 0 leaves them out.
+        Bootstrap samples behind intervals and the verdict, at least 40; 0 leaves them out.
     letters : bool
         Compare all pairs of rules as well.
     calibrate : "none", "members" or "ensemble"
@@ -93,15 +101,23 @@ def compare_rules(
     ('median', 'accuracy-weighted')
     """
     check_seed(seed, folds)
-    if n_resamples < 0 or int(n_resamples) != n_resamples:
-        raise ParameterError(f"n_resamples is {n_resamples}, expected a whole number of at least 0")
+    if int(n_resamples) != n_resamples or not (n_resamples == 0 or n_resamples >= FEWEST_RESAMPLES):
+        raise ParameterError(f"resamples is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}")
     if letters and not n_resamples:
-        raise ParameterError("letters need resampling; drop n_resamples=0")
+        raise ParameterError("letters need resamples, and resamples is 0")
+    if not hasattr(predictions, "truth"):
+        got = type(predictions).__name__
+        raise UsageError(
+            f"predictions is a {got}, expected Predictions: load_predictions(…) or Predictions(proba, labels)"
+        )
     metrics = list_metrics(metric, predictions)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     candidates = calibrated(list_candidates(rules, predictions, metrics[0]), calibrate, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
+    grave = list(doctor.grave(predictions))
+    for finding in grave:
+        warnings.warn(f"{finding} (`ensembler check` looks closer)", DataWarning, stacklevel=2)
     notes = []
     if scored.sample_weight is not None and fitting.sample_weight is None:
         notes.append("row weights are given for the scored rows only; fits are unweighted")
@@ -128,9 +144,9 @@ def compare_rules(
     if reference is not None:
         for entry in entries:
             entry.gain = float(first.goodness(entry.metrics[first.name] - reference.metrics[first.name]))
-    ranked = sorted(entries, key=lambda entry: -ranking_value(first, entry.metrics[first.name]))
     members = score_members(setting)
     chosen = pick(entries, {entry.name: entry.choice_score for entry in entries}, first)
+    ranked = sorted(entries, key=lambda one: (-ranking_value(first, one.metrics[first.name]), one.name != chosen))
     protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored, notes)
     verdict = judge(
         scored,
@@ -159,7 +175,7 @@ def compare_rules(
         nested=nested,
         verdict=verdict,
         calibrate=calibrate,
-        warnings=[str(finding) for finding in doctor.quick(predictions)],
+        warnings=[str(finding) for finding in (*doctor.quick(predictions), *grave)],
     )
 
 

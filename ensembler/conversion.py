@@ -11,7 +11,7 @@ from ensembler.alignment import Shape, class_numbers
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
 from ensembler.files import Table
 from ensembler.probabilities import one_hot, row_blocks, sigmoid, softmax
-from ensembler.validation import check_labels, check_rows
+from ensembler.validation import ROW_SUM_TOLERANCE, check_labels, check_rows
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ def to_probabilities(array: NDArray[Any], options: Options, subject: str) -> NDA
                 raise ValueRangeError(
                     f"{subject}: row {rows.start + row} holds values that are not finite, expected finite logits"
                 )
-            already = already and bool((block >= 0).all() and (np.abs(block.sum(axis=1) - 1) <= 1e-3).all())
+            already = already and bool(
+                (block >= 0).all() and (np.abs(block.sum(axis=1) - 1) <= ROW_SUM_TOLERANCE).all()
+            )
             converted[rows] = softmax(block)
         if already:
             warnings.warn(f"{subject} are probabilities already; is --logits meant?", DataWarning, stacklevel=2)

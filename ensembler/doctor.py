@@ -95,9 +95,7 @@ def quick(predictions: Predictions) -> Iterator[Finding]:
     """Yield what is legal, and probably not what was meant, as far as it costs nothing to see."""
     names = predictions.names
     if predictions.n_members == 1:
-        yield Finding(
-            "one-member", "warning", names[0], f"there is one member only, {names[0]!r}: every rule comes down to it"
-        )
+        yield Finding("one-member", "warning", names[0], f"there is one member only, {names[0]!r}: nothing to combine")
     for name, member in zip(names, predictions.proba, strict=True):
         if predictions.n_samples > 1 and bool((member == member[0]).all()):
             message = f"member {name!r} gives the same probabilities in every row"
@@ -121,6 +119,16 @@ def quick(predictions: Predictions) -> Iterator[Finding]:
             it = "it" if len(absent) == 1 else "them"
             message = f"no validation row has class {told}: nothing about {it} can be learned there"
             yield Finding("class-not-in-validation", "warning", "validation", message)
+
+
+def grave(predictions: Predictions) -> Iterator[Finding]:
+    """Yield what spoils every figure and takes a moment to see: classes in another order, rows in both splits."""
+    if predictions.n_samples >= FEWEST_ROWS:
+        for name, member in zip(predictions.names, predictions.proba, strict=True):
+            finding = permuted_classes(predictions, name, member, "")
+            if finding is not None:
+                yield finding
+    yield from (finding for finding in shared_rows(predictions) if finding.grade == "error")
 
 
 def quick_labels(predictions: Predictions) -> Iterator[Finding]:
@@ -181,9 +189,20 @@ def permuted_classes(part: Predictions, name: str, member: NDArray[Any], which: 
     """Look for a renaming of a member's classes that makes it much better: columns in another order."""
     from scipy.optimize import linear_sum_assignment
 
-    table = confusion_matrix(part.truth, member.argmax(axis=1), part.n_classes)
+    said = member.argmax(axis=1)
+    halves = [confusion_matrix(part.truth[half::2], said[half::2], part.n_classes) for half in (0, 1)]
+    table = halves[0] + halves[1]
     rows, columns = linear_sum_assignment(table, maximize=True)
     gained, kept = int(table[rows, columns].sum()), int(np.trace(table))
+    if gained == kept:
+        return None
+    # Among many classes noise alone finds an order that gains; it gains nothing on rows that it was not found on.
+    elsewhere = sum(
+        int(other[linear_sum_assignment(half, maximize=True)].sum()) - int(np.trace(other))
+        for half, other in (halves, halves[::-1])
+    )
+    if elsewhere < (gained - kept) / 2:
+        return None
     moved = [(true, said) for true, said in zip(rows.tolist(), columns.tolist(), strict=True) if true != said]
     # Classes that are never said, or that no row has, can be renamed at will.
     moved = [(true, said) for true, said in moved if table[true, said] > 0]
@@ -406,21 +425,30 @@ def far_above(predictions: Predictions) -> Iterator[Finding]:
     name = predictions.names[order[0]]
     grade: Grade = "error" if best - second >= FAR_ABOVE_ERROR else "warning"
     message = f"member {name!r} is right in {best:.3f} of the rows, the next best in {second:.3f}"
-    yield Finding("far-above", grade, name, message, "has it seen the scored rows? if not, use it alone")
+    yield Finding("far-above", grade, name, message, "has it seen the scored rows?")
 
 
 def overconfident(predictions: Predictions) -> Iterator[Finding]:
-    """Look for members that are much surer than they are right, and so dominate every average."""
+    """Look for members that are much surer than they are right; one that is surer than others dominates averages."""
+    if predictions.n_samples < FEWEST_ROWS:
+        return
     accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
-    for index, name in enumerate(predictions.names):
-        if predictions.hard[index]:
-            continue
-        confidence = float(predictions.proba[index].max(axis=1).mean(dtype=np.float64))
+    sure = {
+        index: float(member.max(axis=1).mean(dtype=np.float64))
+        for index, member in enumerate(predictions.proba)
+        if not predictions.hard[index]
+    }
+    for index, confidence in sure.items():
         if confidence - accuracy[index] > OVERCONFIDENT:
+            name = predictions.names[index]
             message = (
                 f"member {name!r} is {confidence:.2f} sure on average and right in {accuracy[index]:.2f} of the rows"
             )
-            advice = "it dominates averages; calibrate members (--calibrate members), or vote"
+            others = [value for other, value in sure.items() if other != index]
+            dominates = bool(others) and confidence - float(np.median(others)) > OVERCONFIDENT
+            advice = "calibrate members (--calibrate members), or vote"
+            if dominates:
+                advice = f"it dominates averages; {advice}"
             yield Finding("overconfident", "info", name, message, advice)
 
 

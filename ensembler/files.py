@@ -157,6 +157,9 @@ def read_csv(path: Path) -> "pd.DataFrame":
 
     cells = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
     names = [str(name).strip() for name in cells]
+    other = next((mark for mark in (";", "\t") if len(names) == 1 and mark in str(cells[0])), None)
+    if other is not None:
+        raise FileError(f"{path}: the header is separated by {other!r}, expected commas; write the table with sep=','")
     if "" in names:
         raise FileError(
             f"{path}: column {names.index('') + 1} has no name; is it an index? write the table with index=False, "

@@ -2,10 +2,10 @@
 
 import glob
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ensembler import datasets
 from ensembler.errors import AlignmentError, FileError
@@ -17,6 +17,8 @@ ROWS_FOLDER = "rows"
 METADATA_FILE = "members.json"
 NOTES = (".json", ".md")
 DEFAULT_FOLDER = "preds"
+COSTS = ("cost", "multiply_adds", "parameters")
+"""What metadata may say that a member costs; the first that all have is taken."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,18 @@ def sorted_folder(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith("."))
 
 
-def read_all(files: Sequence[Path]) -> list[Table]:
-    """Read the members of all files, sorted by name, refusing two of one name."""
+def read_all(files: Sequence[Path], unreadable: Callable[[FileError], object] | None = None) -> list[Table]:
+    """Read the members of all files, sorted by name, refusing two of one name; hand on what cannot be read."""
     tables: dict[str, Table] = {}
     for file in files:
-        for table in read_tables(file):
+        try:
+            there = read_tables(file)
+        except FileError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+            continue
+        for table in there:
             if table.name == LABELS:
                 raise AlignmentError(
                     f"{file}: holds an array called 'labels' among the members; save it as labels.npy beside it"
@@ -161,6 +170,11 @@ class Facts:
 
     class_names: tuple[str, ...] | None = None
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def is_cost(value: object) -> TypeGuard[float]:
+    """Whether a value of the metadata can be what a member costs."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 def read_facts(given: str | Path | None, home: Path) -> Facts:

@@ -11,14 +11,15 @@ from ensembler.files import ID_COLUMN, write_array, write_text
 from ensembler.predictions import Predictions
 
 
-def check_destination(path: Path, with_proba: bool, inputs: Sequence[Path]) -> None:
-    """Refuse kinds of file that are not written, options without effect, and files that are read."""
+def check_destination(path: Path, with_proba: bool, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
+    """Refuse kinds of file that are not written, options without effect, and what would change what is read."""
     target = path.resolve()
-    for given in inputs:
-        if target == given.resolve() or (path.exists() and target.parent == given.resolve()):
-            raise UsageError(
-                f"--out {path}: is one of the input files, which are never overwritten; choose another name"
-            )
+    folders = [given.resolve() for given in members]
+    folders += [one.parent for one in folders if not one.is_dir()]
+    if target in [*folders, *(given.resolve() for given in others)] or (path.exists() and target.parent in folders):
+        raise UsageError(f"--out {path}: is one of the input files, which are never overwritten; choose another name")
+    if target.parent in folders:
+        raise UsageError(f"--out {path}: would be a member of {path.parent} from then on; write it to another folder")
     if path.suffix not in (".npy", ".csv"):
         raise UsageError(
             f"--out {path.name}: cannot write {path.suffix or 'a file without suffix'}, expected .npy or .csv"

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, ValueRangeError
+from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError
 from ensembler.files import write_array, write_text
 from ensembler.probabilities import Floats
 from ensembler.validation import check_labels, check_member_names, check_proba, check_sample_weight
+
+SHOWN_NAMES = 5
+"""So many members are named where a set is shown in one line."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -193,6 +196,12 @@ class Predictions:
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
         return Predictions(**fields, check_input=False)
 
+    def __repr__(self) -> str:
+        """Return the sizes and the names."""
+        few = ", ".join(self.names[:SHOWN_NAMES]) + (", …" if self.n_members > SHOWN_NAMES else "")
+        shape = f"{self.n_members} members, {self.n_samples} rows, {self.n_classes} classes"
+        return f"<Predictions: {shape}{'' if self.labels is None else ', labelled'}: {few}>"
+
     def select(self, only: Sequence[str] = (), without: Sequence[str] = ()) -> "Predictions":
         """Return the set of the members whose names match a pattern of ``only`` and none of ``without``."""
         kept = [self.names.index(name) for name in matching(self.names, only, without)]
@@ -246,7 +255,8 @@ def matching(names: Sequence[str], only: Sequence[str], without: Sequence[str]) 
         and not any(fnmatchcase(name, pattern) for pattern in without)
     ]
     if not kept:
-        raise UnknownNameError("selection of members, which leaves none: only", ", ".join(only), names)
+        told = " ".join((*(f"--only {one}" for one in only), *(f"--without {one}" for one in without)))
+        raise UsageError(f"{told} leaves no member of {', '.join(names)}; drop one of them")
     return kept
 
 

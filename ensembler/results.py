@@ -210,6 +210,13 @@ class Comparison:
             return None
         return self.best_member.heaviest_member(self.predictions.names)
 
+    def __repr__(self) -> str:
+        """Return what was chosen and what it reached."""
+        if self.chosen is None:
+            return f"<Comparison: {len(self.rules)} rules, none chosen>"
+        reached = f"{self.metric} {self[self.chosen].metrics[self.metric]:.4f}"
+        return f"<Comparison: {len(self.rules)} rules, chosen {self.chosen}: {reached}>"
+
     def to_dict(self, command: str | None = None) -> dict[str, Any]:
         """Return the whole result as plain values: what ``--json`` prints."""
         document = {

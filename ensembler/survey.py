@@ -131,7 +131,7 @@ def additive_rules(comparison: Comparison) -> list[Combiner]:
     wanted = [comparison.chosen, None if verdict is None else verdict.recommended]
     kept = []
     for name in dict.fromkeys(name for name in wanted if name is not None):
-        rule = comparison[name].rule
+        rule = next((entry.rule for entry in comparison.rules if entry.name == name), None)
         if isinstance(rule, Calibrated):
             rule = rule.rule
         if isinstance(rule, AdditiveCombiner) and not isinstance(rule, SimpleAverage):

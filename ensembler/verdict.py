@@ -78,14 +78,14 @@ class PairedTest:
     of_accuracy: bool = True
 
     @property
-    def contains_zero(self) -> bool:
-        """Whether the interval allows that there is no difference."""
-        return self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
-
-    @property
     def shown(self) -> bool:
         """Whether the interval excludes 0, and for accuracies McNemar's test agrees."""
         return is_shown(self.interval, self.p_value if self.of_accuracy else None)
+
+    @property
+    def shown_worse(self) -> bool:
+        """Whether the rule is shown to be worse than the other."""
+        return self.shown and self.difference < 0
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, with whether the difference is shown."""
@@ -100,7 +100,8 @@ class Verdict:
     Attributes
     ----------
     recommended : str or None
-        The simplest rule whose difference from the chosen one has an interval with 0 in it.
+        The simplest rule that is not shown to be worse than the chosen one; one model alone where it is shown to be
+        better than that.
     cochran : CochranQ or None
         Whether any rules differ in accuracy at all.
     optimism : BiasCorrected or None
@@ -191,7 +192,7 @@ def judge(
     adjust([rule.against_mean for rule in rules if rule.against_mean is not None])
     adjust([rule.against_best for rule in rules if rule.against_best is not None])
     verdict = Verdict(None, None, None, n_resamples)
-    if independent:
+    if independent and enough:
         verdict.cochran = cochran_q(right[: len(rules)])
         if metric.name == "accuracy" and not protocol.optimistic:
             order = sorted(range(len(rules)), key=lambda position: simplicity(rules[position]))
@@ -217,16 +218,20 @@ def judge(
         ]
     else:
         to_chosen = [compare(position, index, chosen) for position in range(len(rules))]
-        same = [position for position, test in enumerate(to_chosen) if position == index or test.contains_zero]
-        simplest = min(same, key=lambda position: simplicity(rules[position]))
+        as_good = [position for position, test in enumerate(to_chosen) if not test.shown_worse]
+        simplest = min(as_good, key=lambda position: simplicity(rules[position]))
         verdict.recommended = names[simplest]
         told_first = f"{protocol.how_chosen}, reached {reached}"
         verdict.sentences = sentences(metric, rules, index, told_first, names[simplest], to_chosen[simplest])
         if best_member is not None and scored.n_members > 1 and verdict.recommended != "best-member":
             test = compare(len(rules) + 1, simplest, verdict.recommended)
-            if not test.shown or test.difference > 0:
-                name = best_member.heaviest_member(scored.names)
-                verdict.sentences.append(single_model(metric, name, verdict.recommended, test))
+            lead = told(test, metric.name in SHARES, verdict.recommended)
+            name = best_member.heaviest_member(scored.names)
+            if test.shown and not test.shown_worse:
+                verdict.sentences[1] = f"Use one model alone, {name}: {lead} is {is_noise(test)}."
+                verdict.recommended = "best-member"
+            elif not test.shown:
+                verdict.sentences.append(f"One model, {name}, may do as well: {lead} is {is_noise(test)}.")
     return verdict
 
 
@@ -278,7 +283,7 @@ def sentences(
         before = ";" if rule.against_best is not None else ":"
         first += f"{before} {told(test, points, 'the simple mean')}, {is_noise(test)}"
     if recommended == rule.name:
-        second = f"Use {recommended}: no simpler rule here comes so close that the difference could be noise."
+        second = f"Use {recommended}: every simpler rule here is shown to be worse."
         if rule.rule.name == SIMPLEST_FIRST[0]:
             second = f"Use {recommended}: there is no simpler rule."
         if len(rules) == 1:
@@ -287,12 +292,6 @@ def sentences(
         lead = told(to_chosen, points, rule.name)
         second = f"Use {recommended}: it is simpler, and {lead} is {is_noise(to_chosen)}."
     return [first + ".", second]
-
-
-def single_model(metric: Metric, name: str, recommended: str, test: PairedTest) -> str:
-    """Say that the best single model is not shown to be worse than the recommended rule."""
-    does = "does better" if test.shown else "may do as well"
-    return f"One model, {name}, {does}: {told(test, metric.name in SHARES, recommended)} is {is_noise(test)}."
 
 
 def told(test: PairedTest, points: bool, other: str) -> str:

@@ -56,6 +56,7 @@ def test_the_bundled_set_has_the_published_accuracies(fer):
     assert round(result["mean"].metrics["accuracy"], 4) == 0.6860
 
 
+@pytest.mark.filterwarnings("ignore:member .* has its classes in another order")
 def test_weights_come_from_validation_rows_only():
     data = drawn()
     result = compare_rules(data, FAST)
@@ -388,3 +389,8 @@ def test_what_cannot_be_compared():
         compare_rules(Predictions(data.proba))
     with pytest.raises(UnknownNameError, match="unknown rule in this comparison 'x'"):
         compare_rules(data, ["mean"])["x"]
+
+
+def test_arrays_are_no_predictions():
+    with pytest.raises(UsageError, match="predictions is a ndarray, expected Predictions"):
+        compare_rules(drawn().proba)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensembler import datasets
+from ensembler import compare_rules, datasets, load_predictions
 from ensembler.checkup import check_up
+from ensembler.errors import DataWarning
 from ensembler.files import write_array
 from tests.subsets.draw import draw
 
@@ -306,3 +307,60 @@ def test_half_of_the_rows_in_another_order(planted):
 def test_values_just_below_zero_are_rounding(planted):
     checkup = planted(lambda array, labels: np.where(array < 1e-4, np.float32(-1e-7), array))
     assert codes(checkup, "error") == {"below-zero"}
+
+
+def test_what_spoils_every_figure_is_told_by_comparisons(tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home, HOME)
+    for part in ("", "val"):
+        write_array(home / part / f"{NAME}.npy", np.load(home / part / f"{NAME}.npy")[:, [0, 1, 2, 6, 4, 5, 3]])
+    with pytest.warns(DataWarning, match=f"'{NAME}'.* order.*ensembler check"):
+        result = compare_rules(load_predictions(home), ["mean"], n_resamples=0)
+    assert any(NAME in told for told in result.warnings)
+
+
+def test_files_that_cannot_be_read_are_told_and_the_others_looked_at(tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home, HOME)
+    (home / "empty.npy").write_bytes(b"")
+    (home / "members.json").write_text("{")
+    checkup = check_up(home)
+    assert codes(checkup, "error") == {"file-unreadable", "metadata"}
+    assert checkup.predictions.n_members == 9
+    for path in home.glob("*.npy"):
+        if path.stem != "labels":
+            path.write_bytes(b"")
+    assert check_up(home).predictions is None
+
+
+def test_sets_without_rows_are_told(tmp_path):
+    np.save(tmp_path / "a.npy", np.empty((0, 3)))
+    np.save(tmp_path / "labels.npy", np.empty(0, int))
+    assert not check_up(tmp_path).healthy
+
+
+def test_metadata_of_nobody_and_costs_that_are_none(tmp_path):
+    home = tmp_path / "preds"
+    datasets.write_sample(home, HOME)
+    facts = {"members": {NAME: {"cost": "cheap"}, "nobody": {"cost": -3, "parameters": 5}}}
+    (home / "members.json").write_text(json.dumps(facts))
+    found = [finding for finding in check_up(home).findings if finding.code in ("cost", "unknown-metadata")]
+    assert sorted((finding.code, finding.subject) for finding in found) == [
+        ("cost", "nobody"),
+        ("cost", NAME),
+        ("unknown-metadata", "nobody"),
+    ]
+
+
+def test_only_a_member_that_is_surer_than_the_others_dominates(tmp_path):
+    proba, labels = draw("random", 3, 400, 3, seed=1)
+    for name, member in zip("abc", proba**8 / (proba**8).sum(axis=-1, keepdims=True), strict=True):
+        np.save(tmp_path / f"{name}.npy", member)
+    np.save(tmp_path / "labels.npy", labels)
+    told = [finding for finding in check_up(tmp_path).findings if finding.code == "overconfident"]
+    assert len(told) == 3
+    assert not any("dominates" in finding.advice for finding in told)
+    np.save(tmp_path / "b.npy", proba[1] * 0.2 + 0.8 / 3)
+    np.save(tmp_path / "c.npy", proba[2] * 0.2 + 0.8 / 3)
+    told = [finding for finding in check_up(tmp_path).findings if finding.code == "overconfident"]
+    assert [("dominates" in finding.advice, finding.subject) for finding in told] == [(True, "a")]

@@ -87,7 +87,7 @@ def test_members_are_selected_by_pattern(write_set):
     assert load_predictions(home, only=["m[0-2]"]).validation.names == ("m0", "m1", "m2")
     with pytest.raises(UnknownNameError, match="unknown member or pattern 'x'"):
         load_predictions(home, only=["x"])
-    with pytest.raises(UnknownNameError, match="which leaves none"):
+    with pytest.raises(UsageError, match=r"--without \* leaves no member of m0, m1"):
         load_predictions(home, without=["*"])
 
 
@@ -397,3 +397,22 @@ def test_two_files_of_labels_in_one_folder_are_refused(write_set):
         load_predictions(home)
     with pytest.raises(AlignmentError, match=r"two files of labels: .*; keep one of them"):
         load_predictions(home / "m0.npy", home / "m1.npy")
+
+
+def test_numbers_in_a_header_are_the_numbers_of_the_classes(tmp_path):
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    proba = np.eye(3)[labels] * 0.7 + 0.1
+    pd.DataFrame(proba[:, [2, 0, 1]], columns=["2", "0", "1"]).to_csv(tmp_path / "a.csv", index=False)
+    np.save(tmp_path / "b.npy", 0.9 * proba + 0.1 / 3)
+    np.save(tmp_path / "labels.npy", labels)
+    data = load_predictions(tmp_path)
+    assert data.classes == ("0", "1", "2")
+    np.testing.assert_allclose(0.9 * data.proba[0] + 0.1 / 3, data.proba[1])
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_tables_that_are_separated_otherwise(tmp_path, mark):
+    (tmp_path / "a.csv").write_text(f"x{mark}y\n0.1{mark}0.9\n")
+    (tmp_path / "labels.csv").write_text("label\n1\n")
+    with pytest.raises(FileError, match="separated by .*, expected commas"):
+        load_predictions(tmp_path)

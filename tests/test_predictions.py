@@ -1,9 +1,11 @@
 """Prediction sets made in Python."""
 
+import re
+
 import numpy as np
 import pytest
 
-from ensembler import Predictions
+from ensembler import Predictions, compare_rules, sweep_subsets
 from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, ValueRangeError
 from tests.conftest import draw
 
@@ -100,3 +102,16 @@ def test_digests_tell_arrays_apart():
     assert first.digests == second.digests[::-1]
     assert len(set(first.digests)) == 3
     assert Predictions(proba.astype(np.float32)).digests != first.digests
+
+
+def test_results_are_one_line_in_a_terminal():
+    rng = np.random.default_rng(0)
+    proba = rng.dirichlet(np.ones(3), (7, 60))
+    data = Predictions(proba, rng.integers(0, 3, 60))
+    assert repr(data) == (
+        "<Predictions: 7 members, 60 rows, 3 classes, labelled: member-0, member-1, member-2, member-3, member-4, …>"
+    )
+    assert re.fullmatch(
+        r"<Comparison: 2 rules, chosen (mean|median): accuracy 0\.\d{4}>", repr(compare_rules(data, ["mean", "median"]))
+    )
+    assert repr(sweep_subsets(data.proba, data.labels)) == "<SubsetSweep: mean, 127 committees of 7 members>"

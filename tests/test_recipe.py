@@ -132,7 +132,7 @@ def test_saved_once_and_used_without_the_predictions(run, write_set, tmp_path, m
 def test_only_recipes_are_replaced(run, write_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     home = write_set(n_members=3, n_samples=80, n_classes=3)
-    facts = home / "members.json"
+    facts = home / "facts.json"
     facts.write_text('{"class_names": ["a", "b", "c"]}')
     told = run("predict", home, "--rule", "mean", "--save", facts)
     assert told.code == 2

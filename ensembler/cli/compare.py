@@ -1,5 +1,6 @@
 """``ensembler compare``."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -28,20 +29,37 @@ def compare(
 ) -> None:
     """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.changes import change_frame, compare_two
+    from ensembler.changes import change_frame, compare_two, side_by_side
     from ensembler.comparison import check_seed
     from ensembler.files import read_tables, write_text
+    from ensembler.loading import load_predictions
     from ensembler.report.changes import changes_document, describe_changes
 
     check_seed(seed, 2)
     if rows is not None and rows.suffix != ".csv":
         raise UsageError(f"--rows {rows.name or '(nothing)'}: expected a file that ends in .csv")
-    no_val: Path | bool = False
-    data = options.load([first, second], labels, no_val, members, None, None, logits, normalize, None, groups)
+    if first.resolve() == second.resolve():
+        raise UsageError(f"{first} and {second} are the same file, expected two")
+    if first.stem == second.stem:
+        with options.warnings_to_stderr():
+            warnings.filterwarnings("ignore", "there is one member only")
+            parts = [
+                load_predictions(
+                    path, labels=labels, val=False, members=members, logits=logits, normalize=normalize, groups=groups
+                )
+                for path in (first, second)
+            ]
+        folders = [path.resolve().parent for path in (first, second)]
+        distinct = folders[0].name != folders[1].name
+        data = side_by_side(parts, [folder.name if distinct else str(folder) for folder in folders])
+        order = (0, 1)
+    else:
+        no_val: Path | bool = False
+        data = options.load([first, second], labels, no_val, members, None, None, logits, normalize, None, groups)
+        named = [table.name for table in read_tables(first)] if first.suffix == ".npz" else [first.stem]
+        order = (0, 1) if data.names[0] in named else (1, 0)
     if data.n_members != 2:
         raise UsageError(f"expected two prediction files, got {data.n_members} members: {', '.join(data.names)}")
-    named = [table.name for table in read_tables(first)] if first.suffix == ".npz" else [first.stem]
-    order = (0, 1) if data.names[0] in named else (1, 0)
     names = (data.names[order[0]], data.names[order[1]])
     probas = (data.proba[order[0]], data.proba[order[1]])
     changes = compare_two(data, names, probas, hard=data.any_hard, seed=seed)

@@ -12,7 +12,10 @@ from ensembler.errors import NotApplicableError, ParameterError, UsageError
 
 def explain(
     paths: options.Paths = None,
-    rule: Annotated[str, typer.Option(metavar="RULE[:KEY=VALUE,…]", help="The rule to explain.")] = "mean",
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to explain (default: mean)."),
+    ] = None,
     row: Annotated[
         list[int] | None, typer.Option(help="Show what every member said about this row (from 0); repeatable.")
     ] = None,
@@ -46,6 +49,7 @@ def explain(
 
     if out is not None and out.suffix != ".csv":
         raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv")
+    rule = options.only_one(rules, "--rule") or "mean"
     if top < 1:
         raise ParameterError(f"--top is {top}, expected at least 1")
     if row and as_json:

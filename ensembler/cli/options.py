@@ -137,6 +137,13 @@ def fitting_rows(fit_on: str | None, part: float | None, val: Path | None) -> tu
     return fit_on, False
 
 
+def only_one(values: list[str] | None, option: str) -> str | None:
+    """Return the value of an option that can be given once; of two, the first would be lost without a word."""
+    if values is not None and len(values) > 1:
+        raise UsageError(f"{option} is given {len(values)} times ({', '.join(values)}), expected once")
+    return values[0] if values else None
+
+
 def check_writable(path: Path) -> None:
     """Refuse, before long work, a file that could not be written after it."""
     home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())

@@ -12,9 +12,9 @@ from ensembler.errors import UsageError
 
 def predict(
     paths: options.Paths = None,
-    rule: Annotated[
-        str | None,
-        typer.Option(metavar="RULE[:KEY=VALUE,…]", help="The rule to fit; `ensembler bench` says which."),
+    rules: Annotated[
+        list[str] | None,
+        typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to fit; `ensembler bench` says which."),
     ] = None,
     to: Annotated[
         Path | None,
@@ -59,14 +59,16 @@ def predict(
 ) -> None:
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
     from ensembler.comparison import fit_rule
+    from ensembler.layout import METADATA_FILE
     from ensembler.loading import load_rows_like
     from ensembler.prediction import check_destination, write_prediction
     from ensembler.recipe import Recipe, is_recipe
 
+    rule = options.only_one(rules, "--rule")
     if (to is None) != (out is None):
         raise UsageError("--to and --out belong together: the rows to predict, and where to; give both or neither")
     if to is not None and out is not None:
-        check_destination(out, proba, [*(paths or []), to, *([labels] if labels is not None else [])])
+        check_destination(out, proba, [*(paths or []), to], [labels] if labels is not None else [])
     elif proba:
         raise UsageError("--proba has no effect without --to and --out; drop it")
     if recipe is not None:
@@ -86,6 +88,8 @@ def predict(
     if to is None and save is None:
         raise UsageError("nothing to do with the fitted rule; give --to FOLDER and --out FILE, or --save FILE")
     if save is not None:
+        if save.name == METADATA_FILE:
+            raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")
         if save.suffix != ".json":
             raise UsageError(f"--save {save.name or '(nothing)'}: expected a file that ends in .json")
         options.check_writable(save)

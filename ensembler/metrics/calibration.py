@@ -3,13 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+ECE_BINS = 15
+
 
 def expected_calibration_error(
     labels: NDArray[np.int64],
     proba: NDArray[np.floating],
     sample_weight: NDArray[np.float64] | None = None,
     *,
-    bins: int = 15,
+    bins: int = ECE_BINS,
 ) -> NDArray[np.float64]:
     r"""Return the expected calibration error of the top-1 confidence.
 

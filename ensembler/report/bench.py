@@ -3,6 +3,7 @@
 import numpy as np
 
 from ensembler.calibration import Reliability
+from ensembler.metrics import METRICS
 from ensembler.report.tables import MISSING, Document, Table, number
 from ensembler.results import Comparison, RuleScore
 from ensembler.verdict import Verdict
@@ -45,9 +46,8 @@ def protocol_sentence(result: Comparison) -> str:
     folds = f"{protocol.folds}-fold cross-fitting{by_groups} (seed {protocol.seed})" if protocol.folds else "no folds"
     match protocol.fit_on:
         case "val":
-            rows = (
-                f"Weights are fitted on {protocol.n_fit:,} validation rows and scored on {protocol.n_scored:,} others"
-            )
+            others = "scored on the same rows" if protocol.optimistic else f"scored on {protocol.n_scored:,} others"
+            rows = f"Weights are fitted on {protocol.n_fit:,} validation rows and {others}"
         case "part":
             rows = f"Weights are fitted on {protocol.n_fit:,} of the rows and scored on the other {protocol.n_scored:,}"
         case "cross":
@@ -78,7 +78,11 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     """Show each member by itself, best first."""
     metrics = result.metric_names
     with_fit = any(member.fit_accuracy is not None for member in result.members)
-    ranked = sorted(result.members, key=lambda member: -member.metrics["accuracy"])
+    less = result.metric in METRICS and not METRICS[result.metric].greater_is_better
+    sign = 1 if less else -1
+    ranked = sorted(
+        result.members, key=lambda one: (sign * np.nan_to_num(one.metrics[result.metric]), -one.metrics["accuracy"])
+    )
     shown = ranked[:most]
     fitted = "val.\nacc." if result.protocol.fit_on == "val" else "fit\nacc."
     rows = [

@@ -100,7 +100,7 @@ def changes_verdict(changes: Changes, data: Predictions) -> str:
 def told_votes(row: HardRow, classes: tuple[str, ...]) -> str:
     """Write the votes of a row, most first."""
     ranked = sorted((-votes, label) for label, votes in enumerate(row.votes) if votes)
-    text = ", ".join(f"{classes[label]} {-votes}" for votes, label in ranked[:MOST_VOTES])
+    text = ", ".join(f"{classes[label]} × {-votes}" for votes, label in ranked[:MOST_VOTES])
     return text + (", …" if len(ranked) > MOST_VOTES else "")
 
 
@@ -116,7 +116,7 @@ def hard_table(title: str, heading: str, rows: list[HardRow], data: Predictions,
         ]
         for row in rows
     ]
-    return Table(title, ["row", "label", "said", heading, "votes"], cells, notes, left=(0, 1, 2, 4))
+    return Table(title, ["row", "label", "rule says", heading, "votes"], cells, notes, left=(0, 1, 2, 4))
 
 
 def explain_document(
@@ -137,7 +137,7 @@ def hard_tables(contested: list[HardRow], missed: list[HardRow], all_missed: int
     notes = [f"{all_missed:,} rows are missed by every member; a label that all contradict surely may be wrong"]
     return [
         hard_table("Most contested rows", "entropy", contested, data, ["entropy of the members' votes, in bits"]),
-        hard_table("Missed by all, and sure of it", "mean p", missed, data, notes),
+        hard_table("Missed by all, and sure of a wrong class", "p of it", missed, data, notes),
     ]
 
 

@@ -13,6 +13,7 @@ from ensembler.report.tables import Document, Table, number
 from ensembler.results import jsonable
 
 MOST_CLASSES = 30
+LONGEST_FACT = 24
 
 
 def describe_members(predictions: Predictions) -> dict[str, Any]:
@@ -86,13 +87,15 @@ def members_document(description: dict[str, Any]) -> Document:
     parts: list[Table | str] = [sentence, balance, Table("Members", headers, rows, notes, left=(0, len(headers) - 1))]
     known = [[member["name"], facts(member["metadata"])] for member in ranked if member["metadata"]]
     if known:
-        parts.append(Table("Metadata", ["member", "what is known"], known, left=(0, 1)))
+        parts.append(Table("Metadata", ["member", "what is known"], known, ["more of it with --json"], left=(0, 1)))
     return Document(parts)
 
 
 def facts(metadata: dict[str, Any]) -> str:
-    """Write metadata in one line."""
-    return ", ".join(f"{key}={value}" for key, value in metadata.items())
+    """Write metadata in one line: single values, without long ones such as checksums."""
+    simple = {key: value for key, value in metadata.items() if not isinstance(value, (dict, list))}
+    told = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in simple.items()}
+    return ", ".join(f"{key}={value}" for key, value in told.items() if len(value) <= LONGEST_FACT)
 
 
 def describe_rules(rules: dict[str, type[Combiner]]) -> list[dict[str, Any]]:

@@ -281,13 +281,15 @@ def cards(result: Comparison) -> list[Card]:
     use = result.chosen
     if result.verdict is not None and result.verdict.recommended is not None:
         use = result.verdict.recommended
-    if use is not None:
+    if use == "best-member" and result.best_member is not None:
+        add("Use one model alone", result.best_member_name or "", result.best_member)
+    elif use is not None:
         add("Use", use, result[use])
         if result.chosen is not None and result.chosen != use:
             add(
                 "Chosen" if flattered else result.protocol.how_chosen.capitalize(), result.chosen, result[result.chosen]
             )
-    if result.best_member is not None:
+    if result.best_member is not None and use != "best-member":
         add("Best single model", result.best_member_name or "", result.best_member)
     mean = next((entry for entry in result.rules if entry.name == "mean"), None)
     if mean is not None and use != "mean":

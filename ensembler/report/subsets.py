@@ -177,6 +177,16 @@ def cost_table(rule: dict[str, Any]) -> Table:
     return Table(f"Cost against accuracy: {rule['rule']}", headers, rows, notes, left=(0, 4))
 
 
+def compared(test: dict[str, Any]) -> str:
+    """Say how all members together compare with the chosen committee, of which the test is."""
+    points = -100 * test["difference"]
+    text = f", {abs(points):.2f} points {'worse' if points < 0 else 'better'}" if points else ", no difference"
+    if test["interval"] is None:
+        return f"{text}, untested"
+    low, high = (round(-100 * end, 2) + 0.0 for end in reversed(test["interval"]))  # no minus before 0
+    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}), {'not noise' if test['shown'] else 'within noise'}"
+
+
 def conclusion(rule: dict[str, Any], found: dict[str, Any], advice: str = "use") -> str:
     """Say which committee to use and how lucky the best one was."""
     chosen, lucky, metric = rule["chosen"], rule["luckiest"], found["metric"]
@@ -187,7 +197,8 @@ def conclusion(rule: dict[str, Any], found: dict[str, Any], advice: str = "use")
         names = short(chosen["members"], found["members"])
         text = f"{rule['rule']}: {advice} {names} ({count(chosen['size'], 'member')}): {metric} {number(chosen[key])}."
         if rule["whole"] is not None:
-            text += f" All members together reach {number(rule['whole'][key])}."
+            text += f" All members together reach {number(rule['whole'][key])}"
+            text += f"{compared(rule['against_whole'])}." if rule["against_whole"] is not None else "."
     if rule["nested"] is not None:
         text += f" Choosing a committee anew in each fold reached {number(rule['nested'])}: the honest figure."
     if rule["optimism"] is not None and rule["optimism"]["optimism"] > 0:

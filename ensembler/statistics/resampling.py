@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.metrics import Metric
-from ensembler.metrics.calibration import confidence_bins
+from ensembler.metrics.calibration import ECE_BINS, confidence_bins
 from ensembler.metrics.scores import LOG_LOSS_CLIP, top_k_hits, true_class_proba
 from ensembler.specs import parse_spec
+from ensembler.statistics.intervals import Interval, percentile_interval
 
 Counts = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -21,9 +22,10 @@ Values = NDArray[np.float64]
 Probas = Sequence[NDArray[np.floating[Any]]]
 
 RESAMPLES = 2000
+FEWEST_RESAMPLES = 40
+"""For the ends of a 95 % interval to be among the samples."""
 FEWEST_UNITS = 20
 BLOCK_BYTES = 1 << 25
-ECE_BINS = 15
 
 
 def enough_units(n_rows: int, groups: NDArray[Any] | None = None) -> bool:
@@ -50,6 +52,20 @@ def bootstrap_counts(
         for sample in block:
             sample[:] = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)
         yield block if unit_of_row is None else block[:, unit_of_row]
+
+
+def mean_interval(
+    values: NDArray[np.float64], groups: NDArray[Any] | None = None, n_resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """Return the 95 % bootstrap interval of the mean of a value per row; None where rows or groups are too few.
+
+    >>> mean_interval(np.repeat([0.0, 1.0], 50))
+    (0.4, 0.6)
+    """
+    if not enough_units(len(values), groups):
+        return None
+    blocks = bootstrap_counts(len(values), n_resamples, seed, groups)
+    return percentile_interval(np.concatenate([block @ values / block.sum(axis=1) for block in blocks]))
 
 
 def resampled_metrics(

@@ -57,6 +57,7 @@ def describe_rule(one: RuleStudy, study: SubsetStudy) -> dict[str, Any]:
         "chosen": None if one.chosen is None else entries(one, [one.chosen.mask], metric)[0],
         "luckiest": entries(one, [one.luckiest.mask], metric)[0],
         "whole": None,
+        "against_whole": None if one.against_whole is None else one.against_whole.to_dict(),
         "nested": None if one.nested is None else natural(one.nested, metric),
         "optimism": None,
         "by_size": [

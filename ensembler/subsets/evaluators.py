@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.metrics.scores import LOG_LOSS_CLIP
 from ensembler.probabilities import Floats
 from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
 from ensembler.subsets.engine import Counter
@@ -20,7 +21,6 @@ DOUBLING_BITS = 12
 LEAST_WALK_BITS = 8
 """The walk needs shards of so many varying members."""
 LOG_LOSS_ROWS = 64
-TINY = float(np.finfo(np.float64).eps)
 
 
 class Evaluator(Protocol):
@@ -253,7 +253,7 @@ class NegativeLogLoss:
                 np.add(sums[: 1 << bit], rows[:, member], out=sums[1 << bit : 2 << bit])
             with np.errstate(invalid="ignore", divide="ignore"):
                 sums /= total[:, None]
-                np.clip(sums, TINY, 1.0 - TINY, out=sums)
+                np.clip(sums, LOG_LOSS_CLIP, 1.0 - LOG_LOSS_CLIP, out=sums)
                 logs += np.log(sums, out=sums).sum(axis=1)
         return logs / len(self.true)
 
@@ -263,7 +263,7 @@ class NegativeLogLoss:
         for mask in masks:
             members = [member for member in range(len(self.weights)) if mask >> member & 1]
             mean = self.true[:, members].sum(axis=1) / self.weights[members].sum()
-            found.append(float(np.log(np.clip(mean, TINY, 1.0 - TINY)).mean()))
+            found.append(float(np.log(np.clip(mean, LOG_LOSS_CLIP, 1.0 - LOG_LOSS_CLIP)).mean()))
         return np.array(found)
 
 

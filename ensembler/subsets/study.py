@@ -12,15 +12,18 @@ from ensembler.combiners.base import Combiner
 from ensembler.comparison import DEFAULT_PART, check_seed, divide, protocol_of, resolve_fit_on
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
 from ensembler.folds import Folds, make_folds
+from ensembler.layout import COSTS, is_cost
 from ensembler.predictions import Predictions
 from ensembler.results import Protocol
-from ensembler.statistics.paired import standard_error
+from ensembler.statistics.paired import Discordance, standard_error
+from ensembler.statistics.resampling import mean_interval
 from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
 from ensembler.subsets.evaluators import Judge
 from ensembler.subsets.plan import Plan, make_plan
 from ensembler.subsets.rules import METRICS, Subject, crossed, subject, whole
 from ensembler.subsets.sweep import Committee, Crew, Progress, SubsetSweep, run_sweep, threads, what_to_keep
 from ensembler.subsets.tally import Layout
+from ensembler.verdict import PairedTest
 
 if TYPE_CHECKING:
     from ensembler.subsets.checkpoint import Store
@@ -152,6 +155,8 @@ class RuleStudy:
         Whether that was computed over the best committees only, so that the optimism is a lower bound.
     counted : pair of SubsetSweep, or None
         Both sweeps by accuracy, where the metric is another one and they were asked for.
+    against_whole : PairedTest or None
+        The chosen committee against all members, by accuracy on rows that it was not chosen on.
     thrifty : Committee or None
         The cheapest committee within one standard error of the chosen one on the fitting rows, where costs are known.
     """
@@ -163,6 +168,7 @@ class RuleStudy:
     accuracy: AccuracyOf
     val_accuracy: AccuracyOf
     nested: float | None = None
+    against_whole: PairedTest | None = None
     optimism: BiasCorrected | None = None
     optimism_is_bound: bool = False
     front: list[tuple[Committee, float]] = field(default_factory=list)
@@ -325,9 +331,9 @@ def prepare(
 
 def member_costs(predictions: Predictions) -> tuple[str | None, tuple[float, ...] | None]:
     """Return what each member costs and in what; nothing where the metadata of a member has no figure."""
-    for key in ("cost", "multiply_adds", "parameters"):
+    for key in COSTS:
         found = [facts.get(key) for facts in predictions.metadata]
-        known = [float(one) for one in found if isinstance(one, (int, float)) and not isinstance(one, bool) and one > 0]
+        known = [float(one) for one in found if is_cost(one)]
         if len(known) == len(found):
             return key.replace("_", "-"), tuple(known)
     return None, None
@@ -367,6 +373,8 @@ def study_rule(
     if across and folds.pairs:
         study.nested = nested_value(one, folds, asked, n_folds, seed)
     if asked.metric == "accuracy":
+        if not across and not protocol.optimistic:
+            study.against_whole = against_whole(study, scored, seed)
         if not protocol.optimistic:
             study.optimism, study.optimism_is_bound = luck(result, seed, scored.groups)
         if asked.costs is not None and choice is not None:
@@ -379,6 +387,28 @@ def study_rule(
             else asked.sweep(one, fitting, inside, f"{name}: fitting rows, right", optimistic=False, metric="accuracy"),
         )
     return study
+
+
+def against_whole(study: RuleStudy, scored: Predictions, seed: int) -> PairedTest | None:
+    """Compare the chosen committee with all members, where it is another one and rows are no weighted ones."""
+    whole, evaluator = (1 << scored.n_members) - 1, study.scored.evaluator
+    if study.chosen is None or study.chosen.mask == whole or not isinstance(evaluator, Judge):
+        return None
+    first, second = evaluator.outcomes([study.chosen.mask, whole])
+    pair = Discordance.of(first, second)
+    difference = first.astype(float) - second
+    interval = mean_interval(difference, scored.groups, seed=seed)
+    independent = scored.groups is None
+    return PairedTest(
+        against="all members",
+        difference=float(difference.mean()),
+        interval=interval,
+        better=pair.b,
+        worse=pair.c,
+        p_value=pair.p_value if independent else None,
+        smallest_detectable=pair.smallest_detectable if independent else None,
+        excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
+    )
 
 
 def tell_cost(

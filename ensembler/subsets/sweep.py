@@ -130,6 +130,10 @@ class SubsetSweep:
     optimistic: bool = False
     notes: list[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        """Return what was swept."""
+        return f"<SubsetSweep: {self.rule}, {self.plan.n_committees:,} committees of {len(self.names)} members>"
+
     @property
     def unit(self) -> float:
         """What a value is divided by to be in the metric's units."""

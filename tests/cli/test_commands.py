@@ -42,7 +42,7 @@ def test_bench_prints_members_rules_recalls_and_what_to_use(run):
         "oarriaga_big_xception_54",
         "★†  exponential-weighted",
         "Disgust",
-        "Use exponential-weighted: no simpler rule",
+        "Use exponential-weighted: every simpler rule",
     ):
         assert text in result.out
     assert "exponential-weighted is worse in Disgust, Fear" in result.out
@@ -395,3 +395,46 @@ def test_a_terminal_without_unicode_is_served():
     )
     assert done.returncode == 0
     assert b"the best single model" in done.stdout
+
+
+def test_predict_does_not_make_a_member_of_its_result(write_set, run, tmp_path):
+    home = write_set()
+    result = run("predict", home, "--rule", "mean", "--to", home / "val", "--out", home / "ensemble.npy")
+    assert (result.code, (home / "ensemble.npy").exists()) == (2, False)
+    assert "would be a member of" in result.err
+    result = run("predict", home, "--rule", "mean", "--save", home / "members.json")
+    assert (result.code, (home / "members.json").exists()) == (2, False)
+    assert "is read as the facts about members" in result.err
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_rule_is_given_once(write_set, run, command):
+    result = run(command, write_set(), "--rule", "mean", "--rule", "median")
+    assert result.code == 2
+    assert "--rule is given 2 times (mean, median), expected once" in result.err
+
+
+def test_a_selection_that_leaves_nothing(write_set, run):
+    result = run("bench", write_set(), "--only", "m0", "--without", "m0")
+    assert result.code == 2
+    assert "--only m0 --without m0 leaves no member of m0, m1, m2, m3, m4" in result.err
+
+
+@pytest.mark.parametrize("number", ["-5", "1", "39"])
+def test_too_few_resamples(write_set, run, number):
+    result = run("bench", write_set(), "--resamples", number)
+    assert result.code == 2
+    assert f"resamples is {number}, expected 0 (no intervals) or at least 40" in result.err
+
+
+def test_the_members_table_has_the_facts_that_a_person_reads(run):
+    printed = run("members").out
+    assert "architecture=deep" in printed
+    assert "sha256" not in printed
+    assert "{" not in printed
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "ensembler", "list"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "exponential-weighted" in done.stdout

@@ -97,7 +97,7 @@ def test_what_every_member_said_about_a_row(run):
     ("arguments", "message"),
     [
         (["compare", FIRST, SECOND, "--rows", "x.txt"], "--rows x.txt: expected a file that ends in .csv"),
-        (["compare", FIRST, FIRST], "expected two prediction files, got 1 members"),
+        (["compare", FIRST, FIRST], "are the same file, expected two"),
         (["compare", HOME, SECOND], "expected two prediction files, got 9 members"),
         (["explain", "--row", "3589"], "--row is 3589, expected 0 to 3588"),
         (["explain", "--top", "0"], "--top is 0, expected at least 1"),
@@ -111,3 +111,20 @@ def test_mistakes_are_told_in_a_sentence(run, arguments, message):
     assert done.code in (1, 2)
     assert message in done.err
     assert done.out == ""
+
+
+def test_two_files_of_one_name_are_told_apart_by_their_folders(run, tmp_path):
+    for folder, source in (("old", FIRST), ("new", SECOND)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.npy").write_bytes(source.read_bytes())
+        (tmp_path / folder / "labels.npy").write_bytes((HOME / "labels.npy").read_bytes())
+    paths = [tmp_path / folder / "m.npy" for folder in ("old", "new")]
+    done = run("compare", *paths, "--json")
+    assert done.err == ""
+    found, plain = json.loads(done.out), json.loads(run("compare", FIRST, SECOND, "--json").out)
+    assert (found["first"], found["second"]) == ("m (old)", "m (new)")
+    assert found["gained"] == plain["gained"]
+    assert found["metrics"] == plain["metrics"]
+    np.save(tmp_path / "new" / "labels.npy", np.zeros(3589, int))
+    assert "do not have the same labels" in run("compare", *paths).err
+    assert "are the same file, expected two" in run("compare", paths[0], paths[0]).err

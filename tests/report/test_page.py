@@ -272,6 +272,7 @@ def test_a_comparison_becomes_a_page_and_a_notebook_table(fer, tmp_path):
     assert "median" in table
 
 
+@pytest.mark.filterwarnings("ignore:member .* has its classes in another order")
 def test_errors_of_the_doctor_stand_above_the_verdict(fer):
     proba = fer.proba.copy()
     proba[0] = proba[0][:, [1, 0, 2, 3, 4, 5, 6]]

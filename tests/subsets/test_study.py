@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from ensembler import LossWeightedAverage, Predictions, sweep_subsets
+from ensembler import LossWeightedAverage, Predictions, load_predictions, sweep_subsets
+from ensembler.datasets import published_folder
 from ensembler.errors import EnsemblerError, UsageError
 from ensembler.folds import make_folds
 from ensembler.metrics import METRICS
 from ensembler.registry import make_rule
-from ensembler.statistics.paired import standard_error
+from ensembler.statistics.paired import Discordance, standard_error
 from ensembler.statistics.selection import bias_corrected_best
 from ensembler.subsets.describe import describe_study, study_frame
 from ensembler.subsets.search import search_subsets
@@ -46,6 +47,26 @@ def test_the_choice_is_cross_fitted_inside_the_validation_rows(rule):
     fitted = make_rule(rule).fit(val.proba, val.truth)
     whole = (fitted.predict(data.proba) == data.truth).mean()
     assert one.scored.value_of([31]) == [whole]
+
+
+def test_the_chosen_committee_is_compared_with_all_members():
+    data = load_predictions(published_folder())
+    [one] = study_subsets(data, ["mean"]).rules
+    members = [name in one.chosen.members for name in data.names]
+    right = [
+        proba.mean(axis=0, dtype=float).argmax(axis=1) == data.truth for proba in (data.proba[members], data.proba)
+    ]
+    test = one.against_whole
+    assert test.difference == pytest.approx(right[0].mean() - right[1].mean())
+    assert test.p_value == pytest.approx(Discordance.of(*right).p_value)
+    error = standard_error(*right)
+    assert test.interval == pytest.approx(
+        (test.difference - 1.96 * error, test.difference + 1.96 * error), abs=0.15 * error
+    )
+    told = describe_study(study_subsets(data, ["mean"]))["rules"][0]["against_whole"]
+    assert told["difference"] == test.difference
+    assert study_subsets(data, ["mean"], fit_on="cross").rules[0].against_whole is None
+    assert study_subsets(data, ["mean"], sizes=(9, 9)).rules[0].against_whole is None
 
 
 def test_in_cross_fitting_a_committee_is_chosen_anew_in_each_fold():

@@ -1,0 +1,58 @@
+"""Put what commands print about the bundled predictions into the README and the first page of the documentation.
+
+    python docs/quotes.py
+
+Each quotation keeps its place: the table of rules, the verdict, and what is said about committees.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
+WIDE, NARROW = 120, 97
+
+
+def main() -> None:
+    """Replace all of them."""
+    bench, subsets = printed("bench"), printed("subsets")
+    table = re.search(r"^ +bal\. .*?luckiest: [^\n]*", bench, flags=re.DOTALL | re.MULTILINE)
+    assert table is not None
+    lines = textwrap.dedent(table[0]).splitlines()
+    verdict, committee = bench.strip().splitlines()[-1], subsets.strip().splitlines()[-1]
+    quote(README, r" +bal\. .*?", "\n".join(line.rstrip() for line in lines))
+    quote(README, r"[\w-]+, chosen without the scored rows, reached .*?", wrapped(verdict, WIDE))
+    quote(README, r"mean: use .*?", wrapped(committee, WIDE))
+    quote(INDEX, r"[\w-]+, chosen without the scored rows, reached .*?", wrapped(verdict, NARROW))
+
+
+def wrapped(text: str, width: int) -> str:
+    """Wrap a paragraph, names of rules in one piece."""
+    return textwrap.fill(text, width, break_on_hyphens=False)
+
+
+def printed(command: str) -> str:
+    """Return what a command prints, with paragraphs unwrapped."""
+    program = [sys.executable, "-m", "ensembler", command]
+    environment = os.environ | {"COLUMNS": "100000"}
+    return subprocess.run(program, capture_output=True, text=True, check=True, env=environment, cwd="/").stdout
+
+
+def quote(path: Path, start: str, text: str) -> None:
+    """Replace the text block that starts in some way."""
+    page, n_found = re.subn(
+        rf"(?<=^```text\n){start}(?=\n```$)",
+        lambda _: text,
+        path.read_text(encoding="utf-8"),
+        flags=re.DOTALL | re.MULTILINE,
+    )
+    assert n_found == 1, (path, start, n_found)
+    path.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""``python -m ensembler``."""
+
+from ensembler.cli import main
+
+main()
