@@ -4,6 +4,7 @@ What is in a table is decided here once; how it looks is decided by `draw` and `
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MISSING = "–"
+GAP, NARROWEST = 2, 12
+"""Spaces between columns, and what a column of names is not made narrower than."""
 LONG = 36
 """Longer cells may be broken into lines on a page."""
 
@@ -75,11 +78,38 @@ def draw(document: Document, console: "Console") -> None:
         )
         for column, header in enumerate(part.headers):
             drawn.add_column(Text(header), justify="left" if column in part.left else "right", overflow="fold")
-        for position, row in enumerate(part.rows):
+        for position, row in enumerate(narrowed(part, console.width)):
             drawn.add_row(*map(Text, row), style="bold" if position in part.strong else None)
         console.print(drawn)
         for note in part.notes:
             console.print(Padding(Text(note), (0, 0, 0, 2), expand=False))
+
+
+def narrowed(table: Table, width: int) -> Sequence[Sequence[str]]:
+    """Return the rows, with the widest column of text broken at hyphens and the like where all do not fit a width."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(cell_len(line) for cell in cells for line in (cell.splitlines() or [""]))
+        for cells in zip(table.headers, *table.rows, strict=True)
+    ]
+    texts = [column for column in table.left if column < len(widths)]
+    excess = sum(widths) + GAP * (len(widths) - 1) - width
+    if excess <= 0 or not texts:
+        return table.rows
+    widest = max(texts, key=lambda column: widths[column])
+    most = max(widths[widest] - excess, NARROWEST)
+    return [[broken(cell, most) if column == widest else cell for column, cell in enumerate(row)] for row in table.rows]
+
+
+def broken(text: str, most: int) -> str:
+    """Break a name that is too wide after hyphens, colons, commas and equals signs; words are left to the terminal."""
+    lines = [""]
+    for piece in [text] if " " in text else re.findall(r"[^:,=-]*[:,=-]*", text):
+        if lines[-1] and len(lines[-1]) + len(piece) > most:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
 
 
 def markdown(document: Document) -> str:
