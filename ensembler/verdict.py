@@ -7,7 +7,7 @@ to these very rules, not what other fitting rows would.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,30 @@ class PairedTest:
     smallest_detectable: float | None = None
     excluded_beyond: float | None = None
     of_accuracy: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        against: str,
+        pair: Discordance,
+        difference: float,
+        interval: Interval | None,
+        *,
+        independent: bool,
+        of_accuracy: bool = True,
+    ) -> Self:
+        """Make a test of what is right and wrong on the same rows, and of the difference of a metric."""
+        return cls(
+            against=against,
+            difference=difference,
+            interval=interval,
+            better=pair.b,
+            worse=pair.c,
+            p_value=pair.p_value if independent else None,
+            smallest_detectable=pair.smallest_detectable if independent else None,
+            excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
+            of_accuracy=of_accuracy,
+        )
 
     @property
     def shown(self) -> bool:
@@ -172,17 +196,9 @@ def judge(
         interval = None
         if samples is not None and enough:
             interval = percentile_interval(metric.goodness(samples[:, first] - samples[:, second]))
-        return PairedTest(
-            against=against,
-            difference=float(metric.goodness(values[0] - values[1])),
-            interval=interval,
-            better=pair.b,
-            worse=pair.c,
-            p_value=pair.p_value if independent else None,
-            smallest_detectable=pair.smallest_detectable if independent else None,
-            excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
-            of_accuracy=metric.name == "accuracy",
-        )
+        difference = float(metric.goodness(values[0] - values[1]))
+        is_accuracy = metric.name == "accuracy"
+        return PairedTest.of(against, pair, difference, interval, independent=independent, of_accuracy=is_accuracy)
 
     for position, rule in enumerate(rules):
         if rule.name != "mean":

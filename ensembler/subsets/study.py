@@ -399,16 +399,7 @@ def against_whole(study: RuleStudy, scored: Predictions, seed: int) -> PairedTes
     difference = first.astype(float) - second
     interval = mean_interval(difference, scored.groups, seed=seed)
     independent = scored.groups is None
-    return PairedTest(
-        against="all members",
-        difference=float(difference.mean()),
-        interval=interval,
-        better=pair.b,
-        worse=pair.c,
-        p_value=pair.p_value if independent else None,
-        smallest_detectable=pair.smallest_detectable if independent else None,
-        excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
-    )
+    return PairedTest.of("all members", pair, float(difference.mean()), interval, independent=independent)
 
 
 def tell_cost(
