@@ -24,6 +24,7 @@ from backbones.recipe import BUNDLED, read_recipe, train_recipe
 from backbones.runs import Run, RunConfig
 from backbones.training import Batches, train
 from ensembler import compare_rules, load_predictions
+from ensembler.datasets import study_folder
 from tests.backbones.conftest import draw_faces
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -515,6 +516,15 @@ def test_the_bundled_recipe_has_three_members_of_each_network():
         own = [entry for entry in entries if entry.architecture == name]
         assert len(own) == 3
         assert all(entry.name.startswith(f"{name}-") for entry in own)
+
+
+def test_the_bundled_members_are_those_of_the_recipe():
+    members = json.loads((study_folder() / "members.json").read_text())["members"]
+    assert sorted(members) == sorted(entry.name for entry in read_recipe(BUNDLED))
+    for entry in read_recipe(BUNDLED):
+        facts = members[entry.name]
+        asked = {"architecture": entry.architecture, **entry.options}
+        assert asked == {name: ({**facts, **facts["hyperparameters"]})[name] for name in asked}, entry.name
 
 
 @pytest.mark.parametrize(
