@@ -91,7 +91,7 @@ def measure(axis: Axis, **more: Any) -> Plain:
 def fine(axis: Axis, values: Sequence[float | None]) -> Plain:
     """Return what gives per cents a decimal where values are close together."""
     known = [value for value in values if value is not None and math.isfinite(value)]
-    return {"tickformat": ".1%"} if axis.percent and known and max(known) - min(known) < 0.04 else {}
+    return {"tickformat": ".1%"} if axis.percent and known and max(known) - min(known) < 0.1 else {}
 
 
 def names_below(names: Sequence[str]) -> Plain:
