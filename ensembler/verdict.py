@@ -213,8 +213,8 @@ def judge(
         if metric.name == "accuracy" and not protocol.optimistic:
             order = sorted(range(len(rules)), key=lambda position: simplicity(rules[position]))
             verdict.optimism = bias_corrected_best(right[order], n_resamples, seed)
-        if with_letters:
-            verdict.letters = share_letters(rules, right[: len(rules)])
+    if independent and with_letters:
+        verdict.letters = share_letters(rules, right[: len(rules)])
     names = [rule.name for rule in rules]
     if chosen is None:
         return verdict

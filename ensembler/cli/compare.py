@@ -40,7 +40,8 @@ def compare(
         raise UsageError(f"--rows {rows.name or '(nothing)'}: expected a file that ends in .csv")
     if first.resolve() == second.resolve():
         raise UsageError(f"{first} and {second} are the same file, expected two")
-    if first.stem == second.stem:
+    folders = [path.resolve().parent for path in (first, second)]
+    if first.stem == second.stem and folders[0] != folders[1]:
         with options.warnings_to_stderr():
             warnings.filterwarnings("ignore", "there is one member only")
             parts = [
@@ -49,7 +50,6 @@ def compare(
                 )
                 for path in (first, second)
             ]
-        folders = [path.resolve().parent for path in (first, second)]
         distinct = folders[0].name != folders[1].name
         data = side_by_side(parts, [folder.name if distinct else str(folder) for folder in folders])
         order = (0, 1)

@@ -1,11 +1,13 @@
 """What ``ensembler bench`` says: the members, the rules, the recalls, and which rule to use."""
 
+import math
+
 import numpy as np
 
 from ensembler.calibration import Reliability
 from ensembler.metrics import METRICS
 from ensembler.report.tables import MISSING, Document, Table, number
-from ensembler.results import Comparison, RuleScore
+from ensembler.results import Comparison, MemberScore, RuleScore
 from ensembler.verdict import Verdict
 
 CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"
@@ -79,10 +81,13 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     metrics = result.metric_names
     with_fit = any(member.fit_accuracy is not None for member in result.members)
     less = result.metric in METRICS and not METRICS[result.metric].greater_is_better
-    sign = 1 if less else -1
-    ranked = sorted(
-        result.members, key=lambda one: (sign * np.nan_to_num(one.metrics[result.metric]), -one.metrics["accuracy"])
-    )
+
+    def place(member: MemberScore) -> tuple[bool, float, float]:
+        value = member.metrics[result.metric]
+        known = math.isfinite(value)
+        return not known, (value if less else -value) if known else 0.0, -member.metrics["accuracy"]
+
+    ranked = sorted(result.members, key=place)
     shown = ranked[:most]
     fitted = "val.\nacc." if result.protocol.fit_on == "val" else "fit\nacc."
     rows = [

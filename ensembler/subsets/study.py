@@ -390,7 +390,7 @@ def study_rule(
 
 
 def against_whole(study: RuleStudy, scored: Predictions, seed: int) -> PairedTest | None:
-    """Compare the chosen committee with all members, where it is another one and rows are no weighted ones."""
+    """Compare the chosen committee with all members, where it is another one."""
     whole, evaluator = (1 << scored.n_members) - 1, study.scored.evaluator
     if study.chosen is None or study.chosen.mask == whole or not isinstance(evaluator, Judge):
         return None

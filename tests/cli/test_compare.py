@@ -128,3 +128,5 @@ def test_two_files_of_one_name_are_told_apart_by_their_folders(run, tmp_path):
     np.save(tmp_path / "new" / "labels.npy", np.zeros(3589, int))
     assert "do not have the same labels" in run("compare", *paths).err
     assert "are the same file, expected two" in run("compare", paths[0], paths[0]).err
+    pd.DataFrame(np.load(paths[0])).to_csv(tmp_path / "old" / "m.csv", index=False)
+    assert "two members are called 'm'" in run("compare", paths[0], tmp_path / "old" / "m.csv").err

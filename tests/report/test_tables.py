@@ -1,10 +1,15 @@
-"""Tables in terminals of any width."""
+"""Tables: their order, and how they fit terminals of any width."""
 
 import io
+import math
 
+import numpy as np
 import pytest
 from rich.console import Console
+from scipy.special import softmax
 
+from ensembler import Predictions, compare_rules
+from ensembler.report.bench import members_table
 from ensembler.report.tables import Document, Table, broken, draw
 
 ROWS = [["exponential-weighted:q_min=0", ".6712 … .7015"], ["mean", ".6633 … .6938"]]
@@ -34,3 +39,20 @@ def test_names_are_broken_where_a_reader_would():
 )
 def test_breaking(text, lines):
     assert broken(text, 14).splitlines() == lines
+
+
+def test_members_stand_in_the_order_of_the_metric_and_those_without_it_last():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    proba = softmax(
+        np.array([3.0, 2.0, 1.0])[:, None, None] * np.eye(3)[labels] + rng.normal(size=(3, 200, 3)), axis=-1
+    )
+    proba[0] = np.eye(3)[proba[0].argmax(axis=-1)]
+    data = Predictions(proba, labels, names=["votes", "strong", "weak"], hard=[True, False, False])
+    result = compare_rules(data, ["mean"], metric="accuracy", n_resamples=0)
+    for member, loss in zip(result.members, (math.nan, 0.9, 0.4), strict=True):
+        member.metrics["log-loss"] = loss
+    result.metric_names = ["log-loss", "accuracy"]
+    assert [row[0] for row in members_table(result).rows] == ["weak", "strong", "votes"]
+    result.metric_names = ["accuracy", "log-loss"]
+    assert [row[0] for row in members_table(result).rows] == ["votes", "strong", "weak"]
