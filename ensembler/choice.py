@@ -9,12 +9,9 @@ import numpy as np
 from ensembler.combiners.base import Combiner
 from ensembler.fitting import cross_fit
 from ensembler.folds import make_folds
-from ensembler.metrics import Metric
+from ensembler.metrics import TIED_DECIMALS, Metric
 from ensembler.results import REFERENCE, RuleScore
 from ensembler.scoring import Setting, measure
-
-TIED_DECIMALS = 12
-"""Scores that agree to so many decimals are tied when a rule is chosen."""
 
 
 def choose_inside(setting: Setting, entries: list[RuleScore]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.diversity import (
     MEASURES,
     MORE_IS_DIVERSE,
@@ -186,7 +187,7 @@ def correlation(first: Values, second: Values) -> float:
     kept = ~np.isnan(first)
     if kept.sum() < FEWEST_COMMITTEES:
         return float("nan")
-    ranks: list[Any] = [rankdata(np.round(values[kept], 12)) for values in (first, second)]
+    ranks: list[Any] = [rankdata(np.round(values[kept], TIED_DECIMALS)) for values in (first, second)]
     if np.ptp(ranks[0]) == 0 or np.ptp(ranks[1]) == 0:
         return float("nan")
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

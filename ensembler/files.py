@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import FileError, ShapeError
+from ensembler.validation import ROW_SUM_TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,14 +142,39 @@ def read_frame(path: Path) -> Table:
         )
     if frame.shape[1] == 1:
         values = frame.iloc[:, 0]
-        array = values.to_numpy(dtype=str) if values.dtype.kind not in "biuf" else values.to_numpy()
-        return Table(path.stem, path, array, ids)
+        single = values.to_numpy(dtype=str) if values.dtype.kind not in "biuf" else values.to_numpy()
+        return Table(path.stem, path, single, ids)
     texts = [column for column in frame.columns if frame[column].dtype.kind not in "biuf"]
     if texts:
         raise FileError(
-            f"{path}: column {texts[0]!r} is not numeric, expected one column of probabilities a class (and 'id')"
+            f"{path}: column {texts[0]!r} is not numeric, expected one column of probabilities a class (and 'id'); "
+            "true classes belong into labels.csv"
         )
-    return Table(path.stem, path, frame.to_numpy(dtype=np.float64), ids, tuple(frame.columns))
+    array = frame.to_numpy(dtype=np.float64)
+    surplus = surplus_column(array)
+    if surplus is not None:
+        raise FileError(
+            f"{path}: column {frame.columns[surplus]!r} is no class, for the others sum to 1 without it; drop it "
+            "(true classes belong into labels.csv)"
+        )
+    return Table(path.stem, path, array, ids, tuple(frame.columns))
+
+
+def surplus_column(array: NDArray[np.float64]) -> int | None:
+    """Return the column without which all rows are probabilities, if there is one: true classes, a fold, a time."""
+    if array.shape[1] <= 2:
+        return None
+    with np.errstate(invalid="ignore"):
+        totals = array.sum(axis=1)
+        if (np.abs(totals - 1) <= ROW_SUM_TOLERANCE).all():
+            return None
+        one_without = (np.abs(totals[:, None] - array - 1) <= ROW_SUM_TOLERANCE).all(axis=0)
+        for column in np.flatnonzero(one_without).tolist():
+            rest = np.delete(array, column, axis=1)
+            # Whole numbers are counts rather than probabilities.
+            if (rest >= 0).all() and (rest % 1 != 0).any():
+                return int(column)
+    return None
 
 
 def read_csv(path: Path) -> "pd.DataFrame":

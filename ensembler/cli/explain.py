@@ -21,9 +21,14 @@ def explain(
     ] = None,
     top: Annotated[int, typer.Option(help="How many hard rows are listed.", rich_help_panel=options.OUTPUT)] = 10,
     fit_on: Annotated[
-        str | None, typer.Option(metavar="val|cross|test", help="Where weights are fitted, as in bench.")
+        str | None,
+        typer.Option(
+            metavar="val|cross|test", help="Where weights are fitted, as in bench.", rich_help_panel=options.PROTOCOL
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Divides the rows.")] = 0,
+    folds: options.Folds = 5,
+    seed: Annotated[int, typer.Option(help="Divides the rows.", rich_help_panel=options.PROTOCOL)] = 0,
+    calibrate: options.Calibrate = "none",
     labels: options.Labels = None,
     val: options.Val = None,
     members: options.Members = None,
@@ -59,7 +64,9 @@ def explain(
     fit_on, wanted = options.fitting_rows(fit_on, None, val)
     data = options.load(paths, labels, wanted, members, only, without, logits, normalize, None, groups)
     with options.warnings_to_stderr(), progress("fitting") as show:
-        result = compare_rules(data, [rule], fit_on=fit_on, seed=seed, n_resamples=0, progress=show)
+        result = compare_rules(
+            data, [rule], fit_on=fit_on, folds=folds, seed=seed, n_resamples=0, calibrate=calibrate, progress=show
+        )
     if not result.rules or result.best_member is None:
         raise NotApplicableError("; ".join(f"{name}: {reason}" for name, reason in result.left_out) or "nothing fitted")
     scored, entry = result.scored, result.rules[0]

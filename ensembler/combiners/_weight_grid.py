@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.metrics import TIED_DECIMALS
 from ensembler.probabilities import Floats, row_blocks
 
 Values = NDArray[np.float64]
@@ -45,7 +46,7 @@ def accuracy_over_grid(proba: Floats, labels: NDArray[np.int64], sample_weight: 
         block = np.empty((len(labels[rows]), n_classes, n_members))
         block[:] = np.moveaxis(proba[:, rows], 0, 2)
         grid.add(block, labels[rows], sample_weight[rows])
-    return np.asarray(np.round(grid.right() / sample_weight.sum(), 12))
+    return np.asarray(np.round(grid.right() / sample_weight.sum(), TIED_DECIMALS))
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 
 from ensembler.combiners._greedy_candidates import candidates_for
 from ensembler.combiners.base import Combiner, Labels, Values, is_number, is_whole, require, weighted_sum
-from ensembler.metrics import get_metric
+from ensembler.metrics import TIED_DECIMALS, get_metric
 from ensembler.probabilities import Floats
 
-TIED, TIED_DECIMALS = 1e-12, 12
+TIED = 10.0**-TIED_DECIMALS
 
 
 @dataclass

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ensembler.combiners.base import Combiner
 from ensembler.errors import NotApplicableError, UsageError
+from ensembler.metrics import TIED_DECIMALS
 from ensembler.subsets.evaluators import Evaluator
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout, Tally, Values, tally_shard
@@ -33,8 +34,6 @@ MOST_LISTED = 2**24
 SAMPLED_PAIRS = 1_000_000
 CLUSTER_BITS = 8
 """Pairs are sampled in clusters of 2^8, which a walk counts at once."""
-DECIMALS = 12
-"""Scores that agree to so many decimals are equal: the rest is rounding."""
 LISTED = np.dtype([("mask", np.int64), ("value", np.float64)])
 
 Progress = Callable[[int, int, str], None]
@@ -370,7 +369,7 @@ def one_shard(
 
 def rounded(evaluator: Evaluator, values: Values) -> Values:
     """Return values that are equal where they differ by rounding only; counts are exact."""
-    return values if evaluator.n_rows is not None else np.round(values, DECIMALS)
+    return values if evaluator.n_rows is not None else np.round(values, TIED_DECIMALS)
 
 
 def what_to_keep(plan: Plan) -> str:

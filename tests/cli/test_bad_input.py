@@ -171,6 +171,11 @@ CASES = {
         [],
         "member 'm0' has 4 columns, expected 2, one for each class: a, b",
     ),
+    "csv with true classes": (
+        text("m9.csv", "label,cat,dog\n0,.7,.3\n1,.4,.6\n"),
+        ["m9.csv"],
+        "m9.csv: column 'label' is no class, for the others sum to 1 without it; drop it",
+    ),
     "csv with text": (text("m9.csv", "a,b,c,d\n1,0,0,x\n"), ["m9.csv"], "m9.csv: column 'd' is not numeric"),
     "csv with a hole": (text("m9.csv", "a,b\n1,\n"), ["m9.csv"], "m9.csv: row 0 has no value in column 'b'"),
     "csv without rows": (text("m9.csv", "a,b\n"), ["m9.csv"], "m9.csv: holds 0 rows and 2 columns"),

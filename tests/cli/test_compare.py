@@ -86,6 +86,23 @@ def test_explaining_a_rule(run, tmp_path):
     assert frame["members right"].eq(0).sum() == missed.sum()
 
 
+@pytest.mark.parametrize(
+    ("options", "protocol"),
+    [
+        (["--calibrate", "members"], {"calibrate": "members"}),
+        (["--fit-on", "cross", "--folds", "3", "--seed", "1"], {"fit_on": "cross", "folds": 3, "seed": 1}),
+    ],
+)
+def test_a_rule_is_explained_as_bench_fits_it(run, options, protocol):
+    found = json.loads(run("explain", HOME, "--rule", "class-weighted", "--json", *options).out)
+    result = compare_rules(load_predictions(HOME), ["class-weighted"], n_resamples=0, **protocol)
+    truth = result.scored.truth
+    right, before = (one.proba.argmax(axis=1) == truth for one in (result["class-weighted"], result.best_member))
+    assert found["rescued"] == np.flatnonzero(right & ~before).tolist()
+    usual = json.loads(run("explain", HOME, "--rule", "class-weighted", "--json").out)
+    assert found["rescued"] != usual["rescued"]
+
+
 def test_what_every_member_said_about_a_row(run):
     done = run("explain", HOME, "--row", 3, "--row", 4)
     assert "Row 3: label Surprise, mean says Surprise" in done.out
