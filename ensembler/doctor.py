@@ -8,6 +8,7 @@ CIFAR-10.1 classifiers of Recht et al. 2018 (arXiv 1806.00451), stay clear of ev
 import hashlib
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -124,10 +125,7 @@ def quick(predictions: Predictions) -> Iterator[Finding]:
 def grave(predictions: Predictions) -> Iterator[Finding]:
     """Yield what spoils every figure and takes a moment to see: classes in another order, rows in both splits."""
     if predictions.n_samples >= FEWEST_ROWS:
-        for name, member in zip(predictions.names, predictions.proba, strict=True):
-            finding = permuted_classes(predictions, name, member, "")
-            if finding is not None:
-                yield finding
+        yield from permuted_classes(predictions, "")
     yield from (finding for finding in shared_rows(predictions) if finding.grade == "error")
 
 
@@ -163,13 +161,11 @@ def examine(predictions: Predictions) -> list[Finding]:
     found = list(quick(predictions))
     for which, part in (("", predictions), ("validation ", predictions.validation)):
         if part is not None and part.n_samples >= FEWEST_ROWS:
-            odd: set[str] = set()
-            for name, member in zip(part.names, part.proba, strict=True):
-                finding = permuted_classes(part, name, member, which)
-                if finding is not None:
-                    odd.add(name)
-                    found.append(finding)
-            found += misaligned_rows(part, odd, which)
+            permuted = permuted_classes(part, which)
+            found += permuted
+            odd = {finding.subject for finding in permuted}
+            if f"{which}labels" not in odd:
+                found += misaligned_rows(part, odd, which)
             found += unpredicted_classes(part, which)
     found += near_duplicates(predictions)
     found += same_recipe(predictions)
@@ -185,11 +181,65 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: GRADES.index(finding.grade))
 
 
-def permuted_classes(part: Predictions, name: str, member: NDArray[Any], which: str) -> Finding | None:
-    """Look for a renaming of a member's classes that makes it much better: columns in another order."""
+@dataclass(frozen=True)
+class Renaming:
+    """Classes that fit the labels better by other names: (true, said) pairs, and the rows right with and without."""
+
+    moved: tuple[tuple[int, int], ...]
+    gained: int
+    kept: int
+
+    def told(self, classes: tuple[str, ...], most: int = 8) -> str:
+        """Write which class is which."""
+        text = ", ".join(f"{classes[said]} is {classes[true]}" for true, said in self.moved[:most])
+        return text + (", …" if len(self.moved) > most else "")
+
+
+def permuted_classes(part: Predictions, which: str) -> list[Finding]:
+    """Look for members whose columns are in another order; where that is so of all in one way, it is the labels."""
+    said = [member.argmax(axis=1) for member in part.proba]
+    found = {name: one for name, said_by in zip(part.names, said, strict=True) if (one := renaming(part, said_by))}
+    if part.n_members > 1 and len(found) == part.n_members:
+        shared = Counter(pair for one in found.values() for pair in one.moved)
+        moved = tuple(sorted(pair for pair, members in shared.items() if members == part.n_members))
+        if moved:
+            return [permuted_labels(part, found, moved, which)]
+    return [
+        Finding(
+            "permuted-classes",
+            "error",
+            name,
+            f"member {name!r} has its {which}classes in another order: with {one.told(part.classes)}, its accuracy is "
+            f"{one.gained / part.n_samples:.3f} instead of {one.kept / part.n_samples:.3f}",
+            "give its columns the order of the others (class names in members.json or a header make that safe)",
+        )
+        for name, one in found.items()
+    ]
+
+
+def permuted_labels(
+    part: Predictions, found: dict[str, Renaming], moved: tuple[tuple[int, int], ...], which: str
+) -> Finding:
+    """Say what all members see in one way."""
+    better, worse = (
+        sum(getattr(one, key) for one in found.values()) / (len(found) * part.n_samples) for key in ("gained", "kept")
+    )
+    accuracy = f"members are right in {better:.3f} of the rows on average instead of {worse:.3f}"
+    if all(true == said + 1 for true, said in moved):
+        message = f"the {which}labels are counted from 1: with 1 subtracted, {accuracy}"
+        return Finding("labels-from-1", "error", f"{which}labels", message, "subtract 1 from them")
+    told = Renaming(moved, 0, 0).told(part.classes)
+    message = (
+        f"the {which}labels name the classes in another order than the columns of all members: with {told}, {accuracy}"
+    )
+    advice = "write 'class_names' in members.json in the order of the columns, or number the labels in that order"
+    return Finding("permuted-labels", "error", f"{which}labels", message, advice)
+
+
+def renaming(part: Predictions, said: NDArray[np.int64]) -> Renaming | None:
+    """Look for a renaming of classes with which a member is much better."""
     from scipy.optimize import linear_sum_assignment
 
-    said = member.argmax(axis=1)
     halves = [confusion_matrix(part.truth[half::2], said[half::2], part.n_classes) for half in (0, 1)]
     table = halves[0] + halves[1]
     rows, columns = linear_sum_assignment(table, maximize=True)
@@ -211,15 +261,7 @@ def permuted_classes(part: Predictions, name: str, member: NDArray[Any], which: 
     large = gain >= PERMUTED_GAIN or gained - kept >= PERMUTED_SHARE * max(touched, 1)
     if not large or gained - kept < PERMUTED_DEVIATIONS * math.sqrt(max(touched, 1)):
         return None
-    told = ", ".join(f"{part.classes[said]} is {part.classes[true]}" for true, said in moved[:8])
-    return Finding(
-        "permuted-classes",
-        "error",
-        name,
-        f"member {name!r} has its {which}classes in another order: with {told}{', …' if len(moved) > 8 else ''}, its "
-        f"accuracy is {gained / part.n_samples:.3f} instead of {kept / part.n_samples:.3f}",
-        "give its columns the order of the others (class names in members.json or a header make that safe)",
-    )
+    return Renaming(tuple(moved), gained, kept)
 
 
 def misaligned_rows(part: Predictions, permuted: set[str], which: str) -> Iterator[Finding]:

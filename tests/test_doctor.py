@@ -295,6 +295,29 @@ def test_two_rare_classes_that_are_swapped(tmp_path):
     assert (found.subject, "3 is 4" in found.message) == ("m0", True)
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        (lambda labels: (labels + 1) % 7, "permuted-labels", "0 is 1"),
+        (lambda labels: np.array([0, 1, 2, 3, 5, 4, 6])[labels], "permuted-labels", "5 is 4, 4 is 5"),
+        (lambda labels: labels + 1, "labels-from-1", "with 1 subtracted, members are right in 0.6"),
+    ],
+)
+def test_all_members_in_another_order_than_the_labels(tmp_path, change, code, told):
+    data = load_predictions(HOME)
+    for part, one in (("", data), ("val", data.validation)):
+        kept = change(one.truth) < 7
+        for name, member in zip(one.names, one.proba, strict=True):
+            write_array(tmp_path / part / f"{name}.npy", member[kept])
+        write_array(tmp_path / part / "labels.npy", change(one.truth[kept]))
+    found = [finding for finding in check_up(tmp_path).findings if finding.grade == "error"]
+    assert [(finding.code, finding.subject) for finding in found] == [(code, "labels"), (code, "validation labels")]
+    assert any(told in finding.message for finding in found)
+    with pytest.warns(DataWarning):
+        result = compare_rules(load_predictions(tmp_path), ["mean"], n_resamples=0)
+    assert str(found[0]) in result.warnings
+
+
 def test_half_of_the_rows_in_another_order(planted):
     checkup = planted(
         lambda array, labels: np.concatenate([array[:1800], np.roll(array[1800:], 1, axis=0)]), parts=("",)
