@@ -300,14 +300,28 @@ def list_candidates(
     return [*candidates, Candidate(REFERENCE, reference, reference)]
 
 
-def calibrated(candidates: list[Candidate], step: str, predictions: Predictions) -> list[Candidate]:
-    """Return the rules with temperature scaling before or after them."""
+def check_calibrate(step: str, predictions: Predictions) -> None:
+    """Refuse unknown steps, and members without probabilities."""
     if step not in CALIBRATE:
         raise UnknownNameError("value of calibrate", step, CALIBRATE)
+    if step != "none" and predictions.any_hard:
+        raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
+
+
+def check_members_calibrate(step: str, predictions: Predictions) -> None:
+    """Refuse what has no effect on committees."""
+    check_calibrate(step, predictions)
+    if step == "ensemble":
+        raise UsageError(
+            "calibrate is 'ensemble', which changes no winner; expected 'members' or 'none' for committees"
+        )
+
+
+def calibrated(candidates: list[Candidate], step: str, predictions: Predictions) -> list[Candidate]:
+    """Return the rules with temperature scaling before or after them."""
+    check_calibrate(step, predictions)
     if step == "none":
         return candidates
-    if predictions.any_hard:
-        raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
     kind: Any = step
     return [
         Candidate(one.name, Calibrated(one.given, kind), Calibrated(one.rule, kind), one.left_out) for one in candidates

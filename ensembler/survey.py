@@ -94,6 +94,8 @@ def survey(
     )
     found = Survey(comparison)
     shared: dict[str, Any] = {"fit_on": comparison.protocol.fit_on, "folds": folds, "part": part, "seed": seed}
+    # A temperature of the result changes no winner.
+    shared["calibrate"] = calibrate if calibrate == "members" else "none"
     shared["progress"] = progress
     if predictions.n_members > 1:
         try:

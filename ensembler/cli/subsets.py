@@ -68,6 +68,14 @@ def subsets(
             rich_help_panel=options.PROTOCOL,
         ),
     ] = False,
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            metavar="none|members",
+            help="Fit a temperature to each member, on the rows that weights are fitted on.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = "none",
     fit_on: Annotated[
         str | None,
         typer.Option(
@@ -155,6 +163,7 @@ def subsets(
         "sizes": sizes,
         "must": must or [],
         "freeze": freeze_weights,
+        "calibrate": calibrate,
         "fit_on": fit_on,
         "folds": folds,
         "part": part,

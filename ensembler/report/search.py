@@ -46,6 +46,7 @@ def describe_search(study: SearchStudy, command: str | None = None) -> dict[str,
         "width": study.width,
         "members": list(names),
         "weights_frozen": study.frozen,
+        "calibrate": study.calibrate,
         "must": [names[member] for member in study.must],
         "protocol": vars(study.protocol),
         "rules": [rule(one) for one in study.rules],
@@ -71,6 +72,8 @@ def search_document(found: dict[str, Any]) -> Document:
         parts.append("OPTIMISTIC: fitted and chosen on the scored rows.")
     if found["weights_frozen"]:
         parts.append("Weights are fitted once, on all members, and stay as they are in every committee.")
+    if found["calibrate"] == "members":
+        parts.append("Each member has a temperature, fitted where weights are.")
     for rule in found["rules"]:
         inside = rule["chosen"]["val_accuracy"] is not None
         rows = []

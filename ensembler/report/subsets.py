@@ -50,6 +50,8 @@ def introduction(found: dict[str, Any]) -> str:
         text += f" Every committee has {', '.join(found['must'])}."
     if found["weights_frozen"]:
         text += " Weights are fitted once, on all members, and stay as they are in every committee."
+    if found["calibrate"] == "members":
+        text += " Each member has a temperature, fitted where weights are."
     return text + "".join(f" Note: {note}." for note in protocol["notes"])
 
 

@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.calibration import apply_temperature, fit_temperature
 from ensembler.combiners.accuracy_weighted import NEXT_TO_NOTHING, AccuracyWeightedAverage
 from ensembler.combiners.base import AdditiveCombiner, Combiner, Labels, Values
 from ensembler.combiners.class_weighted import ClassWeightedAverage
@@ -76,13 +77,50 @@ class Subject:
     """A rule on its way through the committees of a set.
 
     ``fitting`` are the rows that weights come from, ``frozen`` says that they are fitted once on all members, ``ready``
-    is a rule that came fitted.
+    is a rule that came fitted, and ``calibrate`` gives each member a temperature first, fitted where the weights are.
     """
 
     candidate: Candidate
     fitting: Predictions
     frozen: bool = False
     ready: Combiner | None = None
+    calibrate: bool = False
+    known: dict[bytes, tuple[Values, Predictions]] = field(default_factory=dict, repr=False)
+    """Temperatures of parts of the fitting rows, and those rows at these temperatures."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is fitted."""
+        return self.candidate.rule.learns or self.calibrate
+
+    def without(self, rows: Rows) -> "Subject":
+        """Return the same rule with only some of the fitting rows."""
+        return Subject(self.candidate, self.fitting.take(rows), self.frozen, self.ready, self.calibrate)
+
+    def fitting_rows(self, rows: Rows | None) -> Predictions:
+        """Return some of the fitting rows (all, for None), at their own temperatures where members are calibrated."""
+        if self.calibrate:
+            return self._temperatures(rows)[1]
+        return self.fitting if rows is None else self.fitting.take(rows)
+
+    def heated(self, scored: Predictions, parts: Sequence[tuple[Rows | None, Rows]]) -> Predictions:
+        """Return the scored rows, each at the temperatures of its part where members are calibrated."""
+        if not self.calibrate:
+            return scored
+        proba = np.empty(scored.proba.shape)
+        for rows, held in parts:
+            for member, temperature in enumerate(self._temperatures(rows)[0]):
+                proba[member, held] = apply_temperature(scored.proba[member, held], temperature)
+        return with_proba(scored, proba)
+
+    def _temperatures(self, rows: Rows | None) -> tuple[Values, Predictions]:
+        key = b"" if rows is None else rows.tobytes()
+        if key not in self.known:
+            data = self.fitting if rows is None else self.fitting.take(rows)
+            found = np.array([fit_temperature(member, data.truth) for member in data.proba])
+            heated = [apply_temperature(member, one) for member, one in zip(data.proba, found, strict=True)]
+            self.known[key] = found, with_proba(data, np.stack(heated))
+        return self.known[key]
 
     @property
     def additive(self) -> bool:
@@ -93,7 +131,7 @@ class Subject:
         """Return the rule fitted on some of the fitting rows (all, for None), as contributions."""
         rule = self.ready
         if rule is None:
-            rule = quietly_fitted(self.candidate, self.fitting if rows is None else self.fitting.take(rows))
+            rule = quietly_fitted(self.candidate, self.fitting_rows(rows))
         return rule if isinstance(rule, AdditiveCombiner) else Frozen(rule)
 
     def evaluator(
@@ -103,6 +141,7 @@ class Subject:
         if metric not in METRICS:
             raise UsageError(f"metric is {metric!r}, expected one of {', '.join(METRICS)}")
         majority = float(np.bincount(scored.truth).max())
+        scored = self.heated(scored, parts)
         if not self.additive:
             if metric == "brier":
                 raise NotApplicableError(NO_BRIER)
@@ -142,7 +181,7 @@ class Subject:
         def predict(members: list[int]) -> Values | None:
             proba = np.empty((scored.n_samples, scored.n_classes))
             for rows, held in parts:
-                fitting = pick_members(self.fitting if rows is None else self.fitting.take(rows), members)
+                fitting = pick_members(self.fitting_rows(rows), members)
                 one = candidate(self.candidate.given, fitting)
                 if one.left_out is not None:
                     return None
@@ -214,7 +253,22 @@ def pick_members(data: Predictions, members: list[int]) -> Predictions:
     )
 
 
-def subject(rule: str | Combiner, fitting: Predictions, metric: str, *, freeze: bool) -> Subject:
+def with_proba(data: Predictions, proba: Values) -> Predictions:
+    """Return the set with other probabilities."""
+    return Predictions(
+        proba,
+        data.labels,
+        names=data.names,
+        class_names=data.class_names,
+        metadata=data.metadata,
+        groups=data.groups,
+        check_input=False,
+    )
+
+
+def subject(
+    rule: str | Combiner, fitting: Predictions, metric: str, *, freeze: bool, calibrate: bool = False
+) -> Subject:
     """Bind a rule to the fitting rows.
 
     Raises
@@ -231,12 +285,12 @@ def subject(rule: str | Combiner, fitting: Predictions, metric: str, *, freeze: 
                 f"{rule.name} is fitted on {rule.n_members_} members and {rule.n_classes_} classes, expected "
                 f"{fitting.n_members} and {fitting.n_classes} as in the predictions"
             )
-        return Subject(one, fitting, ready=rule)
+        return Subject(one, fitting, ready=rule, calibrate=calibrate)
     if isinstance(one.given, HierarchicalCommittee) and numbered(one.given.groups):
         raise NotApplicableError("groups by number mean other members in each committee; give names or patterns")
     if freeze and not isinstance(one.rule, (*FREEZABLE, AdditiveCombiner)):
         raise NotApplicableError("its weights cannot be frozen; those of class- and exponential-weighted can")
-    return Subject(one, fitting, frozen=freeze and isinstance(one.rule, FREEZABLE))
+    return Subject(one, fitting, frozen=freeze and isinstance(one.rule, FREEZABLE), calibrate=calibrate)
 
 
 def numbered(groups: Any) -> bool:
@@ -251,7 +305,7 @@ def whole(n_rows: int) -> list[tuple[None, Rows]]:
     return [(None, np.arange(n_rows))]
 
 
-def crossed(rule: Combiner, folds: Folds, n_rows: int) -> list[tuple[Rows | None, Rows]]:
+def crossed(one: Subject, folds: Folds, n_rows: int) -> list[tuple[Rows | None, Rows]]:
     """Return the parts of cross-fitting; one part for a rule that learns nothing.
 
     Raises
@@ -259,7 +313,7 @@ def crossed(rule: Combiner, folds: Folds, n_rows: int) -> list[tuple[Rows | None
     NotApplicableError
         The rows cannot be divided.
     """
-    if not rule.learns:
+    if not one.learns:
         return list(whole(n_rows))
     if not folds.pairs:
         raise NotApplicableError(f"cannot be cross-fitted: {folds.note}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, check_seed, divide, protocol_of, resolve_fit_on
+from ensembler.comparison import DEFAULT_PART, check_members_calibrate, check_seed, divide, protocol_of, resolve_fit_on
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.predictions import Predictions
@@ -61,6 +61,7 @@ class SearchStudy:
     sizes: tuple[int, int]
     must: tuple[int, ...]
     frozen: bool
+    calibrate: str
     rules: list[Search]
     left_out: list[tuple[str, str]]
 
@@ -73,6 +74,7 @@ def search_subsets(
     sizes: tuple[int, int] | None = None,
     must: Sequence[str] = (),
     freeze: bool = False,
+    calibrate: str = "none",
     fit_on: str | None = None,
     folds: int = 5,
     part: float | None = None,
@@ -93,7 +95,7 @@ def search_subsets(
         Additive rules; others are left out with the reason.
     width : int
         How many committees of each size are kept.
-    sizes, must, freeze, fit_on, folds, part, seed, progress
+    sizes, must, freeze, calibrate, fit_on, folds, part, seed, progress
         As in `study_subsets`.
     """
     from ensembler.subsets.study import prepare
@@ -109,13 +111,14 @@ def search_subsets(
     if len(asked.must) > high:
         raise UsageError(f"{len(asked.must)} members must be in, and a committee has at most {high}")
     check_seed(seed, folds)
+    check_members_calibrate(calibrate, predictions)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
     found, left_out = [], []
     for rule in rules:
         try:
-            one = subject(rule, fitting, "accuracy", freeze=freeze)
+            one = subject(rule, fitting, "accuracy", freeze=freeze, calibrate=calibrate == "members")
             if not one.additive:
                 raise NotApplicableError("only additive rules can be searched step by step")
             found.append(search_rule(one, scored, parts, fit_on, (low, high), asked.must, width, folds, seed, progress))
@@ -124,7 +127,7 @@ def search_subsets(
     if left_out and not found:
         raise UsageError("; ".join(f"{name}: {reason}" for name, reason in left_out))
     protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored)
-    return SearchStudy(predictions, protocol, width, (low, high), asked.must, freeze, found, left_out)
+    return SearchStudy(predictions, protocol, width, (low, high), asked.must, freeze, calibrate, found, left_out)
 
 
 def search_rule(
@@ -141,7 +144,7 @@ def search_rule(
 ) -> Search:
     """Search with one rule, on the fitting rows and, in cross-fitting, again without each fold."""
     across = fit_on == "cross"
-    inside = contributions(one, one.fitting, crossed(one.candidate.rule, folds, one.fitting.n_samples))
+    inside = contributions(one, one.fitting, crossed(one, folds, one.fitting.n_samples))
     masks, n_evaluated = beam(inside, sizes, must, width, progress, one.candidate.name)
     outside = inside if across else contributions(one, scored, whole(scored.n_samples))
     accuracies = outcomes(outside, masks).mean(axis=1).tolist()
@@ -154,10 +157,10 @@ def search_rule(
     if across and folds.pairs:
         right = 0
         for number, (train, held) in enumerate(folds.pairs, start=1):
-            inner = Subject(one.candidate, one.fitting.take(train), one.frozen, one.ready)
+            inner = one.without(train)
             parts = make_folds(inner.fitting.truth, inner.fitting.groups, n_folds, seed)
             try:
-                data = contributions(inner, inner.fitting, crossed(one.candidate.rule, parts, len(train)))
+                data = contributions(inner, inner.fitting, crossed(inner, parts, len(train)))
             except NotApplicableError:
                 break
             found, _ = beam(data, sizes, must, width, progress, f"{one.candidate.name}: without fold {number}")
@@ -178,7 +181,7 @@ def contributions(
     spoken = [(held, one.fitted(fitted_on)) for fitted_on, held in parts]
     if any(underflows(rule) for _, rule in spoken):
         raise NotApplicableError(TOO_STEEP)
-    return Contributions(rows.proba, rows.truth, spoken)
+    return Contributions(one.heated(rows, parts).proba, rows.truth, spoken)
 
 
 def beam(

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, check_seed, divide, protocol_of, resolve_fit_on
+from ensembler.comparison import (
+    DEFAULT_PART,
+    check_members_calibrate,
+    check_seed,
+    divide,
+    protocol_of,
+    resolve_fit_on,
+)
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
 from ensembler.folds import Folds, make_folds
 from ensembler.layout import COSTS, is_cost
@@ -190,6 +197,7 @@ class SubsetStudy:
     protocol: Protocol
     metric: str
     frozen: bool
+    calibrate: str
     rules: list[RuleStudy]
     left_out: list[tuple[str, str]]
     must: tuple[int, ...]
@@ -206,6 +214,7 @@ def study_subsets(
     sizes: tuple[int, int] | None = None,
     must: Sequence[str] = (),
     freeze: bool = False,
+    calibrate: str = "none",
     fit_on: str | None = None,
     folds: int = 5,
     part: float | None = None,
@@ -229,6 +238,8 @@ def study_subsets(
         As in `sweep_subsets`.
     freeze : bool
         Fit class- and exponential-weighted once on all members, which makes them additive.
+    calibrate : "none" or "members"
+        Fit a temperature to each member, on the rows that weights are fitted on, before it is combined.
     fit_on, folds, part, seed
         As in `compare_rules`.
     top : int
@@ -259,6 +270,7 @@ def study_subsets(
     asked = prepare(predictions, metric, sizes, must, top, workers, store, progress)
     asked.before, asked.with_accuracy = before, with_accuracy
     check_seed(seed, folds)
+    check_members_calibrate(calibrate, predictions)
     fit_on = resolve_fit_on(fit_on, part, predictions)
     fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
     parts = make_folds(fitting.truth, fitting.groups, folds, seed)
@@ -266,7 +278,7 @@ def study_subsets(
     found, left_out = [], []
     for rule in rules:
         try:
-            one = subject(rule, fitting, metric, freeze=freeze)
+            one = subject(rule, fitting, metric, freeze=freeze, calibrate=calibrate == "members")
             found.append(study_rule(one, scored, parts, protocol, asked, folds))
         except NotApplicableError as error:
             left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
@@ -278,6 +290,7 @@ def study_subsets(
         protocol,
         metric,
         freeze,
+        calibrate,
         found,
         left_out,
         asked.must,
@@ -346,7 +359,7 @@ def study_rule(
     fitting, name, seed = one.fitting, one.candidate.name, protocol.seed
     across = protocol.fit_on == "cross"
     try:
-        inside = crossed(one.candidate.rule, folds, fitting.n_samples)
+        inside = crossed(one, folds, fitting.n_samples)
     except NotApplicableError:
         if across:
             raise
@@ -449,10 +462,10 @@ def nested_value(one: Subject, folds: Folds, asked: Asked, n_folds: int, seed: i
     data = one.fitting
     total = 0.0
     for number, (train, held) in enumerate(folds.pairs, start=1):
-        inner = Subject(one.candidate, data.take(train), one.frozen, one.ready)
+        inner = one.without(train)
         parts = make_folds(inner.fitting.truth, inner.fitting.groups, n_folds, seed)
         try:
-            inside = crossed(one.candidate.rule, parts, len(train))
+            inside = crossed(inner, parts, len(train))
         except NotApplicableError:
             return None
         what = f"{one.candidate.name}: choosing without fold {number}"

@@ -83,6 +83,19 @@ def test_a_figure_for_each_rule(run, write_set, tmp_path, suffix):
         assert (tmp_path / names[1]).read_bytes() == before
 
 
+def test_calibrated_members(run, write_set):
+    home = write_set(n_members=3)
+    found = json.loads(run("subsets", home, "--calibrate", "members", "--json").out)
+    assert found["calibrate"] == "members"
+    whole = json.loads(run("bench", home, "--calibrate", "members", "--rule", "mean", "--json").out)["combiners"][0]
+    assert found["rules"][0]["whole"]["accuracy"] == whole["accuracy"]
+    for search in ([], ["--search", "beam"]):
+        told = " ".join(run("subsets", home, "--calibrate", "members", *search).out.split())
+        assert "Each member has a temperature, fitted where weights are." in told
+    done = run("subsets", home, "--calibrate", "ensemble")
+    assert (done.code, "expected 'members' or 'none' for committees" in done.err) == (2, True)
+
+
 def test_must_and_exclude(run, write_set):
     home = write_set(n_members=5)
     found = json.loads(run("subsets", home, "--must", "m1", "--exclude", "m4", "--json", "--top", "50").out)

@@ -1,9 +1,11 @@
 """A committee is chosen without the scored rows, and the luck of the best one is told."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from ensembler import LossWeightedAverage, Predictions, load_predictions, sweep_subsets
+from ensembler import LossWeightedAverage, Predictions, compare_rules, load_predictions, sweep_subsets
 from ensembler.datasets import published_folder
 from ensembler.errors import EnsemblerError, UsageError
 from ensembler.folds import make_folds
@@ -96,6 +98,50 @@ def test_freezing_fits_once_on_all_members():
     study = study_subsets(data, ["median", "mean"], freeze=True)
     assert [name for name, _ in study.left_out] == ["median"]
     assert describe_study(study)["weights_frozen"]
+
+
+@pytest.mark.parametrize("fit_on", ["val", "cross"])
+@pytest.mark.parametrize("metric", ["accuracy", "log-loss"])
+@pytest.mark.parametrize("rule", ["mean", "accuracy-weighted", "median"])
+def test_calibrated_members_are_those_of_a_comparison(rule, metric, fit_on):
+    data = divided(n_members=4)
+    [one] = study_subsets(data, [rule], metric=metric, calibrate="members", fit_on=fit_on).rules
+    [plain] = study_subsets(data, [rule], metric=metric, fit_on=fit_on).rules
+    for size in (2, 3, 4):
+        for members in itertools.combinations(range(4), size):
+            mask = sum(1 << member for member in members)
+            part = Predictions(
+                data.proba[list(members)],
+                data.labels,
+                validation=Predictions(data.validation.proba[list(members)], data.validation.labels),
+            )
+            same = compare_rules(part, [rule], calibrate="members", fit_on=fit_on, n_resamples=0)[rule]
+            [value] = one.scored.value_of([mask])
+            assert METRICS[metric].goodness(value) == pytest.approx(same.metrics[metric], abs=1e-11)
+            if fit_on == "val":
+                [inside] = one.val_accuracy([mask])
+                assert inside == pytest.approx(same.choice_score, abs=1e-11) or metric != "accuracy"
+    assert one.scored.value_of(range(1, 16)) != plain.scored.value_of(range(1, 16))
+
+
+def test_a_search_calibrates_members_as_a_sweep_does():
+    data = divided()
+    for fit_on in ("val", "cross"):
+        [swept] = study_subsets(data, ["mean"], calibrate="members", fit_on=fit_on).rules
+        [found] = search_subsets(data, ["mean"], width=32, calibrate="members", fit_on=fit_on).rules
+        assert found.chosen.mask == swept.chosen.mask
+        assert [step.accuracy for step in found.steps] == swept.scored.value_of([step.mask for step in found.steps])
+        assert found.nested == swept.nested
+
+
+def test_calibration_that_changes_no_committee_is_refused():
+    with pytest.raises(UsageError, match="changes no winner"):
+        study_subsets(divided(), calibrate="ensemble")
+    with pytest.raises(EnsemblerError, match="unknown value of calibrate 'member'"):
+        search_subsets(divided(), calibrate="member")
+    proba, labels = draw("hard", 3, 60, 3, 0)
+    with pytest.raises(UsageError, match="calibration needs probabilities"):
+        study_subsets(Predictions(proba, labels, hard=[True] * 3), calibrate="members")
 
 
 def test_the_cheapest_committee_as_good_as_the_best():
