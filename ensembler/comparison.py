@@ -309,11 +309,11 @@ def check_calibrate(step: str, predictions: Predictions) -> None:
 
 
 def check_members_calibrate(step: str, predictions: Predictions) -> None:
-    """Refuse what has no effect on committees."""
+    """Refuse what committees do not have."""
     check_calibrate(step, predictions)
     if step == "ensemble":
         raise UsageError(
-            "calibrate is 'ensemble', which changes no winner; expected 'members' or 'none' for committees"
+            "calibrate is 'ensemble', and committees have no temperature of their own; expected 'members' or 'none'"
         )
 
 

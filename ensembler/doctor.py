@@ -9,7 +9,7 @@ import hashlib
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -164,7 +164,7 @@ def examine(predictions: Predictions) -> list[Finding]:
             permuted = permuted_classes(part, which)
             found += permuted
             odd = {finding.subject for finding in permuted}
-            if f"{which}labels" not in odd:
+            if odd != set(part.names) and odd != {f"{which}labels"}:
                 found += misaligned_rows(part, odd, which)
             found += unpredicted_classes(part, which)
     found += near_duplicates(predictions)
@@ -189,10 +189,11 @@ class Renaming:
     gained: int
     kept: int
 
-    def told(self, classes: tuple[str, ...], most: int = 8) -> str:
-        """Write which class is which."""
-        text = ", ".join(f"{classes[said]} is {classes[true]}" for true, said in self.moved[:most])
-        return text + (", …" if len(self.moved) > most else "")
+
+def told_pairs(moved: Sequence[tuple[int, int]], classes: Sequence[str], most: int = 8) -> str:
+    """Write which class is which."""
+    text = ", ".join(f"{classes[said]} is {classes[true]}" for true, said in moved[:most])
+    return text + (", …" if len(moved) > most else "")
 
 
 def permuted_classes(part: Predictions, which: str) -> list[Finding]:
@@ -200,26 +201,24 @@ def permuted_classes(part: Predictions, which: str) -> list[Finding]:
     said = [member.argmax(axis=1) for member in part.proba]
     found = {name: one for name, said_by in zip(part.names, said, strict=True) if (one := renaming(part, said_by))}
     if part.n_members > 1 and len(found) == part.n_members:
-        shared = Counter(pair for one in found.values() for pair in one.moved)
-        moved = tuple(sorted(pair for pair, members in shared.items() if members == part.n_members))
-        if moved:
-            return [permuted_labels(part, found, moved, which)]
+        members = Counter(pair for one in found.values() for pair in one.moved)
+        shared = {pair for pair, count in members.items() if 2 * count > part.n_members}
+        if all(2 * len(shared & set(one.moved)) > len(one.moved) for one in found.values()):
+            return [permuted_labels(part, found, sorted(shared), which)]
     return [
         Finding(
             "permuted-classes",
             "error",
             name,
-            f"member {name!r} has its {which}classes in another order: with {one.told(part.classes)}, its accuracy is "
-            f"{one.gained / part.n_samples:.3f} instead of {one.kept / part.n_samples:.3f}",
+            f"member {name!r} has its {which}classes in another order: with {told_pairs(one.moved, part.classes)}, its "
+            f"accuracy is {one.gained / part.n_samples:.3f} instead of {one.kept / part.n_samples:.3f}",
             "give its columns the order of the others (class names in members.json or a header make that safe)",
         )
         for name, one in found.items()
     ]
 
 
-def permuted_labels(
-    part: Predictions, found: dict[str, Renaming], moved: tuple[tuple[int, int], ...], which: str
-) -> Finding:
+def permuted_labels(part: Predictions, found: dict[str, Renaming], moved: list[tuple[int, int]], which: str) -> Finding:
     """Say what all members see in one way."""
     better, worse = (
         sum(getattr(one, key) for one in found.values()) / (len(found) * part.n_samples) for key in ("gained", "kept")
@@ -228,7 +227,7 @@ def permuted_labels(
     if all(true == said + 1 for true, said in moved):
         message = f"the {which}labels are counted from 1: with 1 subtracted, {accuracy}"
         return Finding("labels-from-1", "error", f"{which}labels", message, "subtract 1 from them")
-    told = Renaming(moved, 0, 0).told(part.classes)
+    told = told_pairs(moved, part.classes)
     message = (
         f"the {which}labels name the classes in another order than the columns of all members: with {told}, {accuracy}"
     )

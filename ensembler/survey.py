@@ -94,7 +94,7 @@ def survey(
     )
     found = Survey(comparison)
     shared: dict[str, Any] = {"fit_on": comparison.protocol.fit_on, "folds": folds, "part": part, "seed": seed}
-    # A temperature of the result changes no winner.
+    # Committees have no temperature of their own.
     shared["calibrate"] = calibrate if calibrate == "members" else "none"
     shared["progress"] = progress
     if predictions.n_members > 1:

@@ -318,6 +318,16 @@ def test_all_members_in_another_order_than_the_labels(tmp_path, change, code, to
     assert str(found[0]) in result.warnings
 
 
+def test_members_in_two_other_orders_are_told_one_by_one(tmp_path):
+    data = load_predictions(HOME)
+    orders = ([1, 0, 3, 4, 5, 6, 2], [1, 0, 6, 2, 3, 4, 5])  # they have the first two classes in common
+    for index, (name, member) in enumerate(zip(data.names, data.proba, strict=True)):
+        write_array(tmp_path / f"{name}.npy", member[:, orders[index % 2]])
+    write_array(tmp_path / "labels.npy", data.truth)
+    found = [finding for finding in check_up(tmp_path).findings if finding.grade == "error"]
+    assert [(finding.code, finding.subject) for finding in found] == [("permuted-classes", name) for name in data.names]
+
+
 def test_half_of_the_rows_in_another_order(planted):
     checkup = planted(
         lambda array, labels: np.concatenate([array[:1800], np.roll(array[1800:], 1, axis=0)]), parts=("",)

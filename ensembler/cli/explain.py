@@ -26,7 +26,10 @@ def explain(
             metavar="val|cross|test", help="Where weights are fitted, as in bench.", rich_help_panel=options.PROTOCOL
         ),
     ] = None,
-    folds: options.Folds = 5,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Number of folds of cross-fitting (default: 5).", rich_help_panel=options.PROTOCOL),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Divides the rows.", rich_help_panel=options.PROTOCOL)] = 0,
     calibrate: options.Calibrate = "none",
     labels: options.Labels = None,
@@ -47,7 +50,7 @@ def explain(
     """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.changes import changed_rows, contested_rows, count_votes, missed_rows, row_frame
-    from ensembler.comparison import compare_rules
+    from ensembler.comparison import compare_rules, resolve_fit_on
     from ensembler.files import write_text
     from ensembler.report.changes import describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document
@@ -63,9 +66,19 @@ def explain(
         raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
     fit_on, wanted = options.fitting_rows(fit_on, None, val)
     data = options.load(paths, labels, wanted, members, only, without, logits, normalize, None, groups)
+    fit_on = resolve_fit_on(fit_on, None, data)
+    if folds is not None and fit_on != "cross":
+        raise UsageError(f"--folds has no effect with --fit-on {fit_on}: all its rows are fitted on at once; drop it")
     with options.warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(
-            data, [rule], fit_on=fit_on, folds=folds, seed=seed, n_resamples=0, calibrate=calibrate, progress=show
+            data,
+            [rule],
+            fit_on=fit_on,
+            folds=5 if folds is None else folds,
+            seed=seed,
+            n_resamples=0,
+            calibrate=calibrate,
+            progress=show,
         )
     if not result.rules or result.best_member is None:
         raise NotApplicableError("; ".join(f"{name}: {reason}" for name, reason in result.left_out) or "nothing fitted")

@@ -120,6 +120,7 @@ def test_what_every_member_said_about_a_row(run):
         (["explain", "--top", "0"], "--top is 0, expected at least 1"),
         (["explain", "--rule", "nope"], "unknown rule 'nope'"),
         (["explain", "--out", "x"], "--out x: expected a file that ends in .csv"),
+        (["explain", "--folds", "3"], "--folds has no effect with --fit-on val"),
         (["explain", "--row", "1", "--json"], "--row and --json exclude one another"),
     ],
 )

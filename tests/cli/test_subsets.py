@@ -93,7 +93,7 @@ def test_calibrated_members(run, write_set):
         told = " ".join(run("subsets", home, "--calibrate", "members", *search).out.split())
         assert "Each member has a temperature, fitted where weights are." in told
     done = run("subsets", home, "--calibrate", "ensemble")
-    assert (done.code, "expected 'members' or 'none' for committees" in done.err) == (2, True)
+    assert (done.code, "expected 'members' or 'none'" in done.err) == (2, True)
 
 
 def test_must_and_exclude(run, write_set):
