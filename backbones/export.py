@@ -15,7 +15,7 @@ from backbones.evaluation import Proba, predict
 from backbones.fer2013 import Faces, find_twins
 from backbones.runs import Run
 from backbones.training import load_network
-from ensembler.files import write_array, write_text
+from ensembler.predictions.files import write_array, write_text
 
 FACTS = "members.json"
 

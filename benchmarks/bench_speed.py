@@ -60,7 +60,7 @@ def measure_help() -> dict[str, Any]:
 
 def rules_without(*names: str) -> list[str]:
     """Return --rule options for all rules but some."""
-    from ensembler.registry import all_rules
+    from ensembler.combiners.registry import all_rules
 
     return [word for name in all_rules() if name not in names for word in ("--rule", name)]
 
@@ -100,9 +100,9 @@ def measure_report() -> dict[str, Any]:
 def time_rules() -> dict[str, float]:
     """Time fitting on validation and predicting the scored rows, rule by rule, in this process."""
     from ensembler import load_predictions
-    from ensembler.datasets import folder
-    from ensembler.fitting import candidate
-    from ensembler.registry import all_rules
+    from ensembler.combiners.registry import all_rules
+    from ensembler.comparison.fitting import candidate
+    from ensembler.predictions.bundled import folder
 
     data = load_predictions(folder())
     assert data.validation is not None
@@ -152,11 +152,11 @@ CHILD = """
 import json, resource, sys, time
 start = time.perf_counter()
 import numpy, scipy.stats, sklearn.model_selection, pandas, rich.table
-import ensembler.report.bench, ensembler.comparison, ensembler.loading
-from ensembler.registry import all_rules
+import ensembler.report.bench, ensembler.comparison.compare, ensembler.predictions.loading.load
+from ensembler.combiners.registry import all_rules
 names = [name for name in all_rules() if name not in ("greedy", "stacking")]
 imports = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-data = ensembler.loading.load_predictions(sys.argv[1])
+data = ensembler.predictions.loading.load.load_predictions(sys.argv[1])
 loaded = time.perf_counter()
 by_rule = {}
 clock = [loaded, None]
@@ -165,7 +165,7 @@ def tick(done, total, what):
     if clock[1]:
         by_rule[clock[1]] = by_rule.get(clock[1], 0) + now - clock[0]
     clock[:] = now, what
-result = ensembler.comparison.compare_rules(data, names, progress=tick)
+result = ensembler.comparison.compare.compare_rules(data, names, progress=tick)
 text = json.dumps(result.to_dict())
 end = time.perf_counter()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -261,11 +261,12 @@ def measure_greedy(autogluon_python: str) -> dict[str, Any]:
 
 def measure_resampling() -> dict[str, Any]:
     """Time 2,000 bootstrap samples of twenty rules on 3,589 rows by six metrics, after imports."""
-    from ensembler import datasets, load_predictions
+    from ensembler import load_predictions
     from ensembler.metrics import METRICS
-    from ensembler.statistics.resampling import resampled_metrics
+    from ensembler.metrics.resampling import resampled_metrics
+    from ensembler.predictions import bundled
 
-    data = load_predictions(datasets.folder())
+    data = load_predictions(bundled.folder())
     rng = np.random.default_rng(0)
     rules = [data.proba[rng.integers(0, data.n_members, 3)].mean(axis=0) for _ in range(20)]
     names = ("accuracy", "balanced-accuracy", "macro-f1", "brier", "log-loss", "ece")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ensembler.files import write_array, write_text
+from ensembler.predictions.files import write_array, write_text
 
-TARGET = Path(__file__).parent.parent / "ensembler" / "datasets" / "study"
+TARGET = Path(__file__).parent.parent / "ensembler" / "predictions" / "bundled" / "study"
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from ensembler.metrics import METRICS
-from ensembler.statistics.intervals import percentile_interval, wilson
-from ensembler.statistics.resampling import resampled_metrics
-from ensembler.statistics.selection import bias_corrected_best
+from ensembler.metrics.intervals import percentile_interval, wilson
+from ensembler.metrics.resampling import resampled_metrics
+from ensembler.metrics.selection import bias_corrected_best
 
 RESULTS = Path(__file__).parent / "results" / "coverage.json"
 FIGURE = Path(__file__).parent.parent / "docs" / "_static" / "coverage.svg"

@@ -18,9 +18,10 @@ from findings import Evidence
 from machine import describe
 from reproduction_page import write_page
 
-from ensembler import Predictions, datasets, load_predictions
+from ensembler import Predictions, load_predictions
+from ensembler.comparison.results import jsonable
 from ensembler.metrics.confusion import confusion_matrix
-from ensembler.results import jsonable
+from ensembler.predictions import bundled
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction.json"
@@ -152,12 +153,12 @@ def draw_confusions(data: Predictions, best_member: str) -> None:
 def main() -> None:
     """Measure, and write the JSON, the figures and the page."""
     argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
-    folder = datasets.study_folder()
+    folder = bundled.study_folder()
     study = load_predictions(folder)
     results = jsonable(
         {
             "ours": Evidence(study).document(),
-            "others": Evidence(load_predictions(datasets.published_folder())).document(),
+            "others": Evidence(load_predictions(bundled.published_folder())).document(),
             "reported": REPORTED,
             "n_twins": len(json.loads((folder / "twins.json").read_text(encoding="utf-8"))["test"]),
             "twins": without_twins(study, folder),

@@ -25,7 +25,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from ensembler import datasets, load_predictions, sweep_subsets
+from ensembler import load_predictions, sweep_subsets
+from ensembler.predictions import bundled
 
 RESULTS = Path(__file__).parent / "results" / "subsets_speed.json"
 FIGURE = Path(__file__).parent.parent / "docs" / "_static" / "subsets-growth.svg"
@@ -46,7 +47,7 @@ Proba = NDArray[np.float64]
 
 def members(n_members: int) -> tuple[Proba, NDArray[np.int64]]:
     """Return as many members as asked for, made of the bundled nine."""
-    data = load_predictions(datasets.folder())
+    data = load_predictions(bundled.folder())
     logs = np.log(np.clip(data.proba.astype(np.float64), 1e-12, 1.0))
     rng = np.random.default_rng(0)
     made = [softmax(logs[j % 9] + 0.5 * rng.standard_normal(logs[0].shape), axis=1) for j in range(n_members)]
@@ -130,7 +131,7 @@ def measure_loop() -> dict[str, Any]:
 
 def measure_nine() -> dict[str, Any]:
     """Sweep the nine bundled members with all additive rules, after start-up."""
-    data = load_predictions(datasets.folder())
+    data = load_predictions(bundled.folder())
     proba, labels = data.proba, data.truth
 
     def all_rules() -> None:

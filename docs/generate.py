@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
+from ensembler.combiners.registry import all_rules
 from ensembler.metrics import METRICS
-from ensembler.registry import all_rules
 
 DOCS = Path(__file__).parent
 FIGURES = DOCS / "_static" / "generated"
@@ -108,7 +108,7 @@ def draw_figures() -> None:
     from typer.testing import CliRunner
 
     from ensembler.cli.app import app
-    from ensembler.datasets import published_folder
+    from ensembler.predictions.bundled import published_folder
 
     newest = max(path.stat().st_mtime for path in sources())
     FIGURES.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ensembler import datasets, load_predictions
+from ensembler import load_predictions
+from ensembler.predictions import bundled
 from ensembler.report.page import render, write_figures
-from ensembler.survey import survey
+from ensembler.report.survey import survey
 
 STATIC = Path(__file__).parent / "_static"
 WIDTH, HEIGHT = 1180, 1370
@@ -20,7 +21,7 @@ FIGURES = {"committees.svg": "sweep.svg", "members.svg": "worth.svg"}
 
 def main() -> None:
     """Make all of them."""
-    found = survey(load_predictions(datasets.folder()))
+    found = survey(load_predictions(bundled.folder()))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         write_figures(found, home)

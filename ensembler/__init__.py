@@ -26,9 +26,9 @@ _HOMES = {
     "BordaCount": "combiners.borda",
     "BestMember": "combiners.best",
     "GreedySelection": "combiners.greedy",
-    "Predictions": "predictions",
-    "load_predictions": "loading",
-    "compare_rules": "comparison",
+    "Predictions": "predictions.prediction_set",
+    "load_predictions": "predictions.loading.load",
+    "compare_rules": "comparison.compare",
     "sweep_subsets": "subsets.sweep",
 }
 
@@ -72,9 +72,9 @@ if TYPE_CHECKING:
     from ensembler.combiners.simple_average import SimpleAverage
     from ensembler.combiners.stacked import Stacking
     from ensembler.combiners.weighted_vote import WeightedVote
-    from ensembler.comparison import compare_rules
-    from ensembler.loading import load_predictions
-    from ensembler.predictions import Predictions
+    from ensembler.comparison.compare import compare_rules
+    from ensembler.predictions.loading.load import load_predictions
+    from ensembler.predictions.prediction_set import Predictions
     from ensembler.subsets.sweep import sweep_subsets
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ensembler.arrays import Floats, row_blocks
 from ensembler.errors import AlignmentError, ShapeError, ValueRangeError
-from ensembler.probabilities import Floats, row_blocks
 
 ROW_SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: what float32 softmax outputs and rounded csv files stay within."""

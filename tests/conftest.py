@@ -9,7 +9,7 @@ import pytest
 
 from ensembler import Predictions, load_predictions
 from ensembler.cli import main
-from ensembler.datasets import published_folder
+from ensembler.predictions.bundled import published_folder
 
 
 def draw(seed=0, n_members=5, n_samples=120, n_classes=4, skill=1.5):

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensembler.datasets import published_folder
-from ensembler.registry import all_rules
+from ensembler.combiners.registry import all_rules
+from ensembler.predictions.bundled import published_folder
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = ("backbones", "dask", "git", "make", "pip")

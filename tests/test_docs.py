@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import ensembler
-from ensembler.registry import all_rules
+from ensembler.combiners.registry import all_rules
 from tests.pages import ELSEWHERE, ROOT, blocks, commands, run_page
 
 DOCS = ROOT / "docs"

@@ -12,10 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ensembler.arrays import sigmoid, softmax
 from ensembler.combiners.base import Combiner
-from ensembler.fitting import fresh
-from ensembler.probabilities import sigmoid, softmax
-from ensembler.registry import make_rule
+from ensembler.combiners.registry import make_rule
+from ensembler.comparison.fitting import fresh
 from ensembler.validation import ROW_SUM_TOLERANCE, check_sample_weight
 
 

@@ -50,10 +50,10 @@ def bench(
     Weights are fitted on validation rows or by cross-fitting, never on the rows that are scored unless you ask for it.
     """
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.comparison import compare_rules
-    from ensembler.files import write_text
+    from ensembler.comparison.compare import compare_rules
+    from ensembler.metrics.resampling import RESAMPLES
+    from ensembler.predictions.files import write_text
     from ensembler.report.bench import bench_document, reliability_panels
-    from ensembler.statistics.resampling import RESAMPLES
 
     if csv is not None and csv.suffix != ".csv":
         raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")

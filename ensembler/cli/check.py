@@ -23,8 +23,8 @@ def check(
     one_of(json=as_json, markdown=as_markdown)
     import sys
 
-    from ensembler.checkup import check_up
-    from ensembler.layout import default_source
+    from ensembler.predictions.loading.folder import default_source
+    from ensembler.predictions.loading.repair import check_up
     from ensembler.report.checkup import checkup_document, describe_checkup
 
     if not paths:

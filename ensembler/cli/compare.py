@@ -29,10 +29,10 @@ def compare(
 ) -> None:
     """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.changes import change_frame, compare_two, side_by_side
-    from ensembler.comparison import check_seed
-    from ensembler.files import read_tables, write_text
-    from ensembler.loading import load_predictions
+    from ensembler.comparison.compare import check_seed
+    from ensembler.predictions.diagnosis.changes import change_frame, compare_two, side_by_side
+    from ensembler.predictions.files import read_tables, write_text
+    from ensembler.predictions.loading.load import load_predictions
     from ensembler.report.changes import changes_document, describe_changes
 
     check_seed(seed, 2)

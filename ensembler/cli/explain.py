@@ -49,9 +49,15 @@ def explain(
 ) -> None:
     """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.changes import changed_rows, contested_rows, count_votes, missed_rows, row_frame
-    from ensembler.comparison import compare_rules, resolve_fit_on
-    from ensembler.files import write_text
+    from ensembler.comparison.compare import compare_rules, resolve_fit_on
+    from ensembler.predictions.diagnosis.changes import (
+        changed_rows,
+        contested_rows,
+        count_votes,
+        missed_rows,
+        row_frame,
+    )
+    from ensembler.predictions.files import write_text
     from ensembler.report.changes import describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document
 

@@ -7,8 +7,8 @@ from ensembler.cli.output import one_of, print_document, print_json
 def list_rules(as_json: options.AsJson = False, as_markdown: options.AsMarkdown = False) -> None:
     """Show every combination rule with its parameters and source, and every metric."""
     one_of(json=as_json, markdown=as_markdown)
+    from ensembler.combiners.registry import all_rules
     from ensembler.metrics import METRICS
-    from ensembler.registry import all_rules
     from ensembler.report.inventory import describe_rules, rules_document
 
     described = describe_rules(all_rules())

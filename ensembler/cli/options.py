@@ -14,7 +14,7 @@ import typer
 from ensembler.errors import EnsemblerWarning, UsageError
 
 if TYPE_CHECKING:
-    from ensembler.predictions import Predictions
+    from ensembler.predictions.prediction_set import Predictions
 
 INPUT = "Input"
 PROTOCOL = "Protocol"
@@ -127,7 +127,7 @@ AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", 
 
 def fitting_rows(fit_on: str | None, part: float | None, val: Path | None) -> tuple[str | None, Path | bool | None]:
     """Return where weights are fitted and which validation rows to load; refuse rows that nothing is fitted on."""
-    from ensembler.comparison import check_fit_on
+    from ensembler.comparison.compare import check_fit_on
 
     fit_on = check_fit_on(fit_on, part)
     if fit_on in (None, "val"):
@@ -194,8 +194,8 @@ def load(
     groups: Path | None = None,
 ) -> "Predictions":
     """Load the prediction set that the shared options describe, telling on stderr where it comes from by default."""
-    from ensembler.layout import default_source
-    from ensembler.loading import load_predictions
+    from ensembler.predictions.loading.folder import default_source
+    from ensembler.predictions.loading.load import load_predictions
 
     if not paths:
         folder, message = default_source()

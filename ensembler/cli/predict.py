@@ -58,11 +58,11 @@ def predict(
     weights: options.Weights = None,
 ) -> None:
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
-    from ensembler.comparison import fit_rule
-    from ensembler.layout import METADATA_FILE
-    from ensembler.loading import load_rows_like
-    from ensembler.prediction import check_destination, write_prediction
-    from ensembler.recipe import Recipe, is_recipe
+    from ensembler.comparison.compare import fit_rule
+    from ensembler.deployment.output import check_destination, write_prediction
+    from ensembler.deployment.recipe import Recipe, is_recipe
+    from ensembler.predictions.loading.folder import METADATA_FILE
+    from ensembler.predictions.loading.load import load_rows_like
 
     rule = options.only_one(rules, "--rule")
     if (to is None) != (out is None):

@@ -49,9 +49,9 @@ def report(
 
     The page is a single file that needs no network: open it, mail it, print it.
     """
+    from ensembler.metrics.resampling import RESAMPLES
     from ensembler.report.page import require_report, write_figures, write_page
-    from ensembler.statistics.resampling import RESAMPLES
-    from ensembler.survey import survey
+    from ensembler.report.survey import survey
 
     if out.suffix not in (".html", ".htm"):
         raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .html")

@@ -14,7 +14,7 @@ def sample(
     ] = False,
 ) -> None:
     """Write the bundled FER2013 predictions into a folder: an example of the layout, ready to bench."""
-    from ensembler.datasets import folder, published_folder, write_sample
+    from ensembler.predictions.bundled import folder, published_folder, write_sample
 
     written = write_sample(directory, published_folder() if published else folder())
     typer.echo(f"wrote {len(written)} files into {directory}; try: ensembler bench {directory}/*.npy")

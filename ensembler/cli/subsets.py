@@ -14,7 +14,7 @@ from ensembler.cli.output import command_line, one_of, print_document, print_jso
 from ensembler.errors import ParameterError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from ensembler.predictions import Predictions
+    from ensembler.predictions.prediction_set import Predictions
     from ensembler.subsets.study import Estimate, SubsetStudy
 
 WORK = "Work"
@@ -209,7 +209,7 @@ def write_results(
     study: "SubsetStudy", out: Path | None, plot: Path | None, *, as_json: bool, as_markdown: bool
 ) -> None:
     """Print the result, and write tables and figures to their files."""
-    from ensembler.files import writing
+    from ensembler.predictions.files import writing
     from ensembler.report.subsets import subsets_document
     from ensembler.subsets.describe import describe_study, study_frame
 
@@ -350,7 +350,7 @@ def refuse_long_table(
 def choose_workers(backend: str, scheduler: str | None, jobs: int | None) -> Any:
     """Return what starts the workers."""
     if backend == "dask":
-        from ensembler.subsets.cluster import dask_workers
+        from ensembler.parallel.dask_cluster import dask_workers
 
         return lambda: dask_workers(str(scheduler))
     from ensembler.subsets.sweep import threads
@@ -371,7 +371,7 @@ def checkpointed(
     if path is None:
         return nullcontext()
     from ensembler import __version__
-    from ensembler.predictions import digest
+    from ensembler.predictions.prediction_set import digest
     from ensembler.subsets.checkpoint import open_store
 
     parts = [one for one in (data, data.validation) if one is not None]

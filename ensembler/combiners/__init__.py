@@ -1,1 +1,1 @@
-"""The combination rules, one to a file; `ensembler.registry` finds them by scanning this folder."""
+"""The combination rules, one to a file; `ensembler.combiners.registry` finds them by scanning this folder."""

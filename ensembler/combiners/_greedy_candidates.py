@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ensembler.arrays import Floats, row_blocks
 from ensembler.combiners.base import Labels, Values
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
-from ensembler.probabilities import Floats, row_blocks
 
 NEARLY_TIED = 1e-9
 

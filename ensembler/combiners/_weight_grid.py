@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Floats, row_blocks
 from ensembler.metrics import TIED_DECIMALS
-from ensembler.probabilities import Floats, row_blocks
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ensembler.arrays import Floats, normalise
 from ensembler.combiners.base import AdditiveCombiner, Labels, Values
 from ensembler.metrics.scores import accuracy
-from ensembler.probabilities import Floats, normalise
 
 NEXT_TO_NOTHING = 2.0**-900
 """Too small to move any sum with a member of some accuracy in it, and exact: a power of two."""

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ensembler.arrays import Floats, normalise, row_blocks, softmax, with_argmax_of
 from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError, UnknownNameError
-from ensembler.probabilities import Floats, normalise, row_blocks, softmax, with_argmax_of
 from ensembler.validation import check_labels, check_proba, check_sample_weight
 
 Labels = NDArray[np.int64]

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ensembler.arrays import Floats
 from ensembler.combiners.base import Combiner, Labels, Values, weighted_sum
 from ensembler.metrics import get_metric
-from ensembler.probabilities import Floats
 
 
 @dataclass

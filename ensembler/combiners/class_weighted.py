@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from ensembler.arrays import Floats, normalise
 from ensembler.combiners.base import Combiner, Labels, Values, require, weighted_sum
 from ensembler.metrics.confusion import class_counts
-from ensembler.probabilities import Floats, normalise
 
 
 @dataclass

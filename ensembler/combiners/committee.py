@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ensembler.arrays import Floats
 from ensembler.combiners.base import Combiner, Labels, Values
 from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError
-from ensembler.probabilities import Floats
 
 DEFAULT_KEY = "architecture"
 EXAMPLE = "groups=[[0, 1, 2], [2, 3, 4]]"
@@ -151,7 +151,7 @@ class HierarchicalCommittee(Combiner):
         return None
 
     def _rule_objects(self) -> list[Combiner]:
-        from ensembler.registry import make_rule
+        from ensembler.combiners.registry import make_rule
 
         if isinstance(self.rules, str) or not isinstance(self.rules, Sequence) or len(self.rules) < 2:
             raise ParameterError(

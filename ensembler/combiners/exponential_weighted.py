@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from ensembler.arrays import Floats, clip_accuracy, softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
 from ensembler.combiners.base import Combiner, Labels, Values, is_number, require, weighted_sum
 from ensembler.errors import FitWarning
 from ensembler.metrics.scores import accuracy, log_loss
-from ensembler.probabilities import Floats, clip_accuracy, softmax
 
 GRIDS = {"power": (-50.0, 150.0), "exp-accuracy": (0.0, 200.0), "exp-loss": (0.0, 200.0)}
 MOST_GRID_POINTS = 1_000_001

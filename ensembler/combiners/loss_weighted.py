@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from ensembler.arrays import Floats, normalise
 from ensembler.combiners.base import AdditiveCombiner, Labels, Values, is_number, require
 from ensembler.metrics.scores import log_loss
-from ensembler.probabilities import Floats, normalise
 
 
 @dataclass

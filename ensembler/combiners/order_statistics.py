@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ensembler.arrays import Floats, row_blocks
 from ensembler.combiners.base import Combiner, Labels, Values, is_number, require
-from ensembler.probabilities import Floats, row_blocks
 
 
 class OrderStatistic(Combiner):

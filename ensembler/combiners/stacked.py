@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ensembler.arrays import Floats, sigmoid, softmax
 from ensembler.combiners.base import Combiner, Labels, Values, from_plain, is_number, require, to_plain
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
-from ensembler.probabilities import Floats, sigmoid, softmax
 
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)

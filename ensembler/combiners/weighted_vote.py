@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ensembler.arrays import Floats, clip_accuracy
 from ensembler.combiners.base import AdditiveCombiner, Labels, Values
 from ensembler.metrics.scores import accuracy
-from ensembler.probabilities import Floats, clip_accuracy
 
 
 @dataclass

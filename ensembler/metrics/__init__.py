@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ensembler.errors import ParameterError, UnknownNameError
 from ensembler.metrics import scores
 from ensembler.metrics.calibration import expected_calibration_error
-from ensembler.specs import parse_spec
+from ensembler.serialization import parse_spec
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from ensembler.calibration import Reliability
+from ensembler.combiners.calibrated import Reliability
+from ensembler.comparison.results import Comparison, MemberScore, RuleScore
+from ensembler.comparison.verdict import Verdict
 from ensembler.metrics import METRICS
 from ensembler.report.tables import MISSING, Document, Table, number
-from ensembler.results import Comparison, MemberScore, RuleScore
-from ensembler.verdict import Verdict
 
 CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"
 SHORT = {

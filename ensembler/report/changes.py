@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ensembler.changes import Changes, HardRow, RowChanges
-from ensembler.predictions import Predictions
+from ensembler.comparison.results import Comparison, jsonable, reproducibility
+from ensembler.predictions.diagnosis.changes import Changes, HardRow, RowChanges
+from ensembler.predictions.prediction_set import Predictions
 from ensembler.report.bench import interval, p_value
 from ensembler.report.tables import Document, Table, number
-from ensembler.results import Comparison, jsonable, reproducibility
 
 MOST_VOTES = 4
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ensembler.checkup import Checkup
-from ensembler.doctor import Finding
+from ensembler.comparison.results import jsonable, reproducibility
+from ensembler.predictions.diagnosis.checks import Finding
+from ensembler.predictions.loading.repair import Checkup
 from ensembler.report.tables import Document, Table
-from ensembler.results import jsonable, reproducibility
 
 MARKS = {"error": "✗ error", "warning": "! warning", "info": "· info"}
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.diversity import Diversity
+from ensembler.comparison.results import jsonable, reproducibility
 from ensembler.metrics.diversity import MORE_IS_DIVERSE
-from ensembler.predictions import Predictions
+from ensembler.predictions.diagnosis.diversity import Diversity
+from ensembler.predictions.prediction_set import Predictions
 from ensembler.report.tables import Document, Table, number
-from ensembler.results import jsonable, reproducibility
 
 MOST_COLUMNS = 12
 TITLES = {
@@ -28,7 +28,7 @@ TITLES = {
 def describe_diversity(found: Diversity, data: Predictions, seed: int, command: str | None = None) -> dict[str, Any]:
     """Return the diversity of a set as plain values."""
     document = {
-        "schema": "ensembler.diversity/1",
+        "schema": "ensembler.predictions.diagnosis.diversity/1",
         "members": list(data.names),
         "n_rows": data.n_samples,
         "pairs": found.pairs,

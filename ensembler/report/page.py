@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensembler.errors import DataWarning, UsageError
-from ensembler.files import write_text
+from ensembler.predictions.files import write_text
 from ensembler.report import bench
 from ensembler.report.figures import interactive
 from ensembler.report.figures.kinds import Chart, Diagrams, Figure, Matrix, Worth
 from ensembler.report.sections import Listing, Section, Text, cards, sections
+from ensembler.report.survey import Survey
 from ensembler.report.tables import count, html
-from ensembler.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ensembler.comparison.results import jsonable, reproducibility
 from ensembler.report.tables import Document, Table, number
-from ensembler.results import jsonable, reproducibility
 from ensembler.subsets.describe import mask_number
 from ensembler.subsets.search import Search, SearchStudy, Step
 

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ensembler.changes import RowChanges, changed_rows, contested_rows, count_votes, missed_rows
-from ensembler.doctor import Finding
+from ensembler.comparison.results import Comparison, RuleScore, reproducibility
 from ensembler.metrics import SHARES
+from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows, contested_rows, count_votes, missed_rows
+from ensembler.predictions.diagnosis.checks import Finding
 from ensembler.report import bench, changes, checkup, diversity, search, subsets
 from ensembler.report.figures import collect
 from ensembler.report.figures.kinds import Figure
+from ensembler.report.survey import Survey
 from ensembler.report.tables import Table, number
-from ensembler.results import Comparison, RuleScore, reproducibility
 from ensembler.subsets.describe import describe_study
-from ensembler.survey import Survey
 
 MOST_LISTED = 20
 MOST_HARD = 10

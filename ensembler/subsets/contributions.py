@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Floats
 from ensembler.combiners.base import AdditiveCombiner
-from ensembler.probabilities import Floats
 
 Labels = NDArray[np.int64]
 Values = NDArray[np.float64]

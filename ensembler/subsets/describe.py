@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ensembler.comparison.results import jsonable, reproducibility
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS
-from ensembler.results import jsonable, reproducibility
-from ensembler.subsets.analysis import regrets
+from ensembler.subsets.shortcuts import regrets
 from ensembler.subsets.study import RuleStudy, SubsetStudy
 from ensembler.subsets.sweep import SubsetSweep
 

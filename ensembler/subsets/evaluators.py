@@ -9,10 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Floats
 from ensembler.metrics.scores import LOG_LOSS_CLIP
-from ensembler.probabilities import Floats
 from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
-from ensembler.subsets.engine import Counter
+from ensembler.subsets.kernel.counter import Counter
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout, Values, subset_sums
 
@@ -125,7 +125,7 @@ class CountsByWalk(CountsOneByOne):
 
 def counts(data: Contributions, plan: Plan, empty: float) -> CountsOneByOne:
     """Return how right rows are counted: in NumPy where that is quicker than starting a compiler."""
-    started = "ensembler.subsets.kernel" in sys.modules and plan.shard_bits >= LEAST_WALK_BITS
+    started = "ensembler.subsets.kernel.walk" in sys.modules and plan.shard_bits >= LEAST_WALK_BITS
     if data.n_members <= DOUBLING_BITS and plan.prefix_bits == 0 and not started:
         return CountsByDoubling(plan, data, empty)
     if plan.shard_bits < LEAST_WALK_BITS:

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.calibration import apply_temperature, fit_temperature
+from ensembler.arrays import Floats
 from ensembler.combiners.accuracy_weighted import NEXT_TO_NOTHING, AccuracyWeightedAverage
 from ensembler.combiners.base import AdditiveCombiner, Combiner, Labels, Values
+from ensembler.combiners.calibrated import apply_temperature, fit_temperature
 from ensembler.combiners.class_weighted import ClassWeightedAverage
 from ensembler.combiners.committee import HierarchicalCommittee
 from ensembler.combiners.exponential_weighted import ExponentialWeightedAverage
 from ensembler.combiners.loss_weighted import LossWeightedAverage
 from ensembler.combiners.simple_average import SimpleAverage
+from ensembler.comparison.fitting import Candidate, candidate
+from ensembler.comparison.folds import Folds
 from ensembler.errors import FitWarning, NotApplicableError, ShapeError, UsageError
-from ensembler.fitting import Candidate, candidate
-from ensembler.folds import Folds
 from ensembler.metrics import get_metric
-from ensembler.predictions import Predictions
-from ensembler.probabilities import Floats
+from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import (
     Evaluator,

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import DEFAULT_PART, check_members_calibrate, check_seed, divide, protocol_of, resolve_fit_on
+from ensembler.comparison.compare import (
+    DEFAULT_PART,
+    check_members_calibrate,
+    check_seed,
+    divide,
+    protocol_of,
+    resolve_fit_on,
+)
+from ensembler.comparison.folds import Folds, make_folds
+from ensembler.comparison.results import Protocol
 from ensembler.errors import NotApplicableError, UsageError
-from ensembler.folds import Folds, make_folds
-from ensembler.predictions import Predictions
-from ensembler.results import Protocol
+from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions, Values, outcomes
 from ensembler.subsets.rules import TOO_STEEP, Subject, crossed, subject, underflows, whole
 from ensembler.subsets.sweep import Progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import (
+from ensembler.comparison.compare import (
     DEFAULT_PART,
     check_members_calibrate,
     check_seed,
@@ -17,20 +17,20 @@ from ensembler.comparison import (
     protocol_of,
     resolve_fit_on,
 )
+from ensembler.comparison.folds import Folds, make_folds
+from ensembler.comparison.results import Protocol
+from ensembler.comparison.verdict import PairedTest
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
-from ensembler.folds import Folds, make_folds
-from ensembler.layout import COSTS, is_cost
-from ensembler.predictions import Predictions
-from ensembler.results import Protocol
-from ensembler.statistics.paired import Discordance, standard_error
-from ensembler.statistics.resampling import mean_interval
-from ensembler.statistics.selection import BiasCorrected, bias_corrected_best
+from ensembler.metrics.paired import Discordance, standard_error
+from ensembler.metrics.resampling import mean_interval
+from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
+from ensembler.predictions.loading.folder import COSTS, is_cost
+from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.evaluators import Judge
 from ensembler.subsets.plan import Plan, make_plan
 from ensembler.subsets.rules import METRICS, Subject, crossed, subject, whole
 from ensembler.subsets.sweep import Committee, Crew, Progress, SubsetSweep, run_sweep, threads, what_to_keep
 from ensembler.subsets.tally import Layout
-from ensembler.verdict import PairedTest
 
 if TYPE_CHECKING:
     from ensembler.subsets.checkpoint import Store

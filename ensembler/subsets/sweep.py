@@ -17,8 +17,8 @@ from ensembler.errors import NotApplicableError, UsageError
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.subsets.evaluators import Evaluator
 from ensembler.subsets.plan import Plan
+from ensembler.subsets.shapley import banzhaf_values, mean_effects, shapley_values
 from ensembler.subsets.tally import Layout, Tally, Values, tally_shard
-from ensembler.subsets.values import banzhaf_values, mean_effects, shapley_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -527,7 +527,7 @@ def sweep_subsets(
     >>> sweep.best(2).members, sweep.shapley().round(3).tolist()
     (('member-0', 'member-1'), [0.167, 0.417, -0.083])
     """
-    from ensembler.predictions import Predictions
+    from ensembler.predictions.prediction_set import Predictions
     from ensembler.subsets.study import sweep_predictions
 
     data = Predictions(proba, labels, names=names)

@@ -24,7 +24,7 @@ from backbones.recipe import BUNDLED, read_recipe, train_recipe
 from backbones.runs import Run, RunConfig
 from backbones.training import Batches, train
 from ensembler import compare_rules, load_predictions
-from ensembler.datasets import study_folder
+from ensembler.predictions.bundled import study_folder
 from tests.backbones.conftest import draw_faces
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ensembler import ExponentialWeightedAverage, load_predictions
-from ensembler.datasets import folder, published_folder
-from ensembler.registry import all_rules
+from ensembler.combiners.registry import all_rules
+from ensembler.predictions.bundled import folder, published_folder
 from tests.conftest import draw
 
 FAST = ["--rule", "mean", "--rule", "exponential-weighted", "--rule", "best-member"]

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensembler import compare_rules, datasets, load_predictions
+from ensembler import compare_rules, load_predictions
+from ensembler.predictions import bundled
 
-HOME = datasets.published_folder()
+HOME = bundled.published_folder()
 FIRST, SECOND = HOME / "wiktorglita_cnn3.npy", HOME / "oarriaga_mini_xception_43.npy"
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensembler import datasets, load_predictions
+from ensembler import load_predictions
+from ensembler.predictions import bundled
 from tests.subsets.draw import draw
 
 
@@ -198,7 +199,7 @@ def test_masks_beyond_what_numbers_hold_are_text(run, tmp_path):
 
 
 def test_the_study_of_the_bundled_set_is_what_the_sweep_says(run):
-    found = json.loads(run("subsets", datasets.published_folder(), "--json").out)
+    found = json.loads(run("subsets", bundled.published_folder(), "--json").out)
     [rule] = found["rules"]
     assert rule["n_subsets"] == 511
     assert rule["optimism"]["n_subsets"] == 511

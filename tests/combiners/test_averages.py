@@ -23,10 +23,10 @@ from ensembler import (
     TrimmedMean,
     WeightedVote,
 )
+from ensembler.arrays import softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
 from ensembler.errors import FitWarning, ParameterError
 from ensembler.metrics.scores import accuracy, log_loss
-from ensembler.probabilities import softmax
 from tests.conftest import draw
 
 

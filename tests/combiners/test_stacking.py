@@ -8,8 +8,9 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from ensembler import Stacking, datasets, load_predictions
+from ensembler import Stacking, load_predictions
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
+from ensembler.predictions import bundled
 from tests.conftest import draw
 
 
@@ -39,7 +40,7 @@ def test_it_is_a_tuned_logistic_regression_on_standardised_log_probabilities():
 
 
 def test_it_reaches_the_optimum_which_no_processor_moves():
-    data = load_predictions(datasets.folder())
+    data = load_predictions(bundled.folder())
     rule = Stacking(strengths=(0.1,)).fit(data.validation.proba, data.validation.labels)
     scaler = StandardScaler().fit(features(data.validation.proba))
     newton = LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-8)

@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.registry import all_rules
 from ensembler.errors import FitWarning, NotApplicableError, NotFittedError, ParameterError, ShapeError, ValueRangeError
-from ensembler.registry import all_rules
 from tests.conftest import draw
 
 DOCUMENTED = [

@@ -12,9 +12,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from ensembler import Predictions
 from ensembler.cli.diversity import PAIRS
-from ensembler.diversity import measure_diversity
 from ensembler.metrics import METRICS
 from ensembler.metrics.diversity import MEASURES, ambiguity, cohen_kappa, mean_of_pairs, measures, of_counts, pairwise
+from ensembler.predictions.diagnosis.diversity import measure_diversity
 from tests.subsets.draw import draw
 
 outcomes = st.tuples(st.integers(2, 6), st.integers(1, 30), st.integers(0, 10_000)).map(

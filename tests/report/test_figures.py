@@ -12,9 +12,9 @@ from ensembler.report.figures.kinds import Axis, Estimate, Figure, Intervals, Si
 from ensembler.report.figures.marks import shortened
 from ensembler.report.page import write_figures
 from ensembler.report.sections import sections
+from ensembler.report.survey import BEAM_SIZE, survey
 from ensembler.subsets.describe import describe_study
 from ensembler.subsets.study import study_subsets
-from ensembler.survey import BEAM_SIZE, survey
 from tests.conftest import draw
 
 

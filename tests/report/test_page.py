@@ -9,9 +9,9 @@ import pytest
 
 from ensembler import Predictions, load_predictions
 from ensembler.cli import main
-from ensembler.datasets import published_folder
+from ensembler.predictions.bundled import published_folder
 from ensembler.report.page import render
-from ensembler.survey import survey
+from ensembler.report.survey import survey
 from tests.conftest import draw
 
 CIFAR = Path(__file__).parents[3] / "shared" / "cifar10.1"

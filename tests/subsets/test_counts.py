@@ -5,13 +5,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ensembler import datasets, load_predictions, sweep_subsets
+from ensembler import load_predictions, sweep_subsets
 from ensembler.combiners.base import AdditiveCombiner
-from ensembler.fitting import fresh
-from ensembler.registry import all_rules, make_rule
+from ensembler.combiners.registry import all_rules, make_rule
+from ensembler.comparison.fitting import fresh
+from ensembler.predictions import bundled
 from ensembler.subsets.contributions import Contributions
-from ensembler.subsets.engine import Counter
 from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, CountsOneByOne
+from ensembler.subsets.kernel.counter import Counter
 from ensembler.subsets.plan import make_plan
 from ensembler.subsets.study import sweep_predictions
 from tests.subsets.draw import KINDS, draw, stretched
@@ -115,7 +116,7 @@ def test_the_walk_follows_the_definition(kind, name, n_rows, n_classes, seed):
 
 
 def test_ten_thousand_committees_of_twenty_four_members():
-    data = load_predictions(datasets.published_folder())
+    data = load_predictions(bundled.published_folder())
     proba = stretched(data.proba, 24)[:, :600]
     labels = data.truth[:600]
     sweep = sweep_subsets(proba, labels)
@@ -130,7 +131,7 @@ def test_ten_thousand_committees_of_twenty_four_members():
 @pytest.mark.parametrize("n_jobs", [1, 2, 7])
 @pytest.mark.parametrize("shard_bits", [0, 8, 11])
 def test_neither_threads_nor_shards_change_anything(n_jobs, shard_bits):
-    data = load_predictions(datasets.published_folder())
+    data = load_predictions(bundled.published_folder())
     proba = stretched(data.proba, 14)[:, :400]
     from ensembler import Predictions
 
@@ -147,7 +148,7 @@ def test_bench_and_sweep_agree_on_the_whole_set():
     from ensembler import compare_rules
     from ensembler.subsets.study import study_subsets
 
-    data = load_predictions(datasets.published_folder())
+    data = load_predictions(bundled.published_folder())
     compared = compare_rules(data, ADDITIVE)
     for one in study_subsets(data, ADDITIVE).rules:
         [value] = one.scored.value_of([2**data.n_members - 1])

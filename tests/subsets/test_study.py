@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ensembler import LossWeightedAverage, Predictions, compare_rules, load_predictions, sweep_subsets
-from ensembler.datasets import published_folder
+from ensembler.combiners.registry import make_rule
+from ensembler.comparison.folds import make_folds
 from ensembler.errors import EnsemblerError, UsageError
-from ensembler.folds import make_folds
 from ensembler.metrics import METRICS
-from ensembler.registry import make_rule
-from ensembler.statistics.paired import Discordance, standard_error
-from ensembler.statistics.selection import bias_corrected_best
+from ensembler.metrics.paired import Discordance, standard_error
+from ensembler.metrics.selection import bias_corrected_best
+from ensembler.predictions.bundled import published_folder
 from ensembler.subsets.describe import describe_study, study_frame
 from ensembler.subsets.search import search_subsets
 from ensembler.subsets.study import study_subsets
@@ -246,7 +246,7 @@ def test_a_search_that_keeps_everything_finds_the_best():
 
 
 def test_a_greedy_search_is_the_forward_path():
-    from ensembler.subsets.analysis import forward_path
+    from ensembler.subsets.shortcuts import forward_path
 
     data = divided(n_members=7)
     [exact] = study_subsets(data, ["mean"]).rules

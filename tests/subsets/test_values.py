@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from ensembler import Predictions, sweep_subsets
+from ensembler.combiners.registry import make_rule
 from ensembler.errors import EnsemblerError, NotApplicableError, ShapeError, UsageError
 from ensembler.metrics import METRICS
-from ensembler.registry import make_rule
 from ensembler.subsets import sweep as sweep_module
-from ensembler.subsets.analysis import regrets
+from ensembler.subsets.shortcuts import regrets
 from ensembler.subsets.study import sweep_predictions
 from tests.subsets.draw import draw
 

@@ -13,8 +13,8 @@ import pytest
 
 from ensembler import Predictions
 from ensembler.errors import AlignmentError, FileError
+from ensembler.parallel.dask_cluster import ClusterError, dask_workers
 from ensembler.subsets.checkpoint import open_store
-from ensembler.subsets.cluster import ClusterError, dask_workers
 from ensembler.subsets.describe import describe_study
 from ensembler.subsets.study import study_subsets, sweep_predictions
 from tests.subsets.draw import draw
@@ -198,6 +198,6 @@ def test_a_cluster_walks_too(cluster):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_scheduler_that_is_not_there(monkeypatch):
-    monkeypatch.setattr("ensembler.subsets.cluster.SECONDS_TO_CONNECT", 1)
+    monkeypatch.setattr("ensembler.parallel.dask_cluster.SECONDS_TO_CONNECT", 1)
     with pytest.raises(ClusterError, match="no Dask scheduler answers at 127.0.0.1:9"), dask_workers("127.0.0.1:9"):
         pass

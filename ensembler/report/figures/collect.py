@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.changes import RowChanges
-from ensembler.diversity import Diversity
+from ensembler.comparison.results import Comparison, Protocol, RuleScore
 from ensembler.metrics import METRICS, SHARES
 from ensembler.metrics.confusion import confusion_matrix
-from ensembler.predictions import Predictions
+from ensembler.predictions.diagnosis.changes import RowChanges
+from ensembler.predictions.diagnosis.diversity import Diversity
+from ensembler.predictions.prediction_set import Predictions
 from ensembler.report.bench import compared_rules, reliability_panels, shown_classes
 from ensembler.report.figures.kinds import (
     Axis,
@@ -31,7 +32,6 @@ from ensembler.report.figures.kinds import (
     Sizes,
     Worth,
 )
-from ensembler.results import Comparison, Protocol, RuleScore
 from ensembler.subsets.describe import natural
 from ensembler.subsets.search import SearchStudy
 from ensembler.subsets.study import RuleStudy, SubsetStudy

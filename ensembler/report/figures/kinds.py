@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.calibration import Reliability
-from ensembler.statistics.intervals import Interval
+from ensembler.combiners.calibrated import Reliability
+from ensembler.metrics.intervals import Interval
 
 Role = Literal["other", "member", "best member", "mean", "chosen", "luckiest", "recommended", "all members", "cheapest"]
 

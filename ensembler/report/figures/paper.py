@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ensembler.errors import UsageError
-from ensembler.files import writing
+from ensembler.predictions.files import writing
 from ensembler.report.figures import marks
 from ensembler.report.figures.kinds import (
     Axis,

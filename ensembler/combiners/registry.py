@@ -1,0 +1,121 @@
+"""Every rule by its name, found by scanning ``combiners/`` and the entry points of other distributions on first use.
+
+A third party adds rules with an entry point that names the class::
+
+    [project.entry-points."ensembler.combiners"]
+    my-rule = "my_package.my_module:MyRule"
+
+An import error, a class that is not a rule, or a name that is taken is raised, never swallowed.
+"""
+
+import dataclasses
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from ensembler import combiners
+from ensembler.combiners.base import Combiner
+from ensembler.errors import RegistryError, UnknownNameError
+from ensembler.serialization import format_spec, parse_spec
+
+ENTRY_POINT_GROUP = "ensembler.combiners"
+FIRST = (
+    "mean",
+    "accuracy-weighted",
+    "class-weighted",
+    "loss-weighted",
+    "exponential-weighted",
+    "majority-vote",
+    "hierarchical-committee",
+    "stacking",
+)
+
+
+@functools.cache
+def all_rules() -> dict[str, type[Combiner]]:
+    """Return every rule by name: the study's rules first, then the others alphabetically."""
+    found = collect([*own_rules(), *foreign_rules(entry_points(group=ENTRY_POINT_GROUP))])
+    order = [name for name in FIRST if name in found] + sorted(set(found) - set(FIRST))
+    return {name: found[name] for name in order}
+
+
+def own_rules() -> Iterator[type[Combiner]]:
+    """Yield the rules defined in the modules of ``ensembler.combiners``: the classes that give themselves a name."""
+    for module_info in pkgutil.iter_modules(combiners.__path__, "ensembler.combiners."):
+        module = importlib.import_module(module_info.name)
+        for value in vars(module).values():
+            ours = inspect.isclass(value) and issubclass(value, Combiner) and value.__module__ == module.__name__
+            if ours and "name" in vars(value):
+                yield value
+
+
+def foreign_rules(points: Iterable[EntryPoint]) -> Iterator[type[Combiner]]:
+    """Yield the rules that entry points name."""
+    for point in points:
+        try:
+            value: Any = point.load()
+        except Exception as error:
+            raise RegistryError(f"rule {point.name!r} ({point.value}) cannot be imported: {error!r}") from error
+        if not (inspect.isclass(value) and issubclass(value, Combiner)):
+            raise RegistryError(f"rule {point.name!r} ({point.value}) is {value!r}, expected a subclass of Combiner")
+        yield value
+
+
+def collect(rules: Iterable[Any]) -> dict[str, type[Combiner]]:
+    """Return rules by name, refusing two of one name and classes without one."""
+    found: dict[str, type[Combiner]] = {}
+    for rule in rules:
+        where = f"{rule.__module__}.{rule.__qualname__}"
+        name = getattr(rule, "name", None)
+        if not isinstance(name, str) or not name or "__dataclass_fields__" not in vars(rule):
+            raise RegistryError(f"{where} needs a class attribute 'name' and the decorator @dataclass")
+        if inspect.isabstract(rule):
+            missing = ", ".join(sorted(rule.__abstractmethods__))
+            raise RegistryError(f"rule {name!r} ({where}) does not implement {missing}")
+        if name in found:
+            other = found[name]
+            first = f"{other.__module__}.{other.__qualname__}"
+            raise RegistryError(f"two rules are called {name!r}: {first} and {where}; rename one")
+        found[name] = rule
+    return found
+
+
+def make_rule(spec: str) -> Combiner:
+    """Return the rule that ``name`` or ``name:key=value,…`` describes.
+
+    >>> make_rule("trimmed-mean:proportion=0.1")
+    TrimmedMean(proportion=0.1)
+    """
+    name, parameters = parse_spec(spec)
+    rules = all_rules()
+    if name not in rules:
+        raise UnknownNameError("rule", name, rules)
+    known = [field.name for field in dataclasses.fields(rules[name])]  # type: ignore[arg-type]
+    for key in parameters:
+        if key not in known:
+            raise UnknownNameError(f"parameter of rule {name}", key, known)
+    rule = rules[name](**parameters)
+    rule.check_parameters()
+    return rule
+
+
+def changed_parameters(rule: Combiner) -> dict[str, Any]:
+    """Return the parameters that differ from their defaults."""
+    default = type(rule)()
+    return {key: value for key, value in rule.get_params(deep=False).items() if not same(value, getattr(default, key))}
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two parameter values are equal; sequences as such."""
+    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
+        return list(value) == list(other)
+    return bool(value == other)
+
+
+def spec_of(rule: Combiner) -> str:
+    """Return the text that describes a rule: its name, and the parameters that differ from their defaults."""
+    return format_spec(rule.name, changed_parameters(rule))

@@ -1,0 +1,1 @@
+"""Rules fitted without the scored rows, scored on them, and compared."""

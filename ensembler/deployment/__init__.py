@@ -1,0 +1,1 @@
+"""A fitted ensemble as a file, and its use."""

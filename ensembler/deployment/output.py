@@ -1,0 +1,47 @@
+"""Writing what an ensemble predicts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import UsageError
+from ensembler.predictions.files import ID_COLUMN, write_array, write_text
+from ensembler.predictions.prediction_set import Predictions
+
+
+def check_destination(path: Path, with_proba: bool, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
+    """Refuse kinds of file that are not written, options without effect, and what would change what is read."""
+    target = path.resolve()
+    folders = [given.resolve() for given in members]
+    folders += [one.parent for one in folders if not one.is_dir()]
+    if target in [*folders, *(given.resolve() for given in others)] or (path.exists() and target.parent in folders):
+        raise UsageError(f"--out {path}: is one of the input files, which are never overwritten; choose another name")
+    if target.parent in folders:
+        raise UsageError(f"--out {path}: would be a member of {path.parent} from then on; write it to another folder")
+    if path.suffix not in (".npy", ".csv"):
+        raise UsageError(
+            f"--out {path.name}: cannot write {path.suffix or 'a file without suffix'}, expected .npy or .csv"
+        )
+    if with_proba and path.suffix == ".npy":
+        raise UsageError("--proba has no effect on .npy, which always holds probabilities; drop it")
+
+
+def write_prediction(path: Path, proba: NDArray[np.float64], rows: Predictions, *, with_proba: bool = False) -> None:
+    """Write (N, C) probabilities: as float32 .npy, or as .csv with ``id,label`` or with one column a class.
+
+    Ids are those of the files the rows came from, else row numbers; labels are class names where they are known.
+    """
+    if path.suffix == ".npy":
+        write_array(path, proba.astype(np.float32))
+        return
+    import pandas as pd
+
+    ids = np.arange(len(proba)) if rows.ids is None else rows.ids
+    if with_proba:
+        frame = pd.DataFrame(proba, columns=list(rows.classes))
+    else:
+        frame = pd.DataFrame({"label": np.array(rows.classes)[proba.argmax(axis=-1)]})
+    frame.insert(0, ID_COLUMN, ids, allow_duplicates=True)
+    write_text(path, frame.to_csv(index=False))

@@ -1,0 +1,177 @@
+"""A fitted ensemble as a file: what it takes to predict new rows without the predictions it was fitted on.
+
+The file is JSON, to be read and compared by people too; every number in it comes back to the last bit.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ensembler.combiners.base import Combiner
+from ensembler.combiners.calibrated import Calibrated
+from ensembler.combiners.committee import HierarchicalCommittee
+from ensembler.combiners.registry import all_rules, spec_of
+from ensembler.comparison.results import is_plain
+from ensembler.errors import EnsemblerError, FileError, NotApplicableError, ShapeError
+from ensembler.predictions.files import readable, write_text
+from ensembler.predictions.prediction_set import Predictions, digest
+from ensembler.validation import check_proba
+
+SCHEMA = "ensembler.deployment.recipe/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """A fitted rule, and the members and classes it is for.
+
+    Parameters
+    ----------
+    rule : Combiner
+        Fitted.
+    names : tuple of str
+        Its members, in the order in which it combines them.
+    hard : tuple of bool
+        Which of them are hard labels.
+    n_classes : int
+    class_names : tuple of str, optional
+    fitted_on : mapping
+        How many rows it was fitted on, and the checksums of their arrays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ensembler import AccuracyWeightedAverage, load_predictions
+    >>> from ensembler.predictions import bundled
+    >>> data = load_predictions(bundled.published_folder()).validation
+    >>> rule = AccuracyWeightedAverage().fit(data.proba, data.labels)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Recipe.of(rule, data).save(f"{folder}/ensemble.json")
+    ...     again = Recipe.load(f"{folder}/ensemble.json")
+    >>> bool((again.predict_proba(data.proba) == rule.predict_proba(data.proba)).all())
+    True
+    """
+
+    rule: Combiner
+    names: tuple[str, ...]
+    hard: tuple[bool, ...]
+    n_classes: int
+    class_names: tuple[str, ...] | None = None
+    fitted_on: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rule: Combiner, data: Predictions) -> Self:
+        """Return the recipe of a rule that was fitted on the rows of a set."""
+        checksums = {**dict(zip(data.names, data.digests, strict=True)), "labels": digest(data.truth)}
+        facts = {"rows": data.n_samples, "sha256": checksums}
+        return cls(rule, tuple(data.names), tuple(data.hard), data.n_classes, data.class_names, facts)
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.names)
+
+    def predict_proba(self, proba: ArrayLike) -> NDArray[np.float64]:
+        """Return the ensemble's (N, C) probabilities of rows given as (M, N, C), members in the order of ``names``."""
+        array = check_proba(proba)
+        if (array.shape[0], array.shape[2]) != (self.n_members, self.n_classes):
+            raise ShapeError(
+                f"proba has {array.shape[0]} members and {array.shape[2]} classes, expected {self.n_members} "
+                f"({', '.join(self.names)}) and {self.n_classes}"
+            )
+        return self.rule.predict_proba(array, check_input=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the recipe; an older file stays until the new one is whole.
+
+        Raises
+        ------
+        NotApplicableError
+            The rule has a parameter or a fitted attribute that JSON has no form for.
+        """
+        import ensembler
+
+        rule = self.rule.rule if isinstance(self.rule, Calibrated) else self.rule
+        document = {
+            "schema": SCHEMA,
+            "ensembler": ensembler.__version__,
+            "rule": rule.name,
+            "parameters": plain_parameters(rule),
+            "calibrate": self.rule.step if isinstance(self.rule, Calibrated) else "none",
+            "members": list(self.names),
+            "hard": list(self.hard),
+            "n_classes": self.n_classes,
+            "class_names": None if self.class_names is None else list(self.class_names),
+            "state": self.rule.state(),
+            "fitted_on": dict(self.fitted_on),
+        }
+        write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a recipe.
+
+        Raises
+        ------
+        FileError
+            The file is missing, no recipe, damaged, or of a rule that is not installed.
+        """
+        path = Path(path)
+        with readable(path):
+            if not path.exists():
+                raise FileError(f"{path}: no such file")
+            text = path.read_bytes()
+        try:
+            document = json.loads(text)
+            schema = document["schema"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise FileError(f"{path}: no recipe; expected a file that `ensembler predict --save` wrote") from error
+        if schema != SCHEMA:
+            raise FileError(f"{path}: schema is {schema!r}, expected {SCHEMA!r}; was it written by another version?")
+        if document.get("rule") not in all_rules():
+            raise FileError(f"{path}: rule {document.get('rule')!r} is not known here; install what it comes from")
+        try:
+            rule = all_rules()[document["rule"]](**document["parameters"])
+            if document["calibrate"] != "none":
+                rule = Calibrated(rule, document["calibrate"])
+            rule.check_parameters()
+            names = document["class_names"]
+            made = cls(
+                rule.restore(document["state"]),
+                tuple(document["members"]),
+                tuple(document["hard"]),
+                document["n_classes"],
+                None if names is None else tuple(names),
+                document["fitted_on"],
+            )
+        except (EnsemblerError, KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise FileError(f"{path}: the recipe is damaged ({what}); save it again") from error
+        if (made.rule.n_members_, made.rule.n_classes_) != (made.n_members, made.n_classes):
+            raise FileError(f"{path}: the recipe is damaged (members and classes do not fit the rule); save it again")
+        return made
+
+
+def is_recipe(path: Path) -> bool:
+    """Whether a file is a recipe, of whatever version."""
+    with readable(path):
+        text = path.read_bytes()
+    try:
+        return str(json.loads(text)["schema"]).startswith(SCHEMA.partition("/")[0])
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def plain_parameters(rule: Combiner) -> dict[str, Any]:
+    """Return a rule's parameters as JSON holds them; rules inside a committee as text."""
+    parameters = rule.get_params(deep=False)
+    if isinstance(rule, HierarchicalCommittee):
+        parameters["rules"] = [one if isinstance(one, str) else spec_of(one) for one in parameters["rules"]]
+    for name, value in parameters.items():
+        if not is_plain(value):
+            raise NotApplicableError(f"{rule.name} cannot be saved: {name} is {value!r}, which JSON has no form for")
+    return parameters

@@ -1,0 +1,79 @@
+"""How much of the best result is luck: the optimism of picking a maximum."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.metrics.resampling import bootstrap_counts
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class BiasCorrected:
+    """The best of many, and what is left of it when the choice is made anew in every bootstrap sample.
+
+    Attributes
+    ----------
+    raw : float
+        The score of the best one on the rows it was picked on.
+    corrected : float
+        Mean over samples of the out-of-bag score of the one that is best in the bag.
+    n_candidates, n_resamples : int
+    """
+
+    raw: float
+    corrected: float
+    n_candidates: int
+    n_resamples: int
+
+    @property
+    def optimism(self) -> float:
+        """By how much the best one's score flatters it."""
+        return self.raw - self.corrected
+
+
+def bias_corrected_best(
+    right: NDArray[np.bool_], n_resamples: int = RESAMPLES, seed: int = 0, groups: NDArray[Any] | None = None
+) -> BiasCorrected:
+    """Correct the accuracy of the best of K candidates for having been picked (BBC-CV).
+
+    Rows are drawn with replacement; the candidate with most right rows in the sample (the first among equals) is scored
+    on the rows that were not drawn.
+
+    Parameters
+    ----------
+    right : (K, N) bool
+        Which rows each candidate is right about; equally good ones in order of preference.
+    n_resamples : int
+    seed : int
+    groups : (N,), optional
+        Rows that are drawn together.
+
+    References
+    ----------
+    Tsamardinos, Greasidou & Borboudakis, Mach. Learn. 107 (2018) 1895–1922, doi 10.1007/s10994-018-5714-4.
+
+    Examples
+    --------
+    Fifty coins that are all right half of the time: the best looks better than it is.
+
+    >>> coins = np.random.default_rng(0).random((50, 400)) < 0.5
+    >>> found = bias_corrected_best(coins)
+    >>> round(found.raw, 3), round(found.corrected, 2)
+    (0.57, 0.52)
+    """
+    n_candidates, n_rows = right.shape
+    turned = right.T.astype(np.float32)
+    scores: list[float] = []
+    for drawn in bootstrap_counts(n_rows, n_resamples, seed, groups):
+        # Counts below 2^24 are exact in float32.
+        picked = (drawn @ turned).argmax(axis=1)
+        outside = drawn == 0
+        scores += [
+            float(right[picked[sample], outside[sample]].mean()) for sample in np.flatnonzero(outside.any(axis=1))
+        ]
+    raw = float(right.mean(axis=1).max())
+    return BiasCorrected(raw, float(np.mean(scores)) if scores else raw, n_candidates, len(scores))

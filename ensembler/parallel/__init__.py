@@ -1,0 +1,1 @@
+"""Who does many pieces of work at once."""

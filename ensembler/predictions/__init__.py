@@ -1,0 +1,1 @@
+"""Prediction sets: in memory, on disk, and what is suspicious about them."""

@@ -1,0 +1,1 @@
+"""What is suspicious, different or diverse about a prediction set."""

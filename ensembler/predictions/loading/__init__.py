@@ -1,0 +1,1 @@
+"""From files, folders and patterns to a prediction set."""

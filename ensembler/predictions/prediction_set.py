@@ -1,0 +1,278 @@
+"""A prediction set in memory: what several members said about the same labelled rows."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ensembler.arrays import Floats
+from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError
+from ensembler.predictions.files import write_array, write_text
+from ensembler.validation import check_labels, check_member_names, check_proba, check_sample_weight
+
+SHOWN_NAMES = 5
+"""So many members are named where a set is shown in one line."""
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Predictions:
+    """Class probabilities of M members on N rows, checked on construction.
+
+    Parameters
+    ----------
+    proba : (M, N, C)
+        Kept as float32 or float64; each row sums to 1 within 1e-3.
+    labels : (N,) optional
+        Class index of each row, kept as int64; None for rows that only wait for a prediction.
+    names : sequence of str, optional
+        One name a member; by default ``member-0``, ``member-1``, …
+    class_names : sequence of str, optional
+    metadata : sequence of mappings, optional
+        Free facts about each member: architecture, parameters, cost.
+    hard : sequence of bool, optional
+        Which members exist as hard labels only, so that their rows are one-hot votes.
+    sample_weight : (N,) optional
+        Row weights; only their ratios matter.
+    groups : (N,) optional
+        Rows of one group stay together when rows are divided into folds.
+    ids : (N,) optional
+        What the rows are called in the files they came from.
+    validation : Predictions, optional
+        The rows that weights are fitted on: the same members and classes.
+    check_input : bool
+        Pass False only for probabilities that `ensembler.validation` has already seen.
+
+    Raises
+    ------
+    ShapeError, ValueRangeError, AlignmentError
+        What is wrong with which array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.4, 0.6], [0.3, 0.7]]])
+    >>> predictions = Predictions(proba, [0, 1], names=["big", "small"])
+    >>> predictions.n_members, predictions.n_samples, predictions.n_classes
+    (2, 2, 2)
+    >>> predictions.select(["b*"]).names
+    ('big',)
+    """
+
+    proba: Floats
+    labels: NDArray[np.int64] | None = None
+    names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] | None = None
+    metadata: tuple[Mapping[str, Any], ...] = ()
+    hard: tuple[bool, ...] = ()
+    sample_weight: NDArray[np.float64] | None = None
+    groups: NDArray[Any] | None = None
+    ids: NDArray[Any] | None = None
+    validation: "Predictions | None" = None
+
+    def __init__(
+        self,
+        proba: ArrayLike,
+        labels: ArrayLike | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
+        metadata: Sequence[Mapping[str, Any]] | None = None,
+        hard: Sequence[bool] | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+        validation: "Predictions | None" = None,
+        check_input: bool = True,
+    ) -> None:
+        # The length is only known once the names are; names make the messages.
+        n_given = len(proba) if isinstance(proba, Sized) else 0
+        members = tuple(names) if names is not None else tuple(f"member-{index}" for index in range(n_given))
+        check_member_names(members, n_given)
+        array = check_proba(proba, "predictions", members) if check_input else np.asarray(proba)
+        n_members, n_samples, n_classes = array.shape
+
+        def per_member(value: Sequence[Any] | None, what: str, default: Any) -> tuple[Any, ...]:
+            filled = tuple(value) if value is not None else (default,) * n_members
+            if len(filled) != n_members:
+                raise ShapeError(f"{what} has {len(filled)} entries, expected one for each of {n_members} members")
+            return filled
+
+        if class_names is not None and len(class_names) != n_classes:
+            raise ShapeError(
+                f"{len(class_names)} class names ({', '.join(map(str, class_names))}) for predictions of {n_classes} "
+                "classes; expected one name a class, in the order of the columns"
+            )
+        fields = {
+            "proba": array,
+            "labels": None if labels is None else check_labels(labels, n_samples, n_classes),
+            "names": members,
+            "class_names": None if class_names is None else tuple(map(str, class_names)),
+            "metadata": per_member(metadata, "metadata", {}),
+            "hard": tuple(map(bool, per_member(hard, "hard", default=False))),
+            "sample_weight": None if sample_weight is None else check_sample_weight(sample_weight, n_samples),
+            "groups": None if groups is None else one_a_row(groups, n_samples, "groups"),
+            "ids": None if ids is None else one_a_row(ids, n_samples, "ids"),
+            "validation": validation,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        if validation is not None:
+            self._check_validation(validation)
+
+    def _check_validation(self, validation: "Predictions") -> None:
+        if validation.names != self.names:
+            raise AlignmentError(
+                f"validation has the members {', '.join(validation.names)}, expected those of the scored rows: "
+                f"{', '.join(self.names)}"
+            )
+        if validation.n_classes != self.n_classes:
+            raise ShapeError(f"validation has {validation.n_classes} classes, the scored rows have {self.n_classes}")
+        for name, hard, fitted_hard in zip(self.names, self.hard, validation.hard, strict=True):
+            if hard != fitted_hard:
+                raise AlignmentError(
+                    f"member {name!r} is hard labels {'here' if hard else 'in the validation rows'} and probabilities "
+                    f"{'in the validation rows' if hard else 'here'}; expected one kind"
+                )
+        if validation.labels is None:
+            raise AlignmentError("validation has no labels, expected one a row: weights are fitted on them")
+
+    @property
+    def n_members(self) -> int:
+        """Number of members, M."""
+        return int(self.proba.shape[0])
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows, N."""
+        return int(self.proba.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, C."""
+        return int(self.proba.shape[2])
+
+    @property
+    def any_hard(self) -> bool:
+        """Whether a member exists as hard labels only."""
+        return any(self.hard)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, or the class numbers as text."""
+        return self.class_names or tuple(map(str, range(self.n_classes)))
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """The labels, or an error if there are none."""
+        if self.labels is None:
+            raise AlignmentError("these predictions have no labels, expected one a row; pass labels")
+        return self.labels
+
+    @functools.cached_property
+    def digests(self) -> tuple[str, ...]:
+        """The sha256 of each member's array, as stored here: what tells two members, or two sets, apart."""
+        return tuple(digest(member) for member in self.proba)
+
+    def take(self, rows: NDArray[np.intp]) -> "Predictions":
+        """Return the set of some of the rows, without validation rows."""
+        return self._with(
+            proba=self.proba[:, rows],
+            labels=None if self.labels is None else self.labels[rows],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            ids=None if self.ids is None else self.ids[rows],
+            validation=None,
+        )
+
+    def _with(self, **changes: Any) -> "Predictions":
+        """Return a copy with some fields changed, from arrays that have been checked."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
+        return Predictions(**fields, check_input=False)
+
+    def __repr__(self) -> str:
+        """Return the sizes and the names."""
+        few = ", ".join(self.names[:SHOWN_NAMES]) + (", …" if self.n_members > SHOWN_NAMES else "")
+        shape = f"{self.n_members} members, {self.n_samples} rows, {self.n_classes} classes"
+        return f"<Predictions: {shape}{'' if self.labels is None else ', labelled'}: {few}>"
+
+    def select(self, only: Sequence[str] = (), without: Sequence[str] = ()) -> "Predictions":
+        """Return the set of the members whose names match a pattern of ``only`` and none of ``without``."""
+        kept = [self.names.index(name) for name in matching(self.names, only, without)]
+        if len(kept) == self.n_members:
+            return self
+        return self._with(
+            proba=self.proba[kept],
+            names=[self.names[index] for index in kept],
+            metadata=[self.metadata[index] for index in kept],
+            hard=[self.hard[index] for index in kept],
+            validation=None if self.validation is None else self.validation.select(only, without),
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the set as ``<member>.npy``, ``labels.npy``, ``members.json`` and ``val/``; return the folder.
+
+        Hard members are written as class numbers. Row weights, groups and ids become ``weights.npy``, ``groups.npy``
+        and ``ids.npy`` in a folder of their own, ``rows/``, so that they are not taken for members.
+        """
+        folder = Path(folder)
+        for name in self.names:
+            if name == "labels" or Path(name).name != name:
+                raise ValueRangeError(f"member {name!r} cannot be saved under its name; rename it")
+        self._save_rows(folder)
+        if self.validation is not None:
+            self.validation._save_rows(folder / "val")
+        facts: dict[str, Any] = {} if self.class_names is None else {"class_names": list(self.class_names)}
+        facts["members"] = {name: dict(entry) for name, entry in zip(self.names, self.metadata, strict=True)}
+        write_text(folder / "members.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        return folder
+
+    def _save_rows(self, folder: Path) -> None:
+        for name, hard, member in zip(self.names, self.hard, self.proba, strict=True):
+            write_array(folder / f"{name}.npy", member.argmax(axis=-1) if hard else member)
+        if self.labels is not None:
+            write_array(folder / "labels.npy", self.labels)
+        for name, rows in (("weights", self.sample_weight), ("groups", self.groups), ("ids", self.ids)):
+            if rows is not None:
+                write_array(folder / "rows" / f"{name}.npy", rows)
+
+
+def matching(names: Sequence[str], only: Sequence[str], without: Sequence[str]) -> list[str]:
+    """Return the names that match a pattern of ``only`` (all, if there is none) and none of ``without``."""
+    for pattern in (*only, *without):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UnknownNameError("member or pattern", pattern, names)
+    kept = [
+        name
+        for name in names
+        if (not only or any(fnmatchcase(name, pattern) for pattern in only))
+        and not any(fnmatchcase(name, pattern) for pattern in without)
+    ]
+    if not kept:
+        told = " ".join((*(f"--only {one}" for one in only), *(f"--without {one}" for one in without)))
+        raise UsageError(f"{told} leaves no member of {', '.join(names)}; drop one of them")
+    return kept
+
+
+def one_a_row(values: ArrayLike, n_samples: int, subject: str) -> NDArray[Any]:
+    """Return a one-dimensional array of N values."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape != (n_samples,):
+        raise ShapeError(f"{subject} has shape {array.shape}, expected ({n_samples},): one value a row")
+    return array
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Return the sha256 of an array's type, shape and bytes."""
+    array = np.ascontiguousarray(array)
+    checksum = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    checksum.update(array.data)
+    return checksum.hexdigest()

@@ -1,1 +1,0 @@
-"""What is noise and what is not."""

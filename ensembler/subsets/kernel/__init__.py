@@ -1,0 +1,1 @@
+"""Counting the right rows of many committees, compiled."""

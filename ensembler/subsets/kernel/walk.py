@@ -1,0 +1,261 @@
+"""The compiled walk over the committees of one shard; imported only where there are enough of them to pay for it.
+
+A committee S is right about a row if for every rival class the sum of its members' margins (score of the true class
+minus score of the rival) is positive. The walk decides member after member; with the smallest and largest sums that the
+undecided members can add, most (row, rival) pairs are settled high up and never looked at again. The last members are
+not walked: their partial sums stand ready in two small tables, and one comparison decides one committee.
+
+Everything is in 32-bit fixed point (`ensembler.subsets.kernel.margins`), so that no sum depends on the order of its
+terms; sums too near to zero for that are settled in float64.
+"""
+
+import numpy as np
+from numba import njit
+
+from ensembler.subsets.kernel.lanes import LANES, add_one, at_least, within
+
+LOW, HIGH = 4, 4
+"""Members of the two tables: 2^LOW lanes are compared at once, for each of 2^HIGH thresholds."""
+THRESHOLDS = 1 << HIGH
+
+
+def compiled(function):
+    """Compile without the interpreter lock; keep the result on disk where there is a place to write it."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)
+
+
+@compiled
+def partial_sums(steps):
+    """Return the sums of every subset of a few members, (P, 2^n) for steps (n, P)."""
+    n, n_pairs = steps.shape
+    table = np.zeros((n_pairs, 1 << n), dtype=np.int32)
+    for pair in range(n_pairs):
+        for member in range(n):
+            width = 1 << member
+            for lane in range(width):
+                table[pair, width + lane] = table[pair, lane] + steps[member, pair]
+    return table
+
+
+@compiled
+def narrow(sums, pairs, starts, n_rows, step, low, high, win, lose, new_sums, new_pairs, new_starts):
+    """Add a member's step to the open pairs, drop what is settled; return the rows left and those settled as right."""
+    kept_rows = 0
+    kept = 0
+    right = 0
+    for row in range(n_rows):
+        first = kept
+        lost = False
+        for position in range(starts[row], starts[row + 1]):
+            pair = pairs[position]
+            total = sums[position] + step[pair]
+            if total + high[pair] <= lose:
+                lost = True
+                break
+            new_sums[kept] = total
+            new_pairs[kept] = pair
+            if total + low[pair] < win:
+                kept += 1
+        if lost:
+            kept = first
+        elif kept == first:
+            right += 1
+        else:
+            kept_rows += 1
+            new_starts[kept_rows] = kept
+    return kept_rows, right
+
+
+@compiled
+def settle(row_of_pair, pairs, totals, n_pairs, mask, n_members, win, lose, own, rival, own_start, rival_start, strict):
+    """Say whether a committee is right about a row of which some pairs are too near to tell, by the sum in float64."""
+    for position in range(n_pairs):
+        if totals[position] <= lose:
+            return False
+    for position in range(n_pairs):
+        if totals[position] >= win:
+            continue
+        pair = pairs[position]
+        row = row_of_pair[pair]
+        ours, theirs = own_start[row], rival_start[pair]
+        for member in range(n_members):
+            if (mask >> member) & 1:
+                ours += own[member, row]
+                theirs += rival[member, pair]
+        if ours < theirs or (ours == theirs and strict[pair]):
+            return False
+    return True
+
+
+@compiled
+def count_leaf(
+    sums, pairs, starts, n_rows, low_table, high_table, win, lose, counts, mask, lane_masks, near,
+    row_of_pair, n_members, own, rival, own_start, rival_start, strict,
+):  # fmt: skip
+    """Add to ``counts`` the open rows about which each committee of a leaf is right."""
+    width = win - lose - 1
+    for row in range(n_rows):
+        first, last = starts[row], starts[row + 1]
+        doubtful = np.uint16(0)
+        if last - first == 1:
+            pair, needed = pairs[first], win - sums[first]
+            place = pair * LANES
+            for high in range(THRESHOLDS):
+                threshold = needed - high_table[pair, high]
+                add_one(counts, high * LANES, at_least(low_table, place, threshold))
+                doubtful |= within(low_table, place, threshold - width, width)
+        elif last - first == 2:
+            one, needed_one = pairs[first], win - sums[first]
+            two, needed_two = pairs[first + 1], win - sums[first + 1]
+            place_one, place_two = one * LANES, two * LANES
+            for high in range(THRESHOLDS):
+                threshold_one = needed_one - high_table[one, high]
+                threshold_two = needed_two - high_table[two, high]
+                right = at_least(low_table, place_one, threshold_one) & at_least(low_table, place_two, threshold_two)
+                add_one(counts, high * LANES, right)
+                doubtful |= within(low_table, place_one, threshold_one - width, width)
+                doubtful |= within(low_table, place_two, threshold_two - width, width)
+        else:
+            for high in range(THRESHOLDS):
+                right = np.uint16(0xFFFF)
+                for position in range(first, last):
+                    pair = pairs[position]
+                    threshold = win - sums[position] - high_table[pair, high]
+                    right &= at_least(low_table, pair * LANES, threshold)
+                    doubtful |= within(low_table, pair * LANES, threshold - width, width)
+                add_one(counts, high * LANES, right)
+        if doubtful:
+            for lane in range(THRESHOLDS * LANES):
+                some = False
+                for position in range(first, last):
+                    pair = pairs[position]
+                    total = sums[position] + high_table[pair, lane // LANES] + low_table[pair, lane % LANES]
+                    near[position - first] = total
+                    some |= lose < total < win
+                if some and settle(
+                    row_of_pair, pairs[first:last], near, last - first, mask | lane_masks[lane], n_members,
+                    win, lose, own, rival, own_start, rival_start, strict,
+                ):  # fmt: skip
+                    counts[lane] += 1
+
+
+@compiled
+def count_committees(
+    masks, start_sums, row_starts, row_of_pair, steps, win, lose, always_right,
+    own, rival, own_start, rival_start, strict, out,
+):  # fmt: skip
+    """Count the right rows of some committees, each by itself."""
+    n_members, n_pairs = steps.shape
+    sums = np.empty(n_pairs, dtype=np.int32)
+    all_pairs = np.arange(n_pairs).astype(np.int32)
+    for place, mask in enumerate(masks):
+        sums[:] = start_sums
+        for member in range(n_members):
+            if (mask >> member) & 1:
+                step = steps[member]
+                for pair in range(n_pairs):
+                    sums[pair] += step[pair]
+        right = always_right
+        for row in range(len(row_starts) - 1):
+            first, last = row_starts[row], row_starts[row + 1]
+            least = sums[first]
+            for pair in range(first + 1, last):
+                least = min(least, sums[pair])
+            if least >= win or (
+                least > lose
+                and settle(
+                    row_of_pair,
+                    all_pairs[first:last],
+                    sums[first:last],
+                    last - first,
+                    mask,
+                    n_members,
+                    win,
+                    lose,
+                    own,
+                    rival,
+                    own_start,
+                    rival_start,
+                    strict,
+                )
+            ):
+                right += 1
+        out[place] = right
+
+
+@compiled
+def walk(
+    start_sums, row_starts, row_of_pair, steps, lows, highs, low_table, high_table, win, lose,
+    masks, slots, lane_masks, lane_slots, lane_sizes, shard_mask, shard_size, size_min, size_max, always_right,
+    own, rival, own_start, rival_start, strict, out,
+):  # fmt: skip
+    """Count the right rows of every committee of a shard into ``out``; -1 where the size is not wanted.
+
+    ``steps`` (D + 1, P): the walked members' margins in order, and zeros; ``lows``, ``highs`` (D + 1, P): the least and
+    most that all undecided members can add after so many decisions; ``masks``, ``slots`` (D): what including a walked
+    member adds to the committee's mask and to its place in ``out``.
+    """
+    depth_end = len(masks)
+    n_pairs = len(start_sums)
+    n_rows = len(row_starts) - 1
+    n_members = own.shape[0]
+    n_lanes = len(lane_slots)
+    sums = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
+    pairs = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
+    starts = np.zeros((depth_end + 1, n_rows + 1), dtype=np.int32)
+    rows = np.zeros(depth_end + 1, dtype=np.int64)
+    right = np.zeros(depth_end + 1, dtype=np.int64)
+    mask = np.zeros(depth_end + 1, dtype=np.int64)
+    slot = np.zeros(depth_end + 1, dtype=np.int64)
+    size = np.zeros(depth_end + 1, dtype=np.int64)
+    state = np.zeros(depth_end + 1, dtype=np.int8)
+    counts = np.empty(n_lanes, dtype=np.int32)
+    most = 1
+    for row in range(n_rows):
+        most = max(most, row_starts[row + 1] - row_starts[row])
+    near = np.empty(most, dtype=np.int32)
+    nothing = steps[depth_end]
+
+    all_pairs = np.arange(n_pairs).astype(np.int32)
+    rows[0], settled = narrow(
+        start_sums, all_pairs, row_starts, n_rows, nothing, lows[0], highs[0], win, lose, sums[0], pairs[0], starts[0]
+    )
+    right[0] = always_right + settled
+    mask[0], size[0] = shard_mask, shard_size
+    undecided = depth_end + lane_sizes[n_lanes - 1]
+    depth = 0
+    while depth >= 0:
+        if depth == depth_end:
+            counts[:] = right[depth]
+            count_leaf(
+                sums[depth], pairs[depth], starts[depth], rows[depth], low_table, high_table, win, lose, counts,
+                mask[depth], lane_masks, near, row_of_pair, n_members, own, rival, own_start, rival_start, strict,
+            )  # fmt: skip
+            for lane in range(n_lanes):
+                total = size[depth] + lane_sizes[lane]
+                fits = size_min <= total <= size_max
+                out[slot[depth] + lane_slots[lane]] = counts[lane] if fits else -1
+            depth -= 1
+            continue
+        if state[depth] == 2:
+            state[depth] = 0
+            depth -= 1
+            continue
+        included = state[depth]
+        state[depth] += 1
+        new = depth + 1
+        new_size = size[depth] + included
+        if new_size > size_max or new_size + undecided - new < size_min:
+            continue
+        rows[new], settled = narrow(
+            sums[depth], pairs[depth], starts[depth], rows[depth], steps[depth] if included else nothing,
+            lows[new], highs[new], win, lose, sums[new], pairs[new], starts[new],
+        )  # fmt: skip
+        right[new] = right[depth] + settled
+        mask[new] = mask[depth] + (masks[depth] if included else 0)
+        slot[new] = slot[depth] + (slots[depth] if included else 0)
+        size[new] = new_size
+        depth = new

@@ -1,0 +1,239 @@
+"""What is noise, and which rule to use."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from ensembler import Predictions, compare_rules
+from ensembler.comparison.verdict import SIMPLEST_FIRST
+from ensembler.errors import ParameterError
+from ensembler.metrics import METRICS
+from ensembler.metrics.paired import Discordance, holm, standard_error
+from tests.subsets.draw import draw
+
+RULES = ["mean", "median", "majority-vote", "accuracy-weighted", "exponential-weighted", "min"]
+
+
+@pytest.fixture(scope="module")
+def compared(fer):
+    return compare_rules(fer, RULES, letters=True)
+
+
+def test_paired_tests_are_of_the_same_rows(compared, fer):
+    labels = fer.truth
+    mean = compared["mean"].proba.argmax(axis=1) == labels
+    best = compared.best_member.proba.argmax(axis=1) == labels
+    for other, right, name in (("against_mean", mean, "mean"), ("against_best", best, None)):
+        tested = [rule for rule in compared.rules if rule.name != name]
+        p_values = []
+        for rule in tested:
+            test = getattr(rule, other)
+            own = rule.proba.argmax(axis=1) == labels
+            pair = Discordance.of(own, right)
+            assert (test.better, test.worse, test.p_value) == (pair.b, pair.c, pair.p_value)
+            assert test.difference == pytest.approx(pair.difference)
+            assert test.interval[0] <= test.difference <= test.interval[1]
+            assert test.excluded_beyond == max(map(abs, test.interval))
+            # The bootstrap agrees with the normal approximation.
+            half = (test.interval[1] - test.interval[0]) / 2
+            assert half == pytest.approx(1.96 * standard_error(own, right), rel=0.1)
+            p_values.append(pair.p_value)
+        assert [getattr(rule, other).p_holm for rule in tested] == pytest.approx(holm(p_values))
+    assert compared["mean"].against_mean is None
+
+
+def test_intervals_hold_the_scores(compared):
+    for rule in compared.rules:
+        for name, ends in rule.intervals.items():
+            if name != "ece":
+                assert ends[0] <= rule.metrics[name] <= ends[1]
+    for member in compared.members:
+        assert member.interval[0] < member.metrics["accuracy"] < member.interval[1]
+
+
+def test_the_recommended_rule_is_the_simplest_that_may_be_as_good_as_the_chosen(compared, fer):
+    chosen = compared[compared.chosen].proba.argmax(axis=1) == fer.truth
+    verdict = compared.verdict
+    for rule in sorted(compared.rules, key=lambda rule: SIMPLEST_FIRST.index(rule.name)):
+        right = rule.proba.argmax(axis=1) == fer.truth
+        lead, error = abs(right.mean() - chosen.mean()), standard_error(right, chosen)
+        only_one = int((right & ~chosen).sum()), int((chosen & ~right).sum())
+        p_value = binomtest(only_one[0], sum(only_one)).pvalue if sum(only_one) else 1.0
+        if lead < 1.9 * error or p_value >= 0.05 or rule.name == compared.chosen:
+            assert verdict.recommended == rule.name
+            break
+    assert len(verdict.sentences) == 2
+    assert verdict.sentences[1].startswith(f"Use {verdict.recommended}: ")
+
+
+def members_right_on(shares, n_rows=400):
+    """Members of two classes, each right and sure on the first share of the rows."""
+    proba = np.full((len(shares), n_rows, 2), 0.1)
+    for member, share in enumerate(shares):
+        right = np.arange(n_rows) < share * n_rows
+        proba[member, right, 0] = proba[member, ~right, 1] = 0.9
+    return Predictions(proba, np.zeros(n_rows, dtype=np.int64), names=[f"m{number}" for number in range(len(shares))])
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ([0.79, 0.8, 0.78], ("One model, m1, may do as well: 1.00 points better than mean (", "is within noise.")),
+        ([0.5, 0.9, 0.5], ("Use one model alone, m1: 40.00 points better than mean (", "is not noise.")),
+        ([0.8, 0.8], ("One model, m0, may do as well: no difference from mean (", "is within noise.")),
+    ],
+)
+def test_a_single_model_that_may_do_as_well_is_told(shares, told):
+    sentence = compare_rules(members_right_on(shares), ["mean"]).verdict.sentences[-1]
+    assert sentence.startswith(told[0])
+    assert sentence.endswith(told[1])
+
+
+def test_a_single_model_is_not_told_where_it_is_worse_or_the_only_one(compared):
+    assert compared.verdict.recommended != "best-member"
+    assert not any("One model" in sentence for sentence in compared.verdict.sentences)
+    assert not any("One model" in sentence for sentence in compare_rules(members_right_on([0.7])).verdict.sentences)
+
+
+def test_letters_are_shared_by_what_is_not_shown_to_differ(compared):
+    letters = compared.verdict.letters
+    assert set(letters) == set(RULES)
+    assert not set(letters["min"]) & set(letters["exponential-weighted"])
+    assert set(letters["mean"]) & set(letters["median"])
+
+
+def test_the_luck_of_the_best_is_told(compared):
+    luck = compared.verdict.optimism
+    assert luck.raw == max(rule.metrics["accuracy"] for rule in compared.rules)
+    assert 0 <= luck.optimism < 0.01
+    assert luck.n_candidates == len(RULES)
+
+
+def test_the_same_seed_gives_the_same_bytes(fer):
+    documents = [compare_rules(fer, ["mean", "median"], seed=7).to_dict() for _ in range(2)]
+    assert json.dumps(documents[0]) == json.dumps(documents[1])
+    assert documents[0] != compare_rules(fer, ["mean", "median"], seed=8).to_dict()
+
+
+def test_resampling_can_be_left_out(fer):
+    result = compare_rules(fer, ["mean", "median"], n_resamples=0)
+    assert result.verdict is None
+    assert result["mean"].intervals == {}
+    assert result.to_dict()["verdict"] is None
+    for options in ({"n_resamples": -1}, {"n_resamples": 0, "letters": True}):
+        with pytest.raises(ParameterError):
+            compare_rules(fer, ["mean"], **options)
+
+
+@pytest.mark.parametrize("metric", ["log-loss", "brier", "balanced-accuracy", "macro-f1", "mcc", "ece"])
+def test_differences_are_better_when_positive(fer, metric):
+    result = compare_rules(fer, ["mean", "min"], metric=metric)
+    test = result["min"].against_mean
+    expected = METRICS[metric].goodness(result["min"].metrics[metric] - result["mean"].metrics[metric])
+    assert test.difference == pytest.approx(expected)
+    assert test.difference < 0
+    assert test.interval[1] < 0
+    assert result.verdict.optimism is None
+
+
+def test_a_metric_that_cannot_be_resampled_is_told_as_untested(fer):
+    result = compare_rules(fer, ["mean", "min"], metric="roc-auc")
+    assert result["min"].against_mean.interval is None
+    assert "roc-auc" not in result["min"].intervals
+    assert "untested: roc-auc cannot be resampled" in result.verdict.sentences[1]
+    assert result.verdict.recommended is None
+
+
+def test_identical_rules_differ_in_nothing():
+    proba, labels = draw("random", 1, 60, 3, seed=1)
+    result = compare_rules(Predictions(proba, labels), ["mean", "median", "product"], letters=True)
+    for rule in result.rules:
+        if rule.against_mean is not None:
+            assert (rule.against_mean.difference, rule.against_mean.interval) == (0.0, (0.0, 0.0))
+            assert rule.against_mean.p_holm == 1.0
+            assert rule.against_mean.smallest_detectable is None
+    assert result.verdict.cochran.p_value == 1.0
+    assert set(result.verdict.letters.values()) == {"a"}
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 5])
+def test_very_few_rows(n_rows):
+    proba, _ = draw("random", 3, n_rows, 3, seed=1)
+    labels = np.arange(n_rows) % 2
+    result = compare_rules(Predictions(proba, labels), ["mean", "accuracy-weighted", "median"])
+    json.dumps(result.to_dict(), allow_nan=False)
+    assert result.verdict is not None
+
+
+def test_weighted_and_grouped_rows_have_no_mcnemar():
+    proba, labels = draw("random", 4, 120, 3, seed=2)
+    groups = np.repeat(np.arange(40), 3)
+    grouped = compare_rules(Predictions(proba, labels, groups=groups), ["mean", "median"])
+    weighted = compare_rules(Predictions(proba, labels, sample_weight=np.arange(120) % 3 + 1.0), ["mean", "median"])
+    for result in (grouped, weighted):
+        test = result["median"].against_mean
+        assert test.interval is not None
+        assert (test.p_value, test.p_holm) == (None, None)
+        assert result.verdict.cochran is None
+    copies = compare_rules(Predictions(np.repeat(proba, 5, axis=1), np.repeat(labels, 5)), ["mean", "median"])
+    honest = compare_rules(
+        Predictions(np.repeat(proba, 5, axis=1), np.repeat(labels, 5), groups=np.repeat(np.arange(120), 5)),
+        ["mean", "median"],
+    )
+    width = [np.ptp(result["median"].intervals["brier"]) for result in (copies, honest)]
+    assert width[1] == pytest.approx(width[0] * np.sqrt(5), rel=0.15)
+
+
+def test_hard_labels_have_intervals_of_what_is_defined():
+    proba, labels = draw("random", 4, 90, 3, seed=3)
+    hard = Predictions(np.eye(3)[proba.argmax(axis=-1)], labels, hard=[True] * 4)
+    result = compare_rules(hard, ["mean", "majority-vote"])
+    assert "log-loss" not in result["mean"].intervals
+    assert result["mean"].intervals["accuracy"] is not None
+
+
+def test_few_units_are_untested():
+    proba, labels = draw("random", 4, 200, 3, seed=4)
+    few = compare_rules(Predictions(proba[:, :12], labels[:12]), ["mean", "median"])
+    grouped = compare_rules(Predictions(proba, labels, groups=np.arange(200) % 3), ["mean", "median"])
+    for result in (few, grouped):
+        assert result["median"].against_mean.interval is None
+        assert result.verdict.recommended is None
+        assert "untested: there are fewer than 20 rows" in result.verdict.sentences[1]
+
+
+def test_mcnemar_has_a_say_in_what_is_shown():
+    right = np.zeros((2, 30), dtype=bool)
+    right[0, :4] = True
+    labels = np.zeros(30, dtype=int)
+    probas = [np.where(one[:, None], [0.9, 0.1], [0.1, 0.9]) for one in right]
+    from ensembler.predictions.diagnosis.changes import compare_two
+
+    data = Predictions(np.stack(probas), labels)
+    changes = compare_two(data, ("a", "b"), tuple(probas))
+    assert changes.metrics[0].interval[0] > 0
+    assert changes.pair.p_value == 0.125
+    assert not changes.shown
+
+
+def test_nothing_follows_from_rows_that_were_fitted_on(fer, run):
+    result = compare_rules(fer, ["mean", "stacking"], fit_on="test")
+    assert result.verdict.recommended is None
+    assert result.verdict.optimism is None
+    assert "fitted and chosen on" in result.verdict.sentences[0]
+    assert "Nothing follows for other rows" in result.verdict.sentences[1]
+    done = run("bench", "--rule", "mean", "--rule", "stacking", "--fit-on", "test")
+    assert "without the scored rows" not in done.out
+    assert "luck" not in done.out.replace("luckiest", "")
+
+
+def test_notes_fit_the_rows(run, write_set):
+    home = write_set(n_members=3)
+    np.save(home / "weights.npy", np.ones(120) + np.arange(120) % 2)
+    done = run(
+        "bench", home, "--rule", "mean", "--rule", "median", "--weights", home / "weights.npy", "--fit-on", "cross"
+    )
+    assert "no independent trials" in done.out
+    assert "McNemar" not in done.out

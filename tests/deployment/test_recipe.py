@@ -1,0 +1,164 @@
+"""A fitted ensemble survives as a file, to the last bit."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.naive_bayes import GaussianNB
+
+from ensembler import BestMember, ClassWeightedAverage, HierarchicalCommittee, Predictions, SimpleAverage, Stacking
+from ensembler.combiners.registry import all_rules
+from ensembler.comparison.compare import fit_rule
+from ensembler.deployment.recipe import Recipe
+from ensembler.errors import FileError, NotApplicableError, NotFittedError, ShapeError
+from tests.conftest import draw
+
+
+@pytest.fixture(scope="module")
+def data():
+    proba, labels = draw(0, n_members=4, n_samples=240, n_classes=3)
+    facts = [{"architecture": "deep" if member % 2 else "shallow"} for member in range(4)]
+    common = {"names": ["a", "b", "c", "d"], "class_names": ["x", "y", "z"], "metadata": facts}
+    fitting = Predictions(proba[:, :120], labels[:120], **common)
+    return Predictions(proba[:, 120:], labels[120:], validation=fitting, **common)
+
+
+@pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
+@pytest.mark.parametrize("calibrate", ["none", "members", "ensemble"])
+@pytest.mark.parametrize("name", sorted(all_rules()))
+def test_every_rule_comes_back_to_the_last_bit(name, calibrate, data, tmp_path):
+    rule = fit_rule(data, name, calibrate=calibrate)
+    Recipe.of(rule, data.validation).save(tmp_path / "ensemble.json")
+    again = Recipe.load(tmp_path / "ensemble.json")
+    np.testing.assert_array_equal(again.predict_proba(data.proba), rule.predict_proba(data.proba))
+    assert (again.names, again.class_names, again.hard) == (data.names, data.class_names, (False,) * 4)
+    assert again.fitted_on["rows"] == 120
+    assert again.fitted_on["sha256"]["a"] == data.validation.digests[0]
+    assert again.rule.fitted() == rule.fitted()
+    assert again.rule.n_fitted() == rule.n_fitted()
+
+
+def test_two_classes_and_one_strength(tmp_path):
+    proba, labels = draw(1, n_members=3, n_samples=90, n_classes=2)
+    rows = Predictions(proba, labels)
+    rule = Stacking(strengths=[0.1]).fit(proba, labels)
+    Recipe.of(rule, rows).save(tmp_path / "s.json")
+    again = Recipe.load(tmp_path / "s.json")
+    np.testing.assert_array_equal(again.predict_proba(proba), rule.predict_proba(proba))
+    assert again.rule.strengths == [0.1]
+
+
+def test_a_class_without_fitting_rows_is_no_obstacle_to_strict_json(tmp_path):
+    proba, labels = draw(1, n_members=3, n_samples=90, n_classes=3)
+    labels = np.where(labels == 2, 1, labels)
+    rule = ClassWeightedAverage().fit(proba, labels)
+    assert np.isnan(rule.quality_).any()
+    Recipe.of(rule, Predictions(proba, labels)).save(tmp_path / "w.json")
+    assert "NaN" not in (tmp_path / "w.json").read_text()
+    again = Recipe.load(tmp_path / "w.json").rule
+    np.testing.assert_array_equal(again.quality_, rule.quality_)
+    np.testing.assert_array_equal(again.predict_proba(proba), rule.predict_proba(proba))
+
+
+def test_a_committee_of_objects(tmp_path):
+    proba, labels = draw(1, n_members=3, n_samples=90, n_classes=3)
+    rule = HierarchicalCommittee(groups=[[0, 1], [1, 2]], rules=(SimpleAverage(), "majority-vote")).fit(proba, labels)
+    Recipe.of(rule, Predictions(proba, labels)).save(tmp_path / "c.json")
+    np.testing.assert_array_equal(Recipe.load(tmp_path / "c.json").predict_proba(proba), rule.predict_proba(proba))
+
+
+def test_what_cannot_be_saved_is_told(tmp_path):
+    proba, labels = draw(1, n_members=3, n_samples=90, n_classes=3)
+    rows = Predictions(proba, labels)
+    own = Stacking(final_estimator=GaussianNB()).fit(proba, labels)
+    with pytest.raises(NotApplicableError, match="final_estimator is GaussianNB"):
+        Recipe.of(own, rows).save(tmp_path / "r.json")
+    with pytest.raises(NotApplicableError, match="stacking with a GaussianNB cannot be saved"):
+        own.state()
+    by_function = BestMember(metric=lambda labels, proba: (proba.argmax(-1) == labels).mean()).fit(proba, labels)
+    with pytest.raises(NotApplicableError, match="best-member cannot be saved: metric is"):
+        Recipe.of(by_function, rows).save(tmp_path / "r.json")
+    with pytest.raises(NotFittedError, match="mean is not fitted yet"):
+        Recipe.of(SimpleAverage(), rows).save(tmp_path / "r.json")
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_damaged_files_are_told(data, tmp_path):
+    path = tmp_path / "ensemble.json"
+    Recipe.of(fit_rule(data, "stacking"), data.validation).save(path)
+    whole = json.loads(path.read_text())
+
+    def changed(**values):
+        path.write_text(json.dumps({**whole, **values}))
+        return path
+
+    for text, message in (
+        ("", "no recipe"),
+        ("[1]", "no recipe"),
+        ("{}", "no recipe"),
+        ("\x80\x04pickle", "no recipe"),
+    ):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(FileError, match=message):
+            Recipe.load(path)
+    for values, message in (
+        ({"schema": "ensembler.deployment.recipe/9"}, "another version"),
+        ({"rule": "magic"}, "rule 'magic' is not known here"),
+        ({"parameters": {"power": 3}}, "damaged"),
+        ({"state": {}}, "damaged"),
+        ({"members": ["a"]}, "members and classes do not fit"),
+        ({"calibrate": "twice"}, "damaged"),
+    ):
+        with pytest.raises(FileError, match=message):
+            Recipe.load(changed(**values))
+    with pytest.raises(FileError, match="no such file"):
+        Recipe.load(tmp_path / "none.json")
+    with pytest.raises(ShapeError, match=r"proba has 2 members and 3 classes, expected 4 \(a, b, c, d\) and 3"):
+        Recipe.load(changed()).predict_proba(data.proba[:2])
+
+
+def test_saved_once_and_used_without_the_predictions(run, write_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    home = write_set(n_members=3, n_samples=80, n_classes=3)
+    new = home / "val"
+    told = run("predict", home, "--rule", "exponential-weighted", "--calibrate", "ensemble", "--save", "ensemble.json")
+    assert told.code == 0
+    assert told.err.endswith("fitted on 80 rows, saved as ensemble.json\n")
+    run("predict", home, "--rule", "exponential-weighted", "--calibrate", "ensemble", "--to", new, "--out", "a.npy")
+    assert run("predict", "--recipe", "ensemble.json", "--to", new, "--out", "b.npy").code == 0
+    np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
+
+
+def test_only_recipes_are_replaced(run, write_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    home = write_set(n_members=3, n_samples=80, n_classes=3)
+    facts = home / "facts.json"
+    facts.write_text('{"class_names": ["a", "b", "c"]}')
+    told = run("predict", home, "--rule", "mean", "--save", facts)
+    assert told.code == 2
+    assert "is there already and is no recipe, so it stays" in told.err
+    assert facts.read_text() == '{"class_names": ["a", "b", "c"]}'
+    assert run("predict", home, "--rule", "mean", "--save", "e.json").code == 0
+    assert run("predict", home, "--rule", "median", "--save", "e.json").code == 0
+    assert Recipe.load("e.json").rule.name == "median"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which rule?"),
+        (["--rule", "mean"], "nothing to do with the fitted rule"),
+        (["--rule", "mean", "--to", "preds/val"], "--to and --out belong together"),
+        (["--rule", "mean", "--save", "ensemble.txt"], "expected a file that ends in .json"),
+        (["--rule", "mean", "--save", "e.json", "--proba"], "--proba has no effect without --to"),
+        (["--recipe", "e.json", "--rule", "mean", "--to", "preds/val", "--out", "b.npy"], "--rule has no effect"),
+        (["preds", "--recipe", "e.json", "--to", "preds/val", "--out", "b.npy"], "PATHS has no effect with --recipe"),
+        (["--recipe", "e.json"], "--recipe needs rows to predict"),
+    ],
+)
+def test_wrong_usage(run, write_set, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    write_set(n_members=3, n_samples=80, n_classes=3)
+    result = run("predict", *arguments)
+    assert result.code == 2
+    assert message in result.err
