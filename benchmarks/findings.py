@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from ensembler import Predictions, compare_rules
 from ensembler.comparison.folds import split_part
+from ensembler.metrics.bootstrap import bootstrap_counts
 from ensembler.metrics.confusion import recall_per_class
 from ensembler.metrics.intervals import LEVEL, percentile_interval
-from ensembler.metrics.resampling import bootstrap_counts
 from ensembler.subsets.study import RuleStudy, study_subsets
 
 WEIGHTED = ("accuracy-weighted", "loss-weighted", "class-weighted", "exponential-weighted")

@@ -21,6 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout whose code is run."""
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": "110", "OPENBLAS_NUM_THREADS": "1"}
 SETS = ("study", "published")
 COMMANDS = ("bench", "subsets", "report", "check", "compare", "diversity", "explain", "predict", "members", "list")
 FEW = "--rule mean --rule median --rule greedy --rule exponential-weighted --rule weighted-vote --rule class-weighted"
@@ -84,7 +87,9 @@ def make_inputs(folder: Path) -> None:
     for name in SETS:
         published = ["--published"] if name == "published" else []
         run = [sys.executable, "-m", "ensembler", "sample", name, *published]
-        subprocess.run(run, cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            run, cwd=folder, check=True, capture_output=True, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        )
         shutil.copytree(folder / name, folder / f"hard-{name}")
         for path in (folder / f"hard-{name}").rglob("*.npy"):
             if path.stem != "labels":
@@ -102,7 +107,7 @@ def record(name: str, words: str, folder: Path, out: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ensembler", *words.split()],
         cwd=folder, capture_output=True, text=True, check=False,
-        env={"COLUMNS": "110", "PATH": "/usr/bin:/bin", "HOME": str(folder), "OPENBLAS_NUM_THREADS": "1"},
+        env={**ENVIRONMENT, "HOME": str(folder)},
     )  # fmt: skip
     text = f"exit {done.returncode}\n--- out\n{done.stdout}\n--- err\n{done.stderr}"
     for page in re.findall(r"--out (\S+\.html)", words):

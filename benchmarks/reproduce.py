@@ -19,9 +19,9 @@ from machine import describe
 from reproduction_page import write_page
 
 from ensembler import Predictions, load_predictions
-from ensembler.comparison.results import jsonable
 from ensembler.metrics.confusion import confusion_matrix
 from ensembler.predictions import bundled
+from ensembler.serialization import jsonable
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction.json"

@@ -1,14 +1,169 @@
-"""Rows of class scores, and how they become rows of probabilities without losing their winner."""
+"""Arrays: what they are called, what they may hold, and how rows of scores become probabilities.
 
-from collections.abc import Iterator
+The only place that inspects shapes and values. Every public entry (a combiner's ``fit`` and ``scores``, `Predictions`,
+a metric) passes its arrays through here once; what lies behind that edge trusts them. Messages name the subject, what
+was got, what was expected, and the fix.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from ensembler.errors import AlignmentError, ShapeError, ValueRangeError
 
 Floats = NDArray[np.floating]
+"""Probabilities as they are stored: float32 or float64."""
+Values = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Rows = NDArray[np.intp]
+Correct = NDArray[np.bool_]
+"""Which rows a member or a rule is correct about."""
 
+ROW_SUM_TOLERANCE = 1e-3
+"""How far from 1 a row of probabilities may sum: what float32 softmax outputs and rounded csv files stay within."""
 BLOCK_VALUES = 1 << 16
 """Float64 values that one working block may hold: half a megabyte, so that it stays in a core's cache."""
+
+
+def row_sum_tolerance(dtype: np.dtype[Any], n_classes: int) -> float:
+    """Return the tolerance on row sums: half precision keeps 11 bits, so its error grows with the classes."""
+    if dtype == np.float16:
+        return max(ROW_SUM_TOLERANCE, n_classes * 2.0**-12)
+    return ROW_SUM_TOLERANCE
+
+
+def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True) -> None:
+    """Raise unless each row of an (N, C) array is finite, non-negative and (with ``sums``) sums to 1."""
+    n_samples, n_classes = proba.shape
+    tolerance = row_sum_tolerance(proba.dtype, n_classes)
+    n_off, first_off, first_sum = 0, -1, 0.0
+    for rows in row_blocks(n_samples, n_classes):
+        block = proba[rows].astype(np.float64)
+        totals = block.sum(axis=1)
+        if not np.isfinite(totals).all():
+            row = int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+            value = block[row][~np.isfinite(block[row])][0]
+            raise ValueRangeError(
+                f"{subject}: row {rows.start + row} contains {value}, expected finite probabilities; "
+                "find where the model diverged, or leave this member out (--without)"
+            )
+        if block.min() < 0:
+            row = int(np.flatnonzero(block.min(axis=1) < 0)[0])
+            raise ValueRangeError(
+                f"{subject}: row {rows.start + row} contains {block[row].min():.6g}, expected values >= 0; "
+                "are these logits? pass --logits (from Python: softmax them first)"
+            )
+        off = np.abs(totals - 1.0) > tolerance
+        if sums and off.any():
+            if not n_off:
+                first_off = rows.start + int(np.flatnonzero(off)[0])
+                first_sum = float(totals[off][0])
+            n_off += int(off.sum())
+    if n_off:
+        raise ValueRangeError(
+            f"{subject}: row {first_off} sums to {first_sum:.6g}, expected 1 within {tolerance:.2g} "
+            f"(first of {n_off} such row{'s' * (n_off > 1)}); are these logits? pass --logits; "
+            "are they unnormalised probabilities? pass --normalize"
+        )
+
+
+def check_member_names(names: Sequence[str], n_members: int) -> None:
+    """Raise unless there is one name a member, each a text and different from the others."""
+    if len(names) != n_members:
+        raise ShapeError(f"got {len(names)} member names for {n_members} members, expected one each")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise ValueRangeError(f"name of member {index} is {name!r}, expected a text that is not empty")
+        if name in names[:index]:
+            raise AlignmentError(f"members {names.index(name)} and {index} are both called {name!r}; rename one")
+
+
+def check_proba(proba: ArrayLike, subject: str = "proba", names: Sequence[str] | None = None) -> Floats:
+    """Return predictions as an (M, N, C) float32 or float64 array, or raise what is wrong with them."""
+    try:
+        array = np.asarray(proba)
+    except ValueError:
+        shapes = [np.shape(member) for member in proba]  # type: ignore[union-attr]
+        raise ShapeError(
+            f"{subject}: members have different shapes {shapes}, expected the same (rows, classes) for each"
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise ValueRangeError(f"{subject} has dtype {array.dtype}, expected numbers")
+    if array.ndim != 3:
+        fix = "; for one member pass proba[None]" if array.ndim == 2 else ""
+        raise ShapeError(f"{subject} has shape {array.shape}, expected (members, rows, classes){fix}")
+    if 0 in array.shape[:2]:
+        raise ShapeError(f"{subject} has shape {array.shape}, expected at least one member and one row")
+    if array.shape[2] < 2:
+        raise ShapeError(f"{subject} has shape {array.shape}, expected at least two classes on the last axis")
+    for index, member in enumerate(array):
+        check_rows(member, f"{subject} of member {index if names is None else repr(names[index])}")
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def check_labels(labels: ArrayLike, n_samples: int, n_classes: int, subject: str = "labels") -> NDArray[np.int64]:
+    """Return labels as an (N,) int64 array of values 0 … C−1, or raise what is wrong with them."""
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        fix = "; take the argmax of one-hot labels first" if array.ndim == 2 else ""
+        raise ShapeError(
+            f"{subject} has shape {array.shape}, expected one class index a row; "
+            f"multi-label and regression targets are not supported{fix}"
+        )
+    if len(array) != n_samples:
+        raise ShapeError(f"{subject} has {len(array)} rows, the predictions have {n_samples}; expected one label a row")
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < 2.0**53)
+        if not whole.all():
+            row = int(np.flatnonzero(~whole)[0])
+            raise ValueRangeError(
+                f"{subject}: row {row} is {array[row]}, expected whole class numbers 0 to {n_classes - 1}; "
+                "regression targets are not supported"
+            )
+    elif array.dtype.kind not in "biu":
+        raise ValueRangeError(f"{subject} has dtype {array.dtype}, expected integers 0 to {n_classes - 1}")
+    array = np.ascontiguousarray(array, dtype=np.int64)
+    outside = (array < 0) | (array >= n_classes)
+    if outside.any():
+        row = int(np.flatnonzero(outside)[0])
+        fix = "; are labels counted from 1? subtract 1" if array.min() == 1 and array.max() == n_classes else ""
+        raise ValueRangeError(
+            f"{subject}: row {row} is {array[row]}, expected 0 to {n_classes - 1} "
+            f"since the predictions have {n_classes} classes{fix}"
+        )
+    return array
+
+
+def check_sample_weight(
+    sample_weight: ArrayLike | None, n_samples: int, subject: str = "sample_weight"
+) -> NDArray[np.float64]:
+    """Return row weights rescaled to mean 1 as an (N,) float64 array; None gives ones."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    array = np.asarray(sample_weight)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape != (n_samples,):
+        raise ShapeError(f"{subject} has shape {array.shape}, expected ({n_samples},): one number a row")
+    if array.dtype.kind not in "biuf":
+        raise ValueRangeError(f"{subject} has dtype {array.dtype}, expected numbers")
+    array = array.astype(np.float64)
+    bad = ~np.isfinite(array) | (array < 0)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueRangeError(f"{subject}: row {row} is {array[row]}, expected finite numbers >= 0")
+    total = array.sum()
+    if total == 0:
+        raise ValueRangeError(f"{subject} is zero in every row, expected at least one positive number")
+    # Equal weights give exactly ones, so that they change no figure.
+    return np.ones(n_samples) if (array == array[0]).all() else array * (n_samples / total)
 
 
 def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
@@ -66,3 +221,11 @@ def clip_accuracy(accuracy: NDArray[np.float64], n_samples: int) -> NDArray[np.f
     """Keep accuracies measured on N rows within [1/(2N), 1 − 1/(2N)], so that logarithms and powers stay finite."""
     margin = 1.0 / (2.0 * n_samples)
     return np.clip(accuracy, margin, 1.0 - margin)
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Return the sha256 of an array's type, shape and bytes."""
+    array = np.ascontiguousarray(array)
+    checksum = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    checksum.update(array.data)
+    return checksum.hexdigest()

@@ -1,10 +1,14 @@
-"""Rules and metrics written as text: ``name`` or ``name:key=value,key=value``.
+"""Values as text and as JSON: rules and metrics as ``name:key=value,key=value``, fitted numbers, whole documents.
 
-A value is JSON where it parses as JSON, else a string; commas inside brackets or quotes do not separate.
+A value in such a text is JSON where it parses as JSON, else a string; commas inside brackets or quotes do not separate.
 """
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from ensembler.errors import ParameterError
 
@@ -63,16 +67,79 @@ def format_spec(name: str, parameters: dict[str, Any]) -> str:
     for key, value in parameters.items():
         text = (
             value
-            if isinstance(value, str) and is_plain(value)
+            if isinstance(value, str) and reads_back(value)
             else json.dumps(value, default=lambda item: getattr(item, "__qualname__", None) or repr(item))
         )
         parts.append(f"{key}={text}")
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-def is_plain(text: str) -> bool:
+def reads_back(text: str) -> bool:
     """Whether a string, written without quotes, is read back as itself."""
     try:
         return parse_spec(f"x:y={text}") == ("x", {"y": text})
     except ParameterError:
         return False
+
+
+def object_name(value: Any) -> str:
+    """Return a text for an object that is the same in every process: a function's name, else its ``repr``."""
+    return str(getattr(value, "__qualname__", None) or getattr(value, "name", None) or repr(value))
+
+
+def is_plain(value: Any) -> bool:
+    """Whether JSON has a form for a value."""
+    if isinstance(value, (list, tuple)):
+        return all(is_plain(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def jsonable(value: Any) -> Any:
+    """Return a value as JSON can hold it: arrays as lists, numbers that are not finite as None."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_plain(value: Any) -> Any:
+    """Return a fitted value as JSON holds it, an array with its kind of numbers; `TypeError` for anything else."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return {"dtype": value.dtype.name, "array": to_plain(value.tolist())}
+    if isinstance(value, float) and not np.isfinite(value):
+        return {"dtype": "float64", "array": str(value)}
+    if isinstance(value, np.generic):
+        return to_plain(value.item())
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a {type(value).__name__}, which JSON has no form for")
+
+
+def from_plain(value: Any) -> Any:
+    """Return what `to_plain` was given; sequences as lists."""
+    if isinstance(value, dict):
+        array = from_plain(value["array"])
+        return float(array) if isinstance(array, str) else np.array(array, dtype=np.dtype(value["dtype"]))
+    return [from_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def document(schema: str, body: Mapping[str, Any], provenance: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what ``--json`` prints: the schema's name, the body as plain values, and how it came about."""
+    plain: dict[str, Any] = jsonable({"schema": schema, **body, "reproducibility": provenance})
+    return plain
+
+
+def package_version() -> str:
+    """Return the installed version of this package."""
+    from importlib.metadata import version
+
+    return version("ensembler-bench")

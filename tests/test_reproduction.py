@@ -7,8 +7,8 @@ import pytest
 from scipy.special import softmax
 
 from ensembler import Predictions, load_predictions
-from ensembler.comparison.results import jsonable
 from ensembler.predictions.bundled import study_folder
+from ensembler.serialization import jsonable
 from tests.pages import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"

@@ -12,11 +12,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ensembler.arrays import sigmoid, softmax
-from ensembler.combiners.base import Combiner
+from ensembler.arrays import ROW_SUM_TOLERANCE, check_sample_weight, sigmoid, softmax
+from ensembler.combiners.base import Combiner, clone
 from ensembler.combiners.registry import make_rule
-from ensembler.comparison.fitting import fresh
-from ensembler.validation import ROW_SUM_TOLERANCE, check_sample_weight
 
 
 class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -84,7 +82,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         columns = self._split(features)
         self.is_proba_ = np.array([is_proba(member) for member in columns])
         rule = make_rule(self.rule) if isinstance(self.rule, str) else self.rule
-        self.rule_ = fresh(rule).fit(self._to_proba(columns), labels, weight, check_input=False)
+        self.rule_ = clone(rule).fit(self._to_proba(columns), labels, weight, check_input=False)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -51,7 +51,7 @@ def bench(
     """
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.comparison.compare import compare_rules
-    from ensembler.metrics.resampling import RESAMPLES
+    from ensembler.metrics.bootstrap import RESAMPLES
     from ensembler.predictions.files import write_text
     from ensembler.report.bench import bench_document, reliability_panels
 

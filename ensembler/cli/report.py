@@ -49,7 +49,7 @@ def report(
 
     The page is a single file that needs no network: open it, mail it, print it.
     """
-    from ensembler.metrics.resampling import RESAMPLES
+    from ensembler.metrics.bootstrap import RESAMPLES
     from ensembler.report.page import require_report, write_figures, write_page
     from ensembler.report.survey import survey
 

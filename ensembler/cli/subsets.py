@@ -371,7 +371,7 @@ def checkpointed(
     if path is None:
         return nullcontext()
     from ensembler import __version__
-    from ensembler.predictions.prediction_set import digest
+    from ensembler.arrays import digest
     from ensembler.subsets.checkpoint import open_store
 
     parts = [one for one in (data, data.validation) if one is not None]

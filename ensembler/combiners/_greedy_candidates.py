@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ensembler.arrays import Floats, row_blocks
-from ensembler.combiners.base import Labels, Values
+from ensembler.arrays import Floats, Labels, Values, row_blocks
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
 

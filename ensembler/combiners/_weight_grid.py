@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, row_blocks
+from ensembler.arrays import Floats, Values, row_blocks
 from ensembler.metrics import TIED_DECIMALS
 
-Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 BLOCK_VALUES = 1 << 21

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, normalise
-from ensembler.combiners.base import AdditiveCombiner, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, normalise
+from ensembler.combiners.base import AdditiveCombiner
 from ensembler.metrics.scores import accuracy
 
 NEXT_TO_NOTHING = 2.0**-900

@@ -13,14 +13,36 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ensembler.arrays import Floats, normalise, row_blocks, softmax, with_argmax_of
+from ensembler.arrays import (
+    Floats,
+    Labels,
+    Values,
+    check_labels,
+    check_proba,
+    check_sample_weight,
+    normalise,
+    row_blocks,
+    softmax,
+    with_argmax_of,
+)
 from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError, UnknownNameError
-from ensembler.validation import check_labels, check_proba, check_sample_weight
+from ensembler.serialization import from_plain, to_plain
 
-Labels = NDArray[np.int64]
-Values = NDArray[np.float64]
+__all__ = [
+    "AdditiveCombiner",
+    "Combiner",
+    "Floats",
+    "Labels",
+    "Values",
+    "clone",
+    "is_number",
+    "is_whole",
+    "require",
+    "sum_contributions",
+    "weighted_sum",
+]
 
 
 class Combiner(ABC):
@@ -73,7 +95,7 @@ class Combiner(ABC):
         sample_weight : (N,), optional
             Row weights; only their ratios matter.
         check_input : bool
-            Pass False only for arrays that `ensembler.validation` has already seen.
+            Pass False only for arrays that `ensembler.arrays` has already seen.
 
         Returns
         -------
@@ -212,6 +234,11 @@ class Combiner(ABC):
         return self
 
 
+def clone(rule: Combiner) -> Combiner:
+    """Return an unfitted rule of the same class and parameters."""
+    return type(rule)(**rule.get_params(deep=False))
+
+
 class AdditiveCombiner(Combiner):
     """A rule whose scores are a sum of one contribution per member, plus an offset that no member changes.
 
@@ -255,29 +282,6 @@ def weighted_sum(proba: Floats, weights: Values) -> Values:
         for member in used:
             block += weights[member] * proba[member, rows].astype(np.float64)
     return scores
-
-
-def to_plain(value: Any) -> Any:
-    """Return a fitted value as JSON holds it, an array with its kind of numbers; `TypeError` for anything else."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return {"dtype": value.dtype.name, "array": to_plain(value.tolist())}
-    if isinstance(value, float) and not np.isfinite(value):
-        return {"dtype": "float64", "array": str(value)}
-    if isinstance(value, np.generic):
-        return to_plain(value.item())
-    if isinstance(value, (list, tuple)):
-        return [to_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(f"a {type(value).__name__}, which JSON has no form for")
-
-
-def from_plain(value: Any) -> Any:
-    """Return what `to_plain` was given; sequences as lists."""
-    if isinstance(value, dict):
-        array = from_plain(value["array"])
-        return float(array) if isinstance(array, str) else np.array(array, dtype=np.dtype(value["dtype"]))
-    return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def require(condition: bool, combiner: Combiner, parameter: str, expected: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats
-from ensembler.combiners.base import Combiner, Labels, Values, weighted_sum
+from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners.base import Combiner, weighted_sum
 from ensembler.metrics import get_metric
 
 

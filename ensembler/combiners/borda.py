@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats
-from ensembler.combiners.base import AdditiveCombiner, Labels, Values
+from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners.base import AdditiveCombiner
 
 
 @dataclass

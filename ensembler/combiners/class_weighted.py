@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ensembler.arrays import Floats, normalise
-from ensembler.combiners.base import Combiner, Labels, Values, require, weighted_sum
+from ensembler.arrays import Floats, Labels, Values, normalise
+from ensembler.combiners.base import Combiner, require, weighted_sum
 from ensembler.metrics.confusion import class_counts
 
 

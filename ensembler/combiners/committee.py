@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ensembler.arrays import Floats
-from ensembler.combiners.base import Combiner, Labels, Values
+from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners.base import Combiner
 from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError
 
 DEFAULT_KEY = "architecture"

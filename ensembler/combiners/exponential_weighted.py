@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ensembler.arrays import Floats, clip_accuracy, softmax
+from ensembler.arrays import Floats, Labels, Values, clip_accuracy, softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
-from ensembler.combiners.base import Combiner, Labels, Values, is_number, require, weighted_sum
+from ensembler.combiners.base import Combiner, is_number, require, weighted_sum
 from ensembler.errors import FitWarning
 from ensembler.metrics.scores import accuracy, log_loss
 

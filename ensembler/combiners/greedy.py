@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats
+from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners._greedy_candidates import candidates_for
-from ensembler.combiners.base import Combiner, Labels, Values, is_number, is_whole, require, weighted_sum
+from ensembler.combiners.base import Combiner, is_number, is_whole, require, weighted_sum
 from ensembler.metrics import TIED_DECIMALS, get_metric
 
 TIED = 10.0**-TIED_DECIMALS

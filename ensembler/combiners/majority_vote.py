@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ensembler.arrays import Floats, normalise
-from ensembler.combiners.base import AdditiveCombiner, Labels, Values, require
+from ensembler.arrays import Floats, Labels, Values, normalise
+from ensembler.combiners.base import AdditiveCombiner, require
 
 
 @dataclass

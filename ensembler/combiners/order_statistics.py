@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, row_blocks
-from ensembler.combiners.base import Combiner, Labels, Values, is_number, require
+from ensembler.arrays import Floats, Labels, Values, row_blocks
+from ensembler.combiners.base import Combiner, is_number, require
 
 
 class OrderStatistic(Combiner):

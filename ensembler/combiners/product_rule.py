@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, softmax, with_argmax_of
-from ensembler.combiners.base import AdditiveCombiner, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
+from ensembler.combiners.base import AdditiveCombiner
 
 PROBABILITY_CLIP = 1e-15
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ensembler.arrays import Floats, sigmoid, softmax
-from ensembler.combiners.base import Combiner, Labels, Values, from_plain, is_number, require, to_plain
+from ensembler.arrays import Floats, Labels, Values, sigmoid, softmax
+from ensembler.combiners.base import Combiner, is_number, require
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
+from ensembler.serialization import from_plain, to_plain
 
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)

@@ -32,7 +32,7 @@ from ensembler.errors import (
     UsageError,
 )
 from ensembler.metrics import METRICS, Metric, get_metric
-from ensembler.metrics.resampling import FEWEST_RESAMPLES, RESAMPLES
+from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.predictions.diagnosis import checks as doctor
 from ensembler.predictions.prediction_set import Predictions
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ensembler.combiners.base import Combiner
+from ensembler.arrays import Values
+from ensembler.combiners.base import Combiner, clone
 from ensembler.combiners.registry import make_rule, spec_of
 from ensembler.comparison.folds import Folds
 from ensembler.errors import FitWarning, NotApplicableError
 from ensembler.predictions.prediction_set import Predictions
-
-Values = NDArray[np.float64]
 
 
 @dataclass
@@ -28,12 +26,7 @@ class Candidate:
 
     def fit(self, data: Predictions) -> Combiner:
         """Return an own copy of the rule, fitted on labelled rows."""
-        return fresh(self.rule).fit(data.proba, data.truth, data.sample_weight, check_input=False)
-
-
-def fresh(rule: Combiner) -> Combiner:
-    """Return an unfitted rule with the same parameters."""
-    return type(rule)(**rule.get_params(deep=False))
+        return clone(self.rule).fit(data.proba, data.truth, data.sample_weight, check_input=False)
 
 
 def candidate(rule: str | Combiner, data: Predictions, metric: str | Callable[..., Any] | None = None) -> Candidate:

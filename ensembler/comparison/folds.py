@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Rows
 from ensembler.errors import ParameterError
-
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)

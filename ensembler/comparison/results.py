@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.combiners.base import Combiner
-from ensembler.combiners.calibrated import AtBestTemperature, Reliability
 from ensembler.comparison.verdict import PairedTest, Verdict
 from ensembler.errors import UnknownNameError
+from ensembler.metrics.calibration import Reliability
 from ensembler.metrics.intervals import Interval
+from ensembler.metrics.temperature import AtBestTemperature
 from ensembler.predictions.files import write_text
-from ensembler.predictions.prediction_set import Predictions, digest
+from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import provenance
+from ensembler.serialization import is_plain, jsonable, object_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,7 +247,7 @@ class Comparison:
             "nested": self.nested,
             "verdict": None if self.verdict is None else describe_verdict(self.verdict),
             "warnings": self.warnings,
-            "reproducibility": reproducibility(self.predictions, self.protocol.seed, command),
+            "reproducibility": provenance(self.predictions, self.protocol.seed, command),
         }
         plain = jsonable(document)
         assert isinstance(plain, dict)
@@ -318,59 +321,4 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
 
 def parameters(rule: Combiner) -> dict[str, Any]:
     """Return a rule's parameters, objects that JSON does not know as text."""
-    return {key: value if is_plain(value) else told(value) for key, value in rule.get_params(deep=False).items()}
-
-
-def told(value: Any) -> str:
-    """Return a text for an object that is the same in every process: a function's name, else its ``repr``."""
-    return str(getattr(value, "__qualname__", None) or getattr(value, "name", None) or repr(value))
-
-
-def is_plain(value: Any) -> bool:
-    """Whether JSON has a form for a value."""
-    if isinstance(value, (list, tuple)):
-        return all(is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))
-
-
-def jsonable(value: Any) -> Any:
-    """Return a value as JSON can hold it: arrays as lists, numbers that are not finite as None."""
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def reproducibility(predictions: Predictions, seed: int, command: str | None) -> dict[str, Any]:
-    """Return versions, checksums, the seed and the command: what it takes to get the same bytes again."""
-    import platform
-
-    import scipy
-    import sklearn
-
-    import ensembler
-
-    checksums: dict[str, str] = {}
-    for prefix, part in (("", predictions), ("val/", predictions.validation)):
-        if part is not None:
-            checksums |= {f"{prefix}{name}": value for name, value in zip(part.names, part.digests, strict=True)}
-            checksums[f"{prefix}labels"] = digest(part.truth)
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            "ensembler": ensembler.__version__,
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "scikit-learn": sklearn.__version__,
-        },
-        "sha256": checksums,
-        "seed": seed,
-        "command": command,
-    }
+    return {key: value if is_plain(value) else object_name(value) for key, value in rule.get_params(deep=False).items()}

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.combiners.calibrated import at_best_temperature, reliability
+from ensembler.arrays import Values
 from ensembler.comparison.fitting import Candidate, Fitted, cross_fit, fit_and_apply
 from ensembler.comparison.folds import Folds
 from ensembler.comparison.results import MemberScore, RuleScore
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS, Metric
+from ensembler.metrics.calibration import reliability
 from ensembler.metrics.confusion import recall_per_class
-from ensembler.metrics.scores import Values, weighted_mean
+from ensembler.metrics.scores import weighted_mean
+from ensembler.metrics.temperature import at_best_temperature
 from ensembler.predictions.prediction_set import Predictions
 
 Progress = Callable[[int, int, str], None]

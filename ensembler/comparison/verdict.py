@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.metrics import SHARES, Metric
+from ensembler.metrics.bootstrap import FEWEST_UNITS, RESAMPLES, enough_units
 from ensembler.metrics.intervals import Interval, percentile_interval, wilson
 from ensembler.metrics.paired import ALPHA, CochranQ, Discordance, cochran_q, holm, is_shown, letters
-from ensembler.metrics.resampling import FEWEST_UNITS, RESAMPLES, enough_units, resampled_metrics
+from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
 

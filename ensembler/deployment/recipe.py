@@ -12,17 +12,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ensembler.arrays import check_proba, digest
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.committee import HierarchicalCommittee
 from ensembler.combiners.registry import all_rules, spec_of
-from ensembler.comparison.results import is_plain
 from ensembler.errors import EnsemblerError, FileError, NotApplicableError, ShapeError
 from ensembler.predictions.files import readable, write_text
-from ensembler.predictions.prediction_set import Predictions, digest
-from ensembler.validation import check_proba
+from ensembler.predictions.prediction_set import Predictions
+from ensembler.serialization import is_plain
 
-SCHEMA = "ensembler.deployment.recipe/1"
+SCHEMA = "ensembler.recipe/1"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,11 @@
 """Whether a stated confidence comes true."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ensembler.arrays import Floats, Labels, Values
 
 ECE_BINS = 15
 
@@ -52,3 +56,40 @@ def confidence_bins(confidence: NDArray[np.float64], bins: int) -> NDArray[np.in
     """Return the number of the equal-width bin of each confidence, from 0; a bin has its upper edge."""
     inner_edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
     return np.asarray(np.searchsorted(inner_edges, confidence, side="left"))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often predictions of some sureness are right, in equal-width bins of the top-1 confidence.
+
+    ``weights`` are the rows' weights, summed. Empty bins have NaN.
+    """
+
+    edges: tuple[float, ...]
+    rows: tuple[int, ...]
+    weights: tuple[float, ...]
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: mean distance of confidence and accuracy, weighted by rows."""
+        pairs = zip(self.weights, self.confidence, self.accuracy, strict=True)
+        return sum(weight * abs(hit - sure) for weight, sure, hit in pairs if weight) / sum(self.weights)
+
+
+def reliability(
+    proba: Floats, labels: Labels, sample_weight: Values | None = None, bins: int = ECE_BINS
+) -> Reliability:
+    """Return the reliability diagram of (N, C) probabilities; the bins are those of the ECE."""
+    confidence = proba.max(axis=1).astype(np.float64)
+    right = (proba.argmax(axis=1) == labels).astype(np.float64)
+    place = confidence_bins(confidence, bins)
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    rows = np.bincount(place, minlength=bins)
+    total = np.bincount(place, weights=weight, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        sure = np.bincount(place, weights=weight * confidence, minlength=bins) / total
+        hit = np.bincount(place, weights=weight * right, minlength=bins) / total
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    return Reliability(*(tuple(values.tolist()) for values in (edges, rows, total, sure, hit)))

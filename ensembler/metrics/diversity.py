@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Values
+
 Right = NDArray[np.bool_]
-Values = NDArray[np.float64]
 
 MEASURES = (
     "q",

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Labels, Values
 from ensembler.errors import ParameterError
 from ensembler.metrics.confusion import class_counts, recall_per_class
 
-Labels = NDArray[np.int64]
 Proba = NDArray[np.floating]
 Weights = NDArray[np.float64] | None
-Values = NDArray[np.float64]
 
 LOG_LOSS_CLIP = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 before the logarithm, as scikit-learn does for float64."""

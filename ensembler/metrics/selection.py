@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.metrics.resampling import bootstrap_counts
+from ensembler.metrics.bootstrap import bootstrap_counts
 
 RESAMPLES = 1000
 

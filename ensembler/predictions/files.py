@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import FileError, ShapeError
-from ensembler.validation import ROW_SUM_TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,7 +1,6 @@
 """A prediction set in memory: what several members said about the same labelled rows."""
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.arrays import Floats
+from ensembler.arrays import Floats, check_labels, check_member_names, check_proba, check_sample_weight, digest
 from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError
 from ensembler.predictions.files import write_array, write_text
-from ensembler.validation import check_labels, check_member_names, check_proba, check_sample_weight
 
 SHOWN_NAMES = 5
 """So many members are named where a set is shown in one line."""
@@ -47,7 +45,7 @@ class Predictions:
     validation : Predictions, optional
         The rows that weights are fitted on: the same members and classes.
     check_input : bool
-        Pass False only for probabilities that `ensembler.validation` has already seen.
+        Pass False only for probabilities that `ensembler.arrays` has already seen.
 
     Raises
     ------
@@ -268,11 +266,3 @@ def one_a_row(values: ArrayLike, n_samples: int, subject: str) -> NDArray[Any]:
     if array.shape != (n_samples,):
         raise ShapeError(f"{subject} has shape {array.shape}, expected ({n_samples},): one value a row")
     return array
-
-
-def digest(array: NDArray[Any]) -> str:
-    """Return the sha256 of an array's type, shape and bytes."""
-    array = np.ascontiguousarray(array)
-    checksum = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    checksum.update(array.data)
-    return checksum.hexdigest()

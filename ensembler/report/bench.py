@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ensembler.combiners.calibrated import Reliability
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
 from ensembler.comparison.verdict import Verdict
 from ensembler.metrics import METRICS
+from ensembler.metrics.calibration import Reliability
 from ensembler.report.tables import MISSING, Document, Table, number
 
 CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from ensembler.comparison.results import Comparison, jsonable, reproducibility
+from ensembler.comparison.results import Comparison
 from ensembler.predictions.diagnosis.changes import Changes, HardRow, RowChanges
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import provenance
 from ensembler.report.bench import interval, p_value
 from ensembler.report.tables import Document, Table, number
+from ensembler.serialization import jsonable
 
 MOST_VOTES = 4
 
@@ -30,7 +32,7 @@ def describe_changes(changes: Changes, data: Predictions, command: str | None = 
         "gained": changes.gained,
         "lost": changes.lost,
         "n_resamples": changes.n_resamples,
-        "reproducibility": reproducibility(data, changes.seed, command),
+        "reproducibility": provenance(data, changes.seed, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)
@@ -163,7 +165,7 @@ def describe_explanation(
         "missed_by_all": all_missed,
         "missed": [vars(row) for row in missed],
         "protocol": vars(result.protocol),
-        "reproducibility": reproducibility(result.predictions, result.protocol.seed, command),
+        "reproducibility": provenance(result.predictions, result.protocol.seed, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)

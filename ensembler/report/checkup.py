@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ensembler.comparison.results import jsonable, reproducibility
 from ensembler.predictions.diagnosis.checks import Finding
 from ensembler.predictions.loading.repair import Checkup
+from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table
+from ensembler.serialization import jsonable
 
 MARKS = {"error": "✗ error", "warning": "! warning", "info": "· info"}
 
@@ -20,7 +21,7 @@ def describe_checkup(checkup: Checkup, command: str | None = None) -> dict[str, 
         "members": checkup.members,
         "members_read": [] if data is None else list(data.names),
         "findings": [vars(finding) for finding in checkup.findings],
-        "reproducibility": None if data is None else reproducibility(data, 0, command),
+        "reproducibility": None if data is None else provenance(data, 0, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)

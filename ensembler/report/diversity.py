@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.comparison.results import jsonable, reproducibility
 from ensembler.metrics.diversity import MORE_IS_DIVERSE
 from ensembler.predictions.diagnosis.diversity import Diversity
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table, number
+from ensembler.serialization import jsonable
 
 MOST_COLUMNS = 12
 TITLES = {
@@ -28,7 +29,7 @@ TITLES = {
 def describe_diversity(found: Diversity, data: Predictions, seed: int, command: str | None = None) -> dict[str, Any]:
     """Return the diversity of a set as plain values."""
     document = {
-        "schema": "ensembler.predictions.diagnosis.diversity/1",
+        "schema": "ensembler.diversity/1",
         "members": list(data.names),
         "n_rows": data.n_samples,
         "pairs": found.pairs,
@@ -39,7 +40,7 @@ def describe_diversity(found: Diversity, data: Predictions, seed: int, command: 
         "folklore": [vars(one) for one in found.folklore],
         "n_committees": found.n_committees,
         "sampled": found.sampled,
-        "reproducibility": reproducibility(data, seed, command),
+        "reproducibility": provenance(data, seed, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.results import jsonable
 from ensembler.metrics import METRICS
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.report.tables import Document, Table, number
+from ensembler.serialization import jsonable
 
 MOST_CLASSES = 30
 LONGEST_FACT = 24

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ensembler.comparison.results import jsonable, reproducibility
+from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table, number
+from ensembler.serialization import jsonable
 from ensembler.subsets.describe import mask_number
 from ensembler.subsets.search import Search, SearchStudy, Step
 
@@ -51,7 +52,7 @@ def describe_search(study: SearchStudy, command: str | None = None) -> dict[str,
         "protocol": vars(study.protocol),
         "rules": [rule(one) for one in study.rules],
         "left_out": [{"name": name, "reason": reason} for name, reason in study.left_out],
-        "reproducibility": reproducibility(study.predictions, study.protocol.seed, command),
+        "reproducibility": provenance(study.predictions, study.protocol.seed, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ensembler.comparison.results import Comparison, RuleScore, reproducibility
+from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics import SHARES
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows, contested_rows, count_votes, missed_rows
 from ensembler.predictions.diagnosis.checks import Finding
+from ensembler.predictions.provenance import provenance
 from ensembler.report import bench, changes, checkup, diversity, search, subsets
 from ensembler.report.figures import collect
 from ensembler.report.figures.kinds import Figure
@@ -225,7 +226,7 @@ def method(found: Survey, command: str | None) -> Section:
     """Say how all of it was made, and how to make it again."""
     result = found.comparison
     data = result.predictions
-    facts = reproducibility(data, result.protocol.seed, command)
+    facts = provenance(data, result.protocol.seed, command)
     blocks: list[Block] = [Text(bench.protocol_sentence(result))]
     if result.verdict is not None:
         blocks.append(

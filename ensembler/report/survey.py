@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ensembler.combiners.base import AdditiveCombiner, Combiner
+from ensembler.combiners.base import AdditiveCombiner, Combiner, clone
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.simple_average import SimpleAverage
 from ensembler.comparison.compare import DEFAULT_PART, compare_rules, divide
-from ensembler.comparison.fitting import fresh
 from ensembler.comparison.results import Comparison
 from ensembler.errors import UsageError
-from ensembler.metrics.resampling import RESAMPLES
+from ensembler.metrics.bootstrap import RESAMPLES
 from ensembler.predictions.diagnosis import checks as doctor
 from ensembler.predictions.diagnosis.checks import Finding
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
@@ -137,5 +136,5 @@ def additive_rules(comparison: Comparison) -> list[Combiner]:
         if isinstance(rule, Calibrated):
             rule = rule.rule
         if isinstance(rule, AdditiveCombiner) and not isinstance(rule, SimpleAverage):
-            kept.append(fresh(rule))
+            kept.append(clone(rule))
     return kept

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats
+from ensembler.arrays import Floats, Labels, Rows, Values
 from ensembler.combiners.base import AdditiveCombiner
-
-Labels = NDArray[np.int64]
-Values = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 BLOCK_VALUES = 1 << 21
 """Most float64 values of a block of contributions."""

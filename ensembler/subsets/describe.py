@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ensembler.comparison.results import jsonable, reproducibility
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS
+from ensembler.predictions.provenance import provenance
+from ensembler.serialization import jsonable
 from ensembler.subsets.shortcuts import regrets
 from ensembler.subsets.study import RuleStudy, SubsetStudy
 from ensembler.subsets.sweep import SubsetSweep
@@ -37,7 +38,7 @@ def describe_study(study: SubsetStudy, command: str | None = None) -> dict[str, 
         "protocol": vars(study.protocol),
         "rules": [describe_rule(one, study) for one in study.rules],
         "left_out": [{"name": name, "reason": reason} for name, reason in study.left_out],
-        "reproducibility": reproducibility(study.predictions, study.protocol.seed, command),
+        "reproducibility": provenance(study.predictions, study.protocol.seed, command),
     }
     plain = jsonable(document)
     assert isinstance(plain, dict)

@@ -9,12 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats
+from ensembler.arrays import Floats, Values
 from ensembler.metrics.scores import LOG_LOSS_CLIP
 from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
 from ensembler.subsets.kernel.counter import Counter
 from ensembler.subsets.plan import Plan
-from ensembler.subsets.tally import Layout, Values, subset_sums
+from ensembler.subsets.tally import Layout, subset_sums
 
 DOUBLING_BITS = 12
 """With so many members or fewer, NumPy is done before a compiler has started."""

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ensembler.arrays import Floats
+from ensembler.arrays import Floats, Labels, Rows, Values
 from ensembler.combiners.accuracy_weighted import NEXT_TO_NOTHING, AccuracyWeightedAverage
-from ensembler.combiners.base import AdditiveCombiner, Combiner, Labels, Values
-from ensembler.combiners.calibrated import apply_temperature, fit_temperature
+from ensembler.combiners.base import AdditiveCombiner, Combiner
 from ensembler.combiners.class_weighted import ClassWeightedAverage
 from ensembler.combiners.committee import HierarchicalCommittee
 from ensembler.combiners.exponential_weighted import ExponentialWeightedAverage
@@ -21,6 +19,7 @@ from ensembler.comparison.fitting import Candidate, candidate
 from ensembler.comparison.folds import Folds
 from ensembler.errors import FitWarning, NotApplicableError, ShapeError, UsageError
 from ensembler.metrics import get_metric
+from ensembler.metrics.temperature import apply_temperature, fit_temperature
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import (
@@ -41,8 +40,6 @@ NO_BRIER = "its Brier score is no quadratic form; sweep mean or a weighted avera
 UNDERFLOW, SMALLEST_WEIGHT = 1e-250, 1e-100
 
 TOO_STEEP = "its weights are too far apart for committees without the best members; lower beta"
-
-Rows = NDArray[np.intp]
 
 
 @dataclass

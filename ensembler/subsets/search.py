@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.compare import (
     DEFAULT_PART,
@@ -18,7 +19,7 @@ from ensembler.comparison.folds import Folds, make_folds
 from ensembler.comparison.results import Protocol
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.subsets.contributions import Contributions, Values, outcomes
+from ensembler.subsets.contributions import Contributions, outcomes
 from ensembler.subsets.rules import TOO_STEEP, Subject, crossed, subject, underflows, whole
 from ensembler.subsets.sweep import Progress
 

@@ -13,9 +13,8 @@ from fractions import Fraction
 from math import factorial
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from ensembler.arrays import Values
 
 
 def shapley_values(inside: Values, totals: Values, empty: float) -> Values:

@@ -21,8 +21,8 @@ from ensembler.comparison.folds import Folds, make_folds
 from ensembler.comparison.results import Protocol
 from ensembler.comparison.verdict import PairedTest
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
+from ensembler.metrics.bootstrap import mean_interval
 from ensembler.metrics.paired import Discordance, standard_error
-from ensembler.metrics.resampling import mean_interval
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.loading.folder import COSTS, is_cost
 from ensembler.predictions.prediction_set import Predictions

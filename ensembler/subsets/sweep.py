@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.subsets.evaluators import Evaluator
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.shapley import banzhaf_values, mean_effects, shapley_values
-from ensembler.subsets.tally import Layout, Tally, Values, tally_shard
+from ensembler.subsets.tally import Layout, Tally, tally_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Values
 from ensembler.subsets.plan import Plan
 
-Values = NDArray[np.float64]
 Masks = NDArray[np.int64]
 
 

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from ensembler import Predictions, Product, Stacking, compare_rules
-from ensembler.arrays import clip_accuracy
+from ensembler.arrays import check_proba, clip_accuracy, row_sum_tolerance
 from ensembler.combiners.registry import all_rules
 from ensembler.comparison.compare import DEFAULT_PART
 from ensembler.errors import ValueRangeError
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP
-from ensembler.validation import check_proba, row_sum_tolerance
 from tests.conftest import draw
 
 

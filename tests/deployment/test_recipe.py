@@ -102,7 +102,7 @@ def test_damaged_files_are_told(data, tmp_path):
         with pytest.raises(FileError, match=message):
             Recipe.load(path)
     for values, message in (
-        ({"schema": "ensembler.deployment.recipe/9"}, "another version"),
+        ({"schema": "ensembler.recipe/9"}, "another version"),
         ({"rule": "magic"}, "rule 'magic' is not known here"),
         ({"parameters": {"power": 3}}, "damaged"),
         ({"state": {}}, "damaged"),

@@ -10,15 +10,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from ensembler import Predictions, SimpleAverage, compare_rules
-from ensembler.combiners.calibrated import (
-    Calibrated,
-    apply_temperature,
-    at_best_temperature,
-    fit_temperature,
-    reliability,
-)
+from ensembler.combiners.calibrated import Calibrated
 from ensembler.errors import ParameterError, UnknownNameError, UsageError
 from ensembler.metrics import METRICS
+from ensembler.metrics.calibration import reliability
+from ensembler.metrics.temperature import apply_temperature, at_best_temperature, fit_temperature
 from tests.subsets.draw import draw
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensembler.metrics import METRICS, get_metric
+from ensembler.metrics.bootstrap import bootstrap_counts
 from ensembler.metrics.intervals import percentile_interval, wilson
 from ensembler.metrics.paired import Discordance, cochran_q, holm, letters, standard_error
-from ensembler.metrics.resampling import bootstrap_counts, resampled_metrics
+from ensembler.metrics.resampling import resampled_metrics
 from tests.subsets.draw import draw
 
 

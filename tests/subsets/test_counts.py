@@ -6,9 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ensembler import load_predictions, sweep_subsets
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.base import AdditiveCombiner, clone
 from ensembler.combiners.registry import all_rules, make_rule
-from ensembler.comparison.fitting import fresh
 from ensembler.predictions import bundled
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, CountsOneByOne
@@ -25,7 +24,7 @@ def brute_force(proba, labels, rule):
     found = [int(np.bincount(labels).max())]
     for mask in range(1, 1 << len(proba)):
         members = [member for member in range(len(proba)) if mask >> member & 1]
-        fitted = fresh(rule).fit(proba[members], labels)
+        fitted = clone(rule).fit(proba[members], labels)
         found.append(int((fitted.predict(proba[members]) == labels).sum()))
     return found
 

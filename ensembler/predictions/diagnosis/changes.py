@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Rows
 from ensembler.errors import AlignmentError, UsageError
 from ensembler.metrics import METRICS, Metric
+from ensembler.metrics.bootstrap import RESAMPLES, enough_units
 from ensembler.metrics.intervals import Interval, percentile_interval, wilson
 from ensembler.metrics.paired import Discordance, is_shown
-from ensembler.metrics.resampling import RESAMPLES, enough_units, resampled_metrics
+from ensembler.metrics.resampling import resampled_metrics
 from ensembler.predictions.prediction_set import Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Proba = NDArray[np.floating[Any]]
-Rows = NDArray[np.intp]
 REPORTED = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "ece")
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Values
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.diversity import (
     MEASURES,
     MORE_IS_DIVERSE,
     Ambiguity,
-    Values,
     ambiguity,
     cohen_kappa,
     measures,

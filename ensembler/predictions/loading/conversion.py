@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import one_hot, row_blocks, sigmoid, softmax
+from ensembler.arrays import ROW_SUM_TOLERANCE, check_labels, check_rows, one_hot, row_blocks, sigmoid, softmax
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
 from ensembler.predictions.files import Table
 from ensembler.predictions.loading.alignment import Shape, class_numbers
-from ensembler.validation import ROW_SUM_TOLERANCE, check_labels, check_rows
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ensembler.arrays import check_labels
 from ensembler.errors import AlignmentError, ShapeError, UsageError
 from ensembler.predictions.diagnosis import checks as doctor
 from ensembler.predictions.files import Table, read_row_values
@@ -22,7 +23,6 @@ from ensembler.predictions.loading.folder import (
     validation_tables,
 )
 from ensembler.predictions.prediction_set import Predictions, matching
-from ensembler.validation import check_labels
 
 
 def load_predictions(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ensembler.arrays import row_sum_tolerance
 from ensembler.errors import DataError, FileError
 from ensembler.predictions.diagnosis.checks import SATURATED, Finding, examine, worst_first
 from ensembler.predictions.files import Table, read_row_values
@@ -29,7 +30,6 @@ from ensembler.predictions.loading.folder import (
 )
 from ensembler.predictions.loading.load import RowSet, assemble
 from ensembler.predictions.prediction_set import Predictions, matching
-from ensembler.validation import row_sum_tolerance
 
 ROUNDING = 1e-5
 """How far below 0 a probability may be rounded."""

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.combiners.calibrated import Reliability
+from ensembler.metrics.calibration import Reliability
 from ensembler.metrics.intervals import Interval
 
 Role = Literal["other", "member", "best member", "mean", "chosen", "luckiest", "recommended", "all members", "cheapest"]

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.subsets.contributions import Contributions, Values
+from ensembler.arrays import Values
+from ensembler.subsets.contributions import Contributions
 
 Integers = NDArray[np.int32]
 LIMIT_BITS = 30

@@ -1,0 +1,35 @@
+"""What it takes to get the same bytes again: versions, checksums, the seed and the command."""
+
+from typing import Any
+
+import numpy as np
+
+from ensembler.arrays import digest
+from ensembler.predictions.prediction_set import Predictions
+from ensembler.serialization import package_version
+
+
+def provenance(predictions: Predictions, seed: int, command: str | None) -> dict[str, Any]:
+    """Return versions, checksums, the seed and the command: what it takes to get the same bytes again."""
+    import platform
+
+    import scipy
+    import sklearn
+
+    checksums: dict[str, str] = {}
+    for prefix, part in (("", predictions), ("val/", predictions.validation)):
+        if part is not None:
+            checksums |= {f"{prefix}{name}": value for name, value in zip(part.names, part.digests, strict=True)}
+            checksums[f"{prefix}labels"] = digest(part.truth)
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            "ensembler": package_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "scikit-learn": sklearn.__version__,
+        },
+        "sha256": checksums,
+        "seed": seed,
+        "command": command,
+    }
