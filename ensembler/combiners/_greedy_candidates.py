@@ -23,13 +23,13 @@ class Candidates:
         self.total += self.proba[member]
         self.n_added += 1
 
-    def goodness(self) -> Values:
+    def signed_scores(self) -> Values:
         """Return for each member the metric of the mean with it added, in the sign that makes greater better, (M,)."""
         values = [
             self.metric(self.labels, (self.total + member) / (self.n_added + 1), self.sample_weight)
             for member in self.proba
         ]
-        return np.asarray(self.metric.goodness(np.array(values)))
+        return np.asarray(self.metric.signed(np.array(values)))
 
     def log_losses(self, members: Labels) -> Values:
         """Return the log loss of the mean with each of some members added."""
@@ -51,7 +51,7 @@ class LogLossCandidates(Candidates):
         self.true_total += self.truth[member]
         self.n_added += 1
 
-    def goodness(self) -> Values:
+    def signed_scores(self) -> Values:
         """Return minus the log loss of the mean with each member added."""
         return -self.log_losses(np.arange(len(self.truth)))
 
@@ -85,7 +85,7 @@ class AccuracyCandidates(Candidates):
             self.most_harm[rows] = (by_class.max(axis=0) - truth).max(axis=0) + NEARLY_TIED
             self.most_help[rows] = (truth - by_class.min(axis=0)).max(axis=0) + NEARLY_TIED
 
-    def goodness(self) -> Values:
+    def signed_scores(self) -> Values:
         """Return the accuracy of the mean with each member added."""
         rows = np.arange(len(self.labels))
         truth = self.total[rows, self.labels]

@@ -50,7 +50,7 @@ class BestMember(Combiner):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         metric = get_metric(self.metric)
-        quality = metric.goodness(metric(labels, proba, sample_weight))
+        quality = metric.signed(metric(labels, proba, sample_weight))
         self.member_ = int(np.argmax(np.where(np.isnan(quality), -np.inf, quality)))
         self.weights_ = np.eye(self.n_members_)[self.member_]
 

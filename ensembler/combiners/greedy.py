@@ -108,38 +108,38 @@ class GreedySelection(Combiner):
             self.weights_ += shares / len(bags)
 
     def _select(self, proba: Floats, labels: Labels, sample_weight: Values) -> tuple[list[int], Values]:
-        """Return the members added, in order up to the cut, and the goodness path turned back into the metric."""
+        """Return the members added, in order up to the cut, and the path in the metric's own direction."""
         metric = get_metric(self.metric)
         candidates = candidates_for(metric, proba, labels, sample_weight)
         order: list[int] = []
         path = np.full(self.n_steps, np.nan)
-        start = self._best_first(candidates.goodness(), candidates.log_losses)[: self.n_init]
+        start = self._best_first(candidates.signed_scores(), candidates.log_losses)[: self.n_init]
         for step in range(self.n_steps):
-            goodness = candidates.goodness()
-            chosen = int(start[step]) if step < len(start) else self._pick(goodness, order, candidates.log_losses)
+            signed = candidates.signed_scores()
+            chosen = int(start[step]) if step < len(start) else self._pick(signed, order, candidates.log_losses)
             order.append(chosen)
-            path[step] = goodness[chosen]
+            path[step] = signed[chosen]
             candidates.add(chosen)
         if self.best_prefix:
             allowed = path[min(len(start), len(path)) - 1 :]
             best = int(np.flatnonzero(allowed >= np.nanmax(allowed) - TIED)[0]) if not np.isnan(allowed).all() else 0
             order = order[: len(path) - len(allowed) + best + 1]
-        return order, np.asarray(metric.goodness(path))
+        return order, np.asarray(metric.signed(path))
 
     @staticmethod
-    def _best_first(goodness: Values, log_losses: Callable[[Labels], Values]) -> Labels:
+    def _best_first(signed: Values, log_losses: Callable[[Labels], Values]) -> Labels:
         """Return all members, best first; among equally good ones lower log loss, then lower index."""
-        badness = -np.round(np.nan_to_num(goodness, nan=-np.inf), TIED_DECIMALS)
-        losses = np.zeros(len(badness))
-        if len(np.unique(badness)) < len(badness):
-            losses = np.round(log_losses(np.arange(len(badness))), TIED_DECIMALS)
-        return np.lexsort((losses, badness))
+        descending = -np.round(np.nan_to_num(signed, nan=-np.inf), TIED_DECIMALS)
+        losses = np.zeros(len(descending))
+        if len(np.unique(descending)) < len(descending):
+            losses = np.round(log_losses(np.arange(len(descending))), TIED_DECIMALS)
+        return np.lexsort((losses, descending))
 
     @staticmethod
-    def _pick(goodness: Values, order: list[int], log_losses: Callable[[Labels], Values]) -> int:
+    def _pick(signed: Values, order: list[int], log_losses: Callable[[Labels], Values]) -> int:
         """Return the best candidate by the stated order of ties."""
-        goodness = np.nan_to_num(goodness, nan=-np.inf)
-        tied = np.flatnonzero(goodness >= goodness.max() - TIED)
+        signed = np.nan_to_num(signed, nan=-np.inf)
+        tied = np.flatnonzero(signed >= signed.max() - TIED)
         inside = tied[np.isin(tied, order)]
         tied = inside if len(inside) else tied
         if len(tied) > 1:

@@ -80,4 +80,4 @@ def members_used(rule: Combiner) -> tuple[int, int]:
 
 def ranking_value(metric: Metric, value: float) -> float:
     """Return a value of which more is better, minus infinity for one that is not a number."""
-    return -math.inf if math.isnan(value) else float(metric.goodness(value))
+    return -math.inf if math.isnan(value) else float(metric.signed(value))

@@ -152,7 +152,7 @@ def compare_rules(
     first = metrics[0]
     if reference is not None:
         for entry in entries:
-            entry.gain = float(first.goodness(entry.metrics[first.name] - reference.metrics[first.name]))
+            entry.gain = float(first.signed(entry.metrics[first.name] - reference.metrics[first.name]))
     members = score_members(setting)
     chosen = pick(entries, {entry.name: entry.choice_score for entry in entries}, first)
     ranked = sorted(entries, key=lambda one: (-ranking_value(first, one.metrics[first.name]), one.name != chosen))

@@ -14,7 +14,7 @@ from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.calibration import reliability
 from ensembler.metrics.confusion import recall_per_class
-from ensembler.metrics.scores import weighted_mean
+from ensembler.metrics.sums import weighted_mean
 from ensembler.metrics.temperature import at_best_temperature
 from ensembler.predictions.prediction_set import Predictions
 

@@ -196,8 +196,8 @@ def judge(
         values = [score(metric, scored, probas[one]) for one in (first, second)]
         interval = None
         if samples is not None and enough:
-            interval = percentile_interval(metric.goodness(samples[:, first] - samples[:, second]))
-        difference = float(metric.goodness(values[0] - values[1]))
+            interval = percentile_interval(metric.signed(samples[:, first] - samples[:, second]))
+        difference = float(metric.signed(values[0] - values[1]))
         is_accuracy = metric.name == "accuracy"
         return PairedTest.of(against, pair, difference, interval, independent=independent, of_accuracy=is_accuracy)
 

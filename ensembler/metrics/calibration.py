@@ -6,50 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Floats, Labels, Values
+from ensembler.metrics.sums import OfBinSums
 
 ECE_BINS = 15
 
 
-def expected_calibration_error(
-    labels: NDArray[np.int64],
-    proba: NDArray[np.floating],
-    sample_weight: NDArray[np.float64] | None = None,
-    *,
-    bins: int = ECE_BINS,
-) -> NDArray[np.float64]:
-    r"""Return the expected calibration error of the top-1 confidence.
+def confidence_surplus(labels: Labels, proba: Floats, *, bins: int = ECE_BINS) -> tuple[NDArray[np.intp], Values, int]:
+    """Return the bin of each row's confidence, by how much being correct exceeds it, and the number of bins."""
+    confidence = proba.max(axis=-1).astype(np.float64)
+    return confidence_bins(confidence, bins), (proba.argmax(axis=-1) == labels) - confidence, bins
 
-    .. math:: \mathrm{ECE} = \sum_{b=1}^{B} \frac{|S_b|}{N} \, \bigl|\, \mathrm{acc}(S_b) - \mathrm{conf}(S_b) \,\bigr|
 
-    where :math:`S_b` holds the rows whose largest probability lies in :math:`((b-1)/B,\, b/B]`, acc is their
-    accuracy and conf their mean largest probability.
+expected_calibration_error = OfBinSums(confidence_surplus)
+r"""Expected calibration error of the top-1 confidence.
 
-    Parameters
-    ----------
-    labels : (N,) int64
-    proba : (..., N, C)
-    sample_weight : (N,) float64, optional
-    bins : int
-        Number of equal-width bins.
+.. math:: \mathrm{ECE} = \sum_{b=1}^{B} \frac{|S_b|}{N} \, \bigl|\, \mathrm{acc}(S_b) - \mathrm{conf}(S_b) \,\bigr|
 
-    Returns
-    -------
-    (...,) float64, between 0 and 1; lower is better.
+where :math:`S_b` holds the rows whose largest probability lies in :math:`((b-1)/B,\, b/B]`, acc is their accuracy and
+conf their mean largest probability. Between 0 and 1; lower is better. The parameter ``bins`` is B, of equal width.
 
-    References
-    ----------
-    Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599.
-    """
-    lead = proba.shape[:-2]
-    flat = proba.reshape(-1, *proba.shape[-2:])
-    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
-    errors = np.empty(len(flat))
-    for index, rows in enumerate(flat):
-        confidence = rows.max(axis=-1).astype(np.float64)
-        surplus = weight * ((rows.argmax(axis=-1) == labels) - confidence)
-        bin_of_row = confidence_bins(confidence, bins)
-        errors[index] = np.abs(np.bincount(bin_of_row, weights=surplus, minlength=bins)).sum() / weight.sum()
-    return errors.reshape(lead)
+Guo et al., On Calibration of Modern Neural Networks, ICML 2017, arXiv 1706.04599.
+"""
 
 
 def confidence_bins(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:

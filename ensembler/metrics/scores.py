@@ -1,30 +1,18 @@
 """Scores of class probabilities: (..., N, C) in, one number per leading index out.
 
-All take ``labels`` (N,) int64, ``proba`` (..., N, C) and an optional ``sample_weight`` (N,), and compute in float64.
-The predicted class is the first maximum of a row.
+Each is called as ``accuracy(labels, proba, sample_weight)`` with ``labels`` (N,) int64, ``proba`` (..., N, C) and an
+optional ``sample_weight`` (N,), and computes in float64. The predicted class is the first maximum of a row.
 """
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Labels, Values
+from ensembler.arrays import Correct, Labels, Values
 from ensembler.errors import ParameterError
-from ensembler.metrics.confusion import class_counts, recall_per_class
-
-Proba = NDArray[np.floating]
-Weights = NDArray[np.float64] | None
+from ensembler.metrics.sums import OfClassCounts, Proba, RowMean, nan_mean
 
 LOG_LOSS_CLIP = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 before the logarithm, as scikit-learn does for float64."""
-
-
-def weighted_mean(values: NDArray[Any], sample_weight: Weights) -> Values:
-    """Mean over the last axis, with row weights where given."""
-    if sample_weight is None:
-        return np.asarray(values.mean(axis=-1, dtype=np.float64))
-    return np.asarray((values @ sample_weight) / sample_weight.sum())
 
 
 def true_class_proba(labels: Labels, proba: Proba) -> Values:
@@ -32,70 +20,84 @@ def true_class_proba(labels: Labels, proba: Proba) -> Values:
     return np.asarray(proba[..., np.arange(len(labels)), labels], dtype=np.float64)
 
 
-def accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
-    """Share of rows whose most probable class is the true one."""
-    return weighted_mean(proba.argmax(axis=-1) == labels, sample_weight)
+def correct_rows(labels: Labels, proba: Proba) -> Correct:
+    """Say in which rows the most probable class is the true one, (..., N)."""
+    return np.asarray(proba.argmax(axis=-1) == labels)
 
 
-def top_k_accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None, *, k: int = 2) -> Values:
-    """Share of rows whose true class is among the k most probable; among equals the earlier class counts first."""
+def top_k_rows(labels: Labels, proba: Proba, *, k: int = 2) -> Correct:
+    """Say in which rows the true class is among the k most probable, (..., N); the earlier class among equals."""
     if k >= proba.shape[-1]:
         raise ParameterError(f"top-k-accuracy: k is {k}, expected less than the {proba.shape[-1]} classes")
-    return weighted_mean(top_k_hits(labels, proba, k), sample_weight)
-
-
-def top_k_hits(labels: Labels, proba: Proba, k: int) -> NDArray[np.bool_]:
-    """Say in which rows the true class is among the k most probable, (..., N)."""
     truth = true_class_proba(labels, proba)[..., None]
     earlier = np.arange(proba.shape[-1]) < labels[:, None]
     rank = ((proba > truth) | ((proba == truth) & earlier)).sum(axis=-1)
     return np.asarray(rank < k)
 
 
-def balanced_accuracy(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
-    """Mean of the recalls of the classes that occur in the labels."""
-    return np.asarray(np.nanmean(recall_per_class(labels, proba, sample_weight), axis=-1))
+def log_losses(labels: Labels, proba: Proba) -> Values:
+    """Return the negative log probability of the true class of each row, in nats, (..., N)."""
+    clipped = np.clip(true_class_proba(labels, proba), LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    return np.asarray(-np.log(clipped))
 
 
-def macro_f1(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
-    """Unweighted mean of the F1 scores of the classes that occur in the labels or the predictions."""
-    right, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+def brier_scores(labels: Labels, proba: Proba) -> Values:
+    """Return the squared distance of each row from the indicator of its class, (..., N)."""
+    squares = np.einsum("...nc,...nc->...n", proba, proba, dtype=np.float64)
+    return np.asarray(squares - 2 * true_class_proba(labels, proba) + 1.0)
+
+
+def mean_recall(correct: Values, _: Values, true: Values) -> Values:
+    """Return the mean of the recalls of the classes that occur."""
     with np.errstate(invalid="ignore"):
-        f1 = 2 * right / (true + predicted)
-    return np.asarray(np.nanmean(f1, axis=-1))
+        return nan_mean(correct / true)
 
 
-def matthews(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
-    r"""Matthews correlation coefficient for any number of classes.
+def mean_f1(correct: Values, predicted: Values, true: Values) -> Values:
+    """Return the mean of the F1 scores of the classes that occur or are predicted."""
+    with np.errstate(invalid="ignore"):
+        return nan_mean(2 * correct / (true + predicted))
 
-    Gorodkin 2004, doi 10.1016/j.compbiolchem.2004.09.006. With the
-    confusion matrix's total s, trace c, true counts t and predicted counts p:
-    :math:`(cs - t\cdot p) / \sqrt{(s^2 - p\cdot p)(s^2 - t\cdot t)}`, and 0 where the denominator is 0.
-    """
-    diagonal, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
-    total, right = true.sum(axis=-1), diagonal.sum(axis=-1)
-    covariance = right * total - (true * predicted).sum(axis=-1)
+
+def correlation(correct: Values, predicted: Values, true: Values) -> Values:
+    """Return the Matthews correlation of a confusion matrix, from its diagonal and its sums."""
+    total, hits = true.sum(axis=-1), correct.sum(axis=-1)
+    covariance = hits * total - (true * predicted).sum(axis=-1)
     scale = (total**2 - (predicted**2).sum(axis=-1)) * (total**2 - (true**2).sum(axis=-1))
     return np.asarray(np.where(scale > 0, covariance / np.sqrt(np.where(scale > 0, scale, 1.0)), 0.0))
 
 
-def log_loss(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
-    """Mean negative log probability of the true class, in nats."""
-    clipped = np.clip(true_class_proba(labels, proba), LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
-    return weighted_mean(-np.log(clipped), sample_weight)
+accuracy = RowMean(correct_rows)
+"""Share of rows whose most probable class is the true one."""
+
+top_k_accuracy = RowMean(top_k_rows)
+"""Share of rows whose true class is among the k most probable; among equals the earlier class counts first."""
+
+log_loss = RowMean(log_losses)
+"""Mean negative log probability of the true class, in nats."""
+
+brier = RowMean(brier_scores)
+r"""Brier score as Brier (1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2) defined it.
+
+:math:`\frac1N \sum_i \sum_c (p_{ic} - [y_i = c])^2`, between 0 and 2; with two classes it is twice the one-column form
+that is common for binary problems.
+"""
+
+balanced_accuracy = OfClassCounts(mean_recall)
+"""Mean of the recalls of the classes that occur in the labels."""
+
+macro_f1 = OfClassCounts(mean_f1)
+"""Unweighted mean of the F1 scores of the classes that occur in the labels or the predictions."""
+
+matthews = OfClassCounts(correlation)
+r"""Matthews correlation coefficient for any number of classes.
+
+Gorodkin 2004, doi 10.1016/j.compbiolchem.2004.09.006. With the confusion matrix's total s, trace c, true counts t and
+predicted counts p: :math:`(cs - t\cdot p) / \sqrt{(s^2 - p\cdot p)(s^2 - t\cdot t)}`, and 0 where the denominator is 0.
+"""
 
 
-def brier(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
-    r"""Brier score as Brier (1950, doi 10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2) defined it.
-
-    :math:`\frac1N \sum_i \sum_c (p_{ic} - [y_i = c])^2`, between 0 and 2; with two classes it is twice the
-    one-column form that is common for binary problems.
-    """
-    squares = np.einsum("...nc,...nc->...n", proba, proba, dtype=np.float64)
-    return weighted_mean(squares - 2 * true_class_proba(labels, proba) + 1.0, sample_weight)
-
-
-def roc_auc(labels: Labels, proba: Proba, sample_weight: Weights = None) -> Values:
+def roc_auc(labels: Labels, proba: Proba, sample_weight: Values | None = None) -> NDArray[np.float64]:
     """One-vs-rest area under the ROC curve, averaged over the classes that occur; NaN if only one does."""
     from sklearn.metrics import roc_auc_score
 

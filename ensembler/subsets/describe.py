@@ -140,7 +140,7 @@ def member_values(sweep: SubsetSweep, seed: int) -> dict[str, Any]:
 
 def natural(value: float, metric: str) -> float:
     """Return a value in the metric's own direction."""
-    return float(METRICS[metric].goodness(value))
+    return float(METRICS[metric].signed(value))
 
 
 def mask_number(mask: int, n_members: int) -> int | str:
@@ -193,7 +193,7 @@ def study_frame(study: SubsetStudy) -> "pd.DataFrame":
             for column, sweep in (("value", one.scored), ("val_value", one.choice)):
                 if sweep is not None and (column == "value" or sweep is not one.scored):
                     values = sweep.to_frame().set_index("mask").reindex(frame["mask"])["value"].to_numpy()
-                    frame[column] = METRICS[study.metric].goodness(values)
+                    frame[column] = METRICS[study.metric].signed(values)
         if study.predictions.n_members > PLAIN_BITS:
             frame["mask"] = frame["mask"].astype(str)
         frames.append(frame)

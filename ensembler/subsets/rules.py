@@ -199,7 +199,7 @@ def one_by_one(
     measure = get_metric(metric)
 
     def judge(proba: Values) -> float:
-        return float(measure.goodness(measure(scored.truth, proba, None)))
+        return float(measure.signed(measure(scored.truth, proba, None)))
 
     empty = {"accuracy": majority, "log-loss": -float(np.log(scored.n_classes))}
     chance = 1.0 / len(np.unique(scored.truth))

@@ -37,7 +37,7 @@ def naive(proba, labels, name, n_steps, n_init=1, best_prefix=True):
     metric = get_metric(name)
 
     def quality(mean):
-        return float(metric.goodness(metric(labels, mean)))
+        return float(metric.signed(metric(labels, mean)))
 
     singles = [quality(member) for member in proba]
     losses = [float(get_metric("log-loss")(labels, member)) for member in proba]

@@ -131,7 +131,7 @@ def test_resampling_can_be_left_out(fer):
 def test_differences_are_better_when_positive(fer, metric):
     result = compare_rules(fer, ["mean", "min"], metric=metric)
     test = result["min"].against_mean
-    expected = METRICS[metric].goodness(result["min"].metrics[metric] - result["mean"].metrics[metric])
+    expected = METRICS[metric].signed(result["min"].metrics[metric] - result["mean"].metrics[metric])
     assert test.difference == pytest.approx(expected)
     assert test.difference < 0
     assert test.interval[1] < 0

@@ -115,8 +115,8 @@ def test_ece_bins_can_be_given():
 
 
 def test_direction():
-    assert get_metric("log-loss").goodness(0.3) == -0.3
-    assert get_metric("accuracy").goodness(0.3) == 0.3
+    assert get_metric("log-loss").signed(0.3) == -0.3
+    assert get_metric("accuracy").signed(0.3) == 0.3
 
 
 def test_a_function_is_a_metric():

@@ -117,7 +117,7 @@ def test_calibrated_members_are_those_of_a_comparison(rule, metric, fit_on):
             )
             same = compare_rules(part, [rule], calibrate="members", fit_on=fit_on, n_resamples=0)[rule]
             [value] = one.scored.value_of([mask])
-            assert METRICS[metric].goodness(value) == pytest.approx(same.metrics[metric], abs=1e-11)
+            assert METRICS[metric].signed(value) == pytest.approx(same.metrics[metric], abs=1e-11)
             if fit_on == "val":
                 [inside] = one.val_accuracy([mask])
                 assert inside == pytest.approx(same.choice_score, abs=1e-11)
@@ -275,7 +275,7 @@ def test_frozen_weights_are_frozen_for_every_metric(rule, metric):
         scores = sum(fitted.weights_[member] * data.proba[member] for member in members)
         expected = METRICS[metric](data.truth, scores / scores.sum(axis=1, keepdims=True))
         [value] = one.scored.value_of([sum(1 << member for member in members)])
-        assert METRICS[metric].goodness(value) == pytest.approx(float(expected), abs=1e-9)
+        assert METRICS[metric].signed(value) == pytest.approx(float(expected), abs=1e-9)
 
 
 def test_luck_and_errors_respect_groups():

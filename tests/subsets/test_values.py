@@ -93,7 +93,7 @@ def test_other_metrics_are_those_of_the_combined_probabilities(rule, metric):
     for mask in range(1, 32):
         members = [member for member in range(5) if mask >> member & 1]
         combined = make_rule(rule).fit(proba[members], labels).predict_proba(proba[members])
-        expected = METRICS[metric].goodness(float(METRICS[metric](labels, combined)))
+        expected = METRICS[metric].signed(float(METRICS[metric](labels, combined)))
         assert sweep.value_of([mask])[0] == pytest.approx(expected, abs=1e-9)
         assert sweep.evaluator.values_of([mask])[0] == pytest.approx(expected, abs=1e-9)
     values = [sweep.evaluator.empty, *sweep.value_of(range(1, 32))]
@@ -110,7 +110,7 @@ def test_other_rules_are_refitted(rule, metric):
     for mask in range(1, 16):
         members = [member for member in range(4) if mask >> member & 1]
         combined = make_rule(rule).fit(proba[members], labels).predict_proba(proba[members])
-        expected = METRICS[metric].goodness(float(METRICS[metric](labels, combined)))
+        expected = METRICS[metric].signed(float(METRICS[metric](labels, combined)))
         assert sweep.value_of([mask])[0] == pytest.approx(expected, abs=1e-12)
 
 

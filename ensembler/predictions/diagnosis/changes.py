@@ -168,8 +168,8 @@ def compare_two(
     found = []
     for metric in metrics:
         ours, theirs = (float(metric(data.truth, proba, None)) for proba in probas)
-        lead = metric.goodness(samples[metric.name][:, 0] - samples[metric.name][:, 1])
-        difference = float(metric.goodness(ours - theirs))
+        lead = metric.signed(samples[metric.name][:, 0] - samples[metric.name][:, 1])
+        difference = float(metric.signed(ours - theirs))
         found.append(MetricChange(metric.name, ours, theirs, difference, percentile_interval(lead) if enough else None))
     accuracies = found[0].first, found[0].second
     if data.groups is None:

@@ -1,0 +1,178 @@
+"""Metrics as functions of sums over rows: defined once, for one set of rows and for thousands of bootstrap samples.
+
+A sample of rows is how often each was drawn. A metric that needs nothing but sums over the rows is evaluated on all
+samples by one matrix product; its plain value is that of the sample that has every row once.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.arrays import Labels, Values
+from ensembler.metrics.bootstrap import Counts
+from ensembler.metrics.confusion import class_counts
+
+Proba = NDArray[np.floating[Any]]
+Probas = Sequence[Proba]
+OfCounts = Callable[[Counts], Values]
+"""From samples (b, N) to the values of R predictions on each, (b, R)."""
+ClassSums = tuple[Values, Values, Values]
+
+
+def weighted_mean(values: NDArray[Any], sample_weight: Values | None) -> Values:
+    """Return the mean over the last axis, with row weights where given."""
+    if sample_weight is None:
+        return np.asarray(values.mean(axis=-1, dtype=np.float64))
+    return np.asarray((values @ sample_weight) / sample_weight.sum())
+
+
+def nan_mean(values: Values) -> Values:
+    """Return the mean over the last axis of what is not NaN; NaN where everything is."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there, values, 0.0).sum(axis=-1) / there.sum(axis=-1))
+
+
+def divided(sums: Values, counts: Counts) -> Values:
+    """Divide each sample's sums by its weight; NaN where it has none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / counts.sum(axis=1, dtype=np.float64)[:, None])
+
+
+@dataclass(frozen=True)
+class RowMean:
+    """A metric that is the mean of a value per row.
+
+    Parameters
+    ----------
+    rows : callable
+        ``rows(labels, proba, **parameters)``: from (N,) and (..., N, C) to (..., N).
+    """
+
+    rows: Callable[..., NDArray[Any]]
+
+    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+        """Return the metric for each leading index of ``proba`` (..., N, C)."""
+        return weighted_mean(self.rows(labels, proba, **parameters), sample_weight)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The metric's own parameters."""
+        return keyword_names(self.rows)
+
+    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows."""
+        values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
+        columns = np.ascontiguousarray(values.T)
+        return lambda counts: divided(counts.astype(np.float64) @ columns, counts)
+
+
+@dataclass(frozen=True)
+class OfClassCounts:
+    """A metric of how many rows of each class there are, are predicted, and are predicted correctly.
+
+    Parameters
+    ----------
+    value : callable
+        ``value(correct, predicted, true)``, each (..., C), returning the leading axes.
+    """
+
+    value: Callable[[Values, Values, Values], Values]
+    parameter_names: tuple[str, ...] = ()
+
+    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None) -> Values:
+        """Return the metric for each leading index of ``proba`` (..., N, C)."""
+        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+        return self.value(correct, predicted, true)
+
+    def of_counts(self, labels: Labels, probas: Probas) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows."""
+        return self.of_sums(class_sums(labels, probas))
+
+    def of_sums(self, sums: Callable[[Counts], ClassSums]) -> OfCounts:
+        """Return the same from class sums that other metrics use too."""
+        return lambda counts: self.value(*sums(counts))
+
+
+@dataclass(frozen=True)
+class OfBinSums:
+    """A metric that adds up, over bins of rows, absolute sums of a signed value per row.
+
+    Parameters
+    ----------
+    binned : callable
+        ``binned(labels, proba, **parameters)``: from one (N, C) to the bin of each row, its value, and how many bins.
+    """
+
+    binned: Callable[..., tuple[NDArray[np.intp], Values, int]]
+
+    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+        """Return the metric for each leading index of ``proba`` (..., N, C)."""
+        flat = proba.reshape(-1, *proba.shape[-2:])
+        weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+        found = np.empty(len(flat))
+        for index, rows in enumerate(flat):
+            bins, values, n_bins = self.binned(labels, rows, **parameters)
+            found[index] = np.abs(np.bincount(bins, weights=weight * values, minlength=n_bins)).sum() / weight.sum()
+        return found.reshape(proba.shape[:-2])
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The metric's own parameters."""
+        return keyword_names(self.binned)
+
+    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows."""
+        from scipy.sparse import csr_array
+
+        n_rows, n_rules = len(labels), len(probas)
+        parts = [self.binned(labels, proba, **parameters) for proba in probas]
+        n_bins = parts[0][2]
+        places = np.array([bins for bins, _, _ in parts]) + n_bins * np.arange(n_rules)[:, None]
+        values = np.array([values for _, values, _ in parts])
+        rows = np.broadcast_to(np.arange(n_rows), places.shape)
+        sums = csr_array((values.ravel(), (places.ravel(), rows.ravel())), shape=(n_rules * n_bins, n_rows))
+
+        def of_counts(counts: Counts) -> Values:
+            found = np.asarray(sums @ np.ascontiguousarray(counts.T, dtype=np.float64)).T
+            return divided(np.abs(found.reshape(-1, n_rules, n_bins)).sum(axis=2), counts)
+
+        return of_counts
+
+
+def class_sums(labels: Labels, probas: Probas) -> Callable[[Counts], ClassSums]:
+    """Return what gives the correct, predicted and true rows of each class in samples.
+
+    Of b samples and R predictions: (b, R, C), (b, R, C) and (b, 1, C).
+    """
+    from scipy.sparse import csr_array
+
+    n_rows, n_classes, n_rules = len(labels), probas[0].shape[1], len(probas)
+    predicted = np.array([proba.argmax(axis=1) for proba in probas])
+    offsets = n_classes * np.arange(n_rules)[:, None]
+    rows = np.broadcast_to(np.arange(n_rows), predicted.shape)
+    shape = (n_rules * n_classes, n_rows)
+    ones = np.ones(predicted.size, dtype=np.float32)
+    all_predicted = csr_array((ones, ((predicted + offsets).ravel(), rows.ravel())), shape=shape)
+    correct = predicted == labels
+    all_correct = csr_array((ones[: correct.sum()], ((predicted + offsets)[correct], rows[correct])), shape=shape)
+    true = np.zeros((n_rows, n_classes), dtype=np.float32)
+    true[np.arange(n_rows), labels] = 1.0
+
+    def sums(counts: Counts) -> ClassSums:
+        turned = np.ascontiguousarray(counts.T)
+        of_rules = [np.asarray(matrix @ turned, dtype=np.float64).T for matrix in (all_correct, all_predicted)]
+        hits, said = (part.reshape(-1, n_rules, n_classes) for part in of_rules)
+        return hits, said, np.asarray(counts @ true, dtype=np.float64)[:, None]
+
+    return sums
+
+
+def keyword_names(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's keyword-only parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
