@@ -41,7 +41,7 @@ def rules_page() -> str:
     for name, rule in all_rules().items():
         cells = [
             f"[{name}](#{rule.__module__}.{rule.__name__})",
-            "yes" if rule.learns else "no",
+            "yes" if rule.is_trainable else "no",
             "no" if rule().needs_probabilities() else "yes",
             rule.source,
         ]

@@ -3,18 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ensembler.arrays import Floats, Labels, Values, normalise
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners.base import WeightedMean
 from ensembler.metrics.scores import accuracy
-
-NEXT_TO_NOTHING = 2.0**-900
-"""Too small to move any sum with a member of some accuracy in it, and exact: a power of two."""
 
 
 @dataclass
-class AccuracyWeightedAverage(AdditiveCombiner):
+class AccuracyWeightedAverage(WeightedMean):
     r"""Mean weighted by accuracy on the fitting rows (Kim's VA-simp-WA).
 
     .. math:: s_c = \sum_m a_m\, p_m(c), \qquad w_m = a_m / \sum_j a_j
@@ -38,16 +33,12 @@ class AccuracyWeightedAverage(AdditiveCombiner):
 
     name: ClassVar[str] = "accuracy-weighted"
     source: ClassVar[str] = "Kim et al. 2016 (VA-simp-WA), doi 10.1007/s12193-015-0209-0"
+    complexity: ClassVar[int] = 90
+    list_position: ClassVar[int] = 2
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.accuracy_ = accuracy(labels, proba, sample_weight)
-        self.weights_ = normalise(self.accuracy_ if self.accuracy_.any() else np.ones(self.n_members_))
-        # A member that is never right still decides where no other one is there.
-        self._multipliers = np.where(self.accuracy_ > 0, self.accuracy_, NEXT_TO_NOTHING)
-
-    def contribution(self, member: int, proba: Floats) -> Values:
-        """Return the member's probabilities times its accuracy."""
-        return np.asarray(self._multipliers[member] * proba.astype(np.float64))
+        self._take(self.accuracy_)
 
     def n_fitted(self) -> int:
         """One accuracy a member."""

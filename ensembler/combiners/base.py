@@ -7,7 +7,6 @@ Shapes, here and in every rule: ``proba`` (M, N, C) for members, rows, classes, 
 to 1; ``labels`` (N,) int64; ``sample_weight`` (N,) float64 with mean 1. Arithmetic is float64, done in blocks of rows.
 """
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -27,15 +26,20 @@ from ensembler.arrays import (
     softmax,
     with_argmax_of,
 )
-from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError, UnknownNameError
+from ensembler.combiners.parameters import Parameterized, clone, is_number, is_whole, require
+from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError
+from ensembler.metrics import get_metric
 from ensembler.serialization import from_plain, to_plain
 
 __all__ = [
+    "NEGLIGIBLE",
     "AdditiveCombiner",
     "Combiner",
     "Floats",
     "Labels",
     "Values",
+    "WeightedMean",
+    "check_weights",
     "clone",
     "is_number",
     "is_whole",
@@ -45,7 +49,11 @@ __all__ = [
 ]
 
 
-class Combiner(ABC):
+NEGLIGIBLE = 2.0**-900
+"""A weight too small to move any sum with a member of some weight in it, and exact: a power of two."""
+
+
+class Combiner(Parameterized, ABC):
     """A rule that turns the class probabilities of M members into one score per row and class.
 
     Attributes
@@ -54,8 +62,17 @@ class Combiner(ABC):
         The rule's name on the command line.
     source : str
         Where the rule comes from, in one line.
-    learns : bool
+    is_trainable : bool
         False for a rule that takes nothing from the labels.
+    complexity : int
+        Place among rules from the one that is easiest to explain and to repeat (0) to the hardest; ties in accuracy go
+        to the simpler rule.
+    list_position : int
+        Rules with small numbers are listed first, equal ones by name.
+    needs_parameters : bool
+        True for a rule that means nothing without parameters, which is left out where all rules are run.
+    freezable : bool
+        Whether weights that were fitted on all members may be kept for every committee of them.
     log_scale : bool
         True where scores are logarithms, so that probabilities are their softmax instead of a division by the sum.
     counts_votes : bool
@@ -66,7 +83,11 @@ class Combiner(ABC):
 
     name: ClassVar[str]
     source: ClassVar[str]
-    learns: ClassVar[bool] = True
+    is_trainable: ClassVar[bool] = True
+    complexity: ClassVar[int] = 1000
+    list_position: ClassVar[int] = 1000
+    needs_parameters: ClassVar[bool] = False
+    freezable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = False
     reported: ClassVar[tuple[str, ...]] = ("weights_",)
@@ -115,7 +136,7 @@ class Combiner(ABC):
         array: Floats = np.asarray(proba)
         n_members, n_samples, n_classes = array.shape
         self.check_parameters()
-        if labels is None and self.learns:
+        if labels is None and self.is_trainable:
             raise ParameterError(f"{self.name} learns from labels, got none; pass fit(proba, labels)")
         truth = np.zeros(n_samples, dtype=np.int64) if labels is None else np.asarray(labels)
         if check_input and labels is not None:
@@ -131,24 +152,49 @@ class Combiner(ABC):
         return self
 
     def scores(self, proba: ArrayLike, *, check_input: bool = True) -> Values:
-        """Return the (N, C) float64 scores whose first maximum is the predicted class."""
-        if not hasattr(self, "n_members_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) first")
+        """Return the (N, C) float64 scores whose first maximum is the predicted class.
+
+        A rule that takes nothing from labels needs no ``fit`` before.
+        """
         array = check_proba(proba) if check_input else np.asarray(proba)
+        return self._ready(array)._scores(array)
+
+    def _ready(self, array: Floats) -> "Combiner":
+        """Return the rule as fitted for these members and classes."""
+        if not hasattr(self, "n_members_"):
+            if self.is_trainable:
+                raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) first")
+            return clone(self).fit(array, check_input=False)
         if (array.shape[0], array.shape[2]) != (self.n_members_, self.n_classes_):
             raise ShapeError(
                 f"proba has {array.shape[0]} members and {array.shape[2]} classes, expected "
                 f"{self.n_members_} and {self.n_classes_} as in fit"
             )
-        return self._scores(array)
+        return self
 
     def predict_proba(self, proba: ArrayLike, *, check_input: bool = True) -> Values:
         """Return the scores as (N, C) probabilities: rows sum to 1, the winner is that of `scores`."""
-        return self.to_proba(self.scores(proba, check_input=check_input))
+        array = check_proba(proba) if check_input else np.asarray(proba)
+        rule = self._ready(array)
+        return rule.to_proba(rule._scores(array))
 
     def predict(self, proba: ArrayLike, *, check_input: bool = True) -> Labels:
         """Return the predicted class of each row, (N,) int64; the lowest index among equal scores."""
         return np.asarray(self.scores(proba, check_input=check_input).argmax(axis=-1), dtype=np.int64)
+
+    def score(
+        self,
+        proba: ArrayLike,
+        labels: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        metric: str | Callable[..., Any] = "accuracy",
+    ) -> float:
+        """Return the accuracy, or another metric, of the rule's probabilities on labelled rows."""
+        array = check_proba(proba)
+        true = check_labels(labels, *array.shape[1:])
+        weight = None if sample_weight is None else check_sample_weight(sample_weight, array.shape[1])
+        return float(get_metric(metric)(true, self.predict_proba(array, check_input=False), weight))
 
     def to_proba(self, scores: Values) -> Values:
         """Turn what `scores` returned into probabilities."""
@@ -157,6 +203,22 @@ class Combiner(ABC):
     def level_scores(self, proba: Floats) -> Values:
         """Return the (N, C) vector that this rule hands to the next level of a committee; checked arrays only."""
         return self.to_proba(self._scores(proba))
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Whether scores are, once fitted, a mean of the members' probabilities with one weight a member."""
+        return False
+
+    def members_used(self) -> tuple[int, ...]:
+        """Return the numbers of the members that a fitted rule reads: those with a weight, or all."""
+        weights = getattr(self, "weights_", None)
+        if weights is None:
+            return tuple(range(self.n_members_))
+        return tuple(np.flatnonzero(weights.reshape(self.n_members_, -1).any(axis=1)).tolist())
+
+    def names_members_by_number(self) -> bool:
+        """Whether parameters refer to members by number, so that they mean other members in a part of a set."""
+        return False
 
     def needs_probabilities(self) -> bool:
         """Whether the rule means nothing for members that exist as hard labels only."""
@@ -200,9 +262,6 @@ class Combiner(ABC):
         """Return the rule with references to member names or metadata resolved; itself where it has none."""
         return self
 
-    def check_parameters(self) -> None:  # noqa: B027 - most rules have nothing to check
-        """Raise `ParameterError` for a parameter with an impossible value."""
-
     @abstractmethod
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Learn from checked arrays."""
@@ -210,33 +269,6 @@ class Combiner(ABC):
     @abstractmethod
     def _scores(self, proba: Floats) -> Values:
         """Score checked arrays."""
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; with ``deep`` also those of parameters that have some, as ``outer__inner``."""
-        parameters = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        if deep:
-            for name, value in list(parameters.items()):
-                if hasattr(value, "get_params") and not isinstance(value, type):
-                    parameters.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
-        return parameters
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name, ``outer__inner`` for a parameter of a parameter."""
-        known = self.get_params(deep=True)
-        for name, value in parameters.items():
-            if name not in known:
-                raise UnknownNameError(f"parameter of {self.name}", name, self.get_params(deep=False))
-            outer, nested, inner = name.partition("__")
-            if nested:
-                getattr(self, outer).set_params(**{inner: value})
-            else:
-                setattr(self, name, value)
-        return self
-
-
-def clone(rule: Combiner) -> Combiner:
-    """Return an unfitted rule of the same class and parameters."""
-    return type(rule)(**rule.get_params(deep=False))
 
 
 class AdditiveCombiner(Combiner):
@@ -254,8 +286,57 @@ class AdditiveCombiner(Combiner):
         """Return the (C,) scores of an empty committee."""
         return np.zeros(self.n_classes_)
 
+    def weights_underflow(self) -> bool:
+        """Whether weights are so small beside others that sums of them mean nothing in a part of the members."""
+        return False
+
     def _scores(self, proba: Floats) -> Values:
         return sum_contributions(proba, self.contribution, self.offset())
+
+
+class WeightedMean(AdditiveCombiner):
+    """A mean with one weight a member, which may be set: ``rule.weights_ = [0.7, 0.3]`` on a fitted rule.
+
+    A rule's ``_fit`` calls `_take` with a multiplier a member, of which only the ratios matter.
+    """
+
+    _multipliers: Values
+
+    @property
+    def weights_(self) -> Values:
+        """The weights of the members, (M,), summing to 1."""
+        multipliers = self._multipliers
+        return normalise(np.where(multipliers > NEGLIGIBLE, multipliers, float(multipliers.max() <= NEGLIGIBLE)))
+
+    @weights_.setter
+    def weights_(self, weights: ArrayLike) -> None:
+        if not hasattr(self, "n_members_"):
+            raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) before you set weights_")
+        self._take(check_weights(weights, self.n_members_, f"{self.name}: weights_"))
+
+    def _take(self, multipliers: Values) -> None:
+        # A member of no weight still decides where no other one is there.
+        self._multipliers = np.where(multipliers > 0, multipliers, NEGLIGIBLE)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
+
+    def contribution(self, member: int, proba: Floats) -> Values:
+        """Return the member's probabilities times its weight."""
+        return np.asarray(self._multipliers[member] * proba.astype(np.float64))
+
+
+def check_weights(weights: ArrayLike, n_members: int, subject: str) -> Values:
+    """Return one weight a member, (M,) float64, or raise what is wrong with them."""
+    array = np.asarray(weights)
+    if array.shape != (n_members,) or array.dtype.kind not in "biuf":
+        raise ParameterError(f"{subject} is {weights!r}, expected {n_members} numbers: one weight a member")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all() or (array < 0).any() or not array.any():
+        raise ParameterError(f"{subject} is {array.tolist()}, expected finite numbers >= 0, not all of them 0")
+    return array
 
 
 def sum_contributions(
@@ -282,24 +363,3 @@ def weighted_sum(proba: Floats, weights: Values) -> Values:
         for member in used:
             block += weights[member] * proba[member, rows].astype(np.float64)
     return scores
-
-
-def require(condition: bool, combiner: Combiner, parameter: str, expected: str) -> None:
-    """Raise `ParameterError` naming the rule, the parameter, its value and what was expected."""
-    if not condition:
-        value = getattr(combiner, parameter)
-        raise ParameterError(f"{combiner.name}: {parameter} is {value!r}, expected {expected}")
-
-
-def is_number(value: Any) -> bool:
-    """Whether a parameter is a finite real number (and not a truth value)."""
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and bool(np.isfinite(value))
-    )
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a parameter is an integer (and not a truth value)."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

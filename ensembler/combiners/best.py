@@ -40,6 +40,7 @@ class BestMember(Combiner):
 
     name: ClassVar[str] = "best-member"
     source: ClassVar[str] = "the yardstick of every ensemble"
+    complexity: ClassVar[int] = 80
     reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
 
     metric: str | Callable[..., Any] = "accuracy"
@@ -56,6 +57,11 @@ class BestMember(Combiner):
 
     def _scores(self, proba: Floats) -> Values:
         return weighted_sum(proba, self.weights_)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
 
     def needs_probabilities(self) -> bool:
         """Only if its metric does."""

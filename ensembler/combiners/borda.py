@@ -32,7 +32,8 @@ class BordaCount(AdditiveCombiner):
 
     name: ClassVar[str] = "borda"
     source: ClassVar[str] = "Ho, Hull & Srihari 1994, doi 10.1109/34.273716"
-    learns: ClassVar[bool] = False
+    complexity: ClassVar[int] = 40
+    is_trainable: ClassVar[bool] = False
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""

@@ -31,7 +31,7 @@ class Calibrated(Combiner):
 
     def __post_init__(self) -> None:
         # Tables and JSON call it by the rule's name; the temperatures stand beside.
-        vars(self)["name"] = self.rule.name
+        vars(self)["name"], vars(self)["complexity"] = self.rule.name, self.rule.complexity
 
     def check_parameters(self) -> None:
         """Refuse unknown steps."""
@@ -67,6 +67,10 @@ class Calibrated(Combiner):
     def needs_probabilities(self) -> bool:
         """Return True: hard labels have no sureness to put right."""
         return True
+
+    def members_used(self) -> tuple[int, ...]:
+        """Return the members that the rule inside reads."""
+        return self.rule_.members_used()
 
     def n_fitted(self) -> int:
         """Count the rule's own numbers and the temperatures."""

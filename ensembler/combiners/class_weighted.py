@@ -42,6 +42,9 @@ class ClassWeightedAverage(Combiner):
 
     name: ClassVar[str] = "class-weighted"
     source: ClassVar[str] = "weights by categorical accuracy; formula inferred"
+    complexity: ClassVar[int] = 120
+    freezable: ClassVar[bool] = True
+    list_position: ClassVar[int] = 3
 
     by: Literal["recall", "precision", "f1"] = "recall"
 

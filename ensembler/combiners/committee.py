@@ -50,6 +50,13 @@ class Node:
         """Return the nodes below and this one, lower levels first."""
         return [node for child in self.children for node in child.walk()] + [self]
 
+    def members_used(self) -> list[int]:
+        """Return the members whose probabilities the node's scores depend on, each once."""
+        read = self.rule.members_used()
+        if self.children:
+            return sorted({member for place in read for member in self.children[place].members_used()})
+        return sorted({self.members[place] for place in read})
+
     def leaves(self) -> list[int]:
         """Return the members below, each once."""
         return sorted({member for node in self.walk() for member in node.members})
@@ -100,6 +107,8 @@ class HierarchicalCommittee(Combiner):
 
     name: ClassVar[str] = "hierarchical-committee"
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
+    complexity: ClassVar[int] = 150
+    list_position: ClassVar[int] = 7
     reported: ClassVar[tuple[str, ...]] = ("groups_",)
 
     groups: Any = None
@@ -126,6 +135,19 @@ class HierarchicalCommittee(Combiner):
     def needs_probabilities(self) -> bool:
         """As soon as one of its rules does."""
         return any(rule.needs_probabilities() for rule in self._rule_objects())
+
+    def names_members_by_number(self) -> bool:
+        """Whether groups list member numbers."""
+        return self._keys() is None and any(isinstance(leaf, (int, np.integer)) for leaf in leaves(self.groups))
+
+    def members_used(self) -> tuple[int, ...]:
+        """Return the members that some rule of some group reads."""
+        return tuple(self.tree_.members_used())
+
+    def plain_parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON holds them, rules as text."""
+        rules = [rule if isinstance(rule, str) else rule.to_text() for rule in self.rules]
+        return Combiner.plain_parameters(dataclasses.replace(self, rules=rules))
 
     def n_fitted(self) -> int:
         """All that its rules have fitted."""

@@ -72,6 +72,9 @@ class ExponentialWeightedAverage(Combiner):
 
     name: ClassVar[str] = "exponential-weighted"
     source: ClassVar[str] = "Kim et al. 2016 (VA-expo-WA), doi 10.1007/s12193-015-0209-0"
+    complexity: ClassVar[int] = 130
+    freezable: ClassVar[bool] = True
+    list_position: ClassVar[int] = 5
     reported: ClassVar[tuple[str, ...]] = ("weights_", "q_", "plateau_width_")
 
     form: Literal["power", "exp-accuracy", "exp-loss"] = "power"
@@ -146,6 +149,11 @@ class ExponentialWeightedAverage(Combiner):
 
     def _scores(self, proba: Floats) -> Values:
         return weighted_sum(proba, self.weights_)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
 
     def needs_probabilities(self) -> bool:
         """Only the form that looks at the loss."""

@@ -64,6 +64,7 @@ class GreedySelection(Combiner):
 
     name: ClassVar[str] = "greedy"
     source: ClassVar[str] = "Caruana et al. 2004, doi 10.1145/1015330.1015432"
+    complexity: ClassVar[int] = 140
     reported: ClassVar[tuple[str, ...]] = ("weights_", "order_")
 
     metric: str | Callable[..., Any] = "accuracy"
@@ -149,6 +150,11 @@ class GreedySelection(Combiner):
 
     def _scores(self, proba: Floats) -> Values:
         return weighted_sum(proba, self.weights_)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
 
     def needs_probabilities(self) -> bool:
         """Only if its metric does."""

@@ -5,13 +5,16 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, normalise
-from ensembler.combiners.base import AdditiveCombiner, is_number, require
+from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners.base import WeightedMean, is_number, require
 from ensembler.metrics.scores import log_loss
+
+UNDERFLOW = 1e-250
+"""Weights below this, beside one of about 1, are lost in sums."""
 
 
 @dataclass
-class LossWeightedAverage(AdditiveCombiner):
+class LossWeightedAverage(WeightedMean):
     r"""Mean weighted by log loss on the fitting rows.
 
     .. math::
@@ -42,6 +45,8 @@ class LossWeightedAverage(AdditiveCombiner):
 
     name: ClassVar[str] = "loss-weighted"
     source: ClassVar[str] = "common use; inferred"
+    complexity: ClassVar[int] = 100
+    list_position: ClassVar[int] = 4
 
     form: Literal["inverse", "exp"] = "inverse"
     beta: float = 1.0
@@ -55,15 +60,14 @@ class LossWeightedAverage(AdditiveCombiner):
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.nll_ = log_loss(labels, proba, sample_weight)
         if self.form == "inverse":
-            self._multipliers = 1.0 / self.nll_
+            self._take(1.0 / self.nll_)
         else:
             exponents: Values = -self.beta * self.nll_
-            self._multipliers = np.exp(exponents - exponents.max())
-        self.weights_ = normalise(self._multipliers)
+            self._take(np.exp(exponents - exponents.max()))
 
-    def contribution(self, member: int, proba: Floats) -> Values:
-        """Return the member's probabilities times its unnormalised weight."""
-        return np.asarray(self._multipliers[member] * proba.astype(np.float64))
+    def weights_underflow(self) -> bool:
+        """Whether the exponential form has left a member next to nothing."""
+        return bool(self._multipliers.min() < UNDERFLOW)
 
     def needs_probabilities(self) -> bool:
         """Return True: a hard label has no log loss."""

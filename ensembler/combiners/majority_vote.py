@@ -39,7 +39,9 @@ class MajorityVote(AdditiveCombiner):
 
     name: ClassVar[str] = "majority-vote"
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
-    learns: ClassVar[bool] = False
+    complexity: ClassVar[int] = 10
+    list_position: ClassVar[int] = 6
+    is_trainable: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = True
 
     ties: Literal["confidence", "lowest"] = "confidence"

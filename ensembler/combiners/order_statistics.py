@@ -14,7 +14,7 @@ class OrderStatistic(Combiner):
     """A rule computed per row and class from the members' sorted probabilities, with nothing to learn."""
 
     source: ClassVar[str] = "Kittler et al. 1998, doi 10.1109/34.667881"
-    learns: ClassVar[bool] = False
+    is_trainable: ClassVar[bool] = False
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""
@@ -54,6 +54,7 @@ class Median(OrderStatistic):
     """
 
     name: ClassVar[str] = "median"
+    complexity: ClassVar[int] = 20
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
 
     def _reduce(self, block: Values) -> Values:
@@ -84,6 +85,7 @@ class Maximum(OrderStatistic):
     """
 
     name: ClassVar[str] = "max"
+    complexity: ClassVar[int] = 50
 
     def _reduce(self, block: Values) -> Values:
         return np.asarray(block.max(axis=0))
@@ -108,6 +110,7 @@ class Minimum(OrderStatistic):
     """
 
     name: ClassVar[str] = "min"
+    complexity: ClassVar[int] = 60
 
     def _reduce(self, block: Values) -> Values:
         return np.asarray(block.min(axis=0))
@@ -139,6 +142,7 @@ class TrimmedMean(OrderStatistic):
     """
 
     name: ClassVar[str] = "trimmed-mean"
+    complexity: ClassVar[int] = 30
     source: ClassVar[str] = "Kuncheva 2014, ch. 5, doi 10.1002/9781118914564"
 
     proportion: float = 0.2

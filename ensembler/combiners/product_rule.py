@@ -34,7 +34,8 @@ class Product(AdditiveCombiner):
 
     name: ClassVar[str] = "product"
     source: ClassVar[str] = "Kittler et al. 1998, doi 10.1109/34.667881"
-    learns: ClassVar[bool] = False
+    complexity: ClassVar[int] = 70
+    is_trainable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:

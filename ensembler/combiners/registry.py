@@ -20,27 +20,30 @@ from typing import Any
 from ensembler import combiners
 from ensembler.combiners.base import Combiner
 from ensembler.errors import RegistryError, UnknownNameError
-from ensembler.serialization import format_spec, parse_spec
+from ensembler.serialization import parse_spec
 
 ENTRY_POINT_GROUP = "ensembler.combiners"
-FIRST = (
-    "mean",
-    "accuracy-weighted",
-    "class-weighted",
-    "loss-weighted",
-    "exponential-weighted",
-    "majority-vote",
-    "hierarchical-committee",
-    "stacking",
-)
 
 
 @functools.cache
 def all_rules() -> dict[str, type[Combiner]]:
-    """Return every rule by name: the study's rules first, then the others alphabetically."""
+    """Return every rule by name, in the order of their `Combiner.list_position`, then of their names."""
     found = collect([*own_rules(), *foreign_rules(entry_points(group=ENTRY_POINT_GROUP))])
-    order = [name for name in FIRST if name in found] + sorted(set(found) - set(FIRST))
-    return {name: found[name] for name in order}
+    return dict(sorted(found.items(), key=lambda item: (item[1].list_position, item[0])))
+
+
+def list_rules() -> list[str]:
+    """Return the names of all rules.
+
+    >>> list_rules()[:3]
+    ['mean', 'accuracy-weighted', 'class-weighted']
+    """
+    return list(all_rules())
+
+
+def default_rules() -> list[str]:
+    """Return the names of the rules that a comparison runs: all but those that need parameters."""
+    return [name for name, rule in all_rules().items() if not rule.needs_parameters]
 
 
 def own_rules() -> Iterator[type[Combiner]]:
@@ -101,21 +104,3 @@ def make_rule(spec: str) -> Combiner:
     rule = rules[name](**parameters)
     rule.check_parameters()
     return rule
-
-
-def changed_parameters(rule: Combiner) -> dict[str, Any]:
-    """Return the parameters that differ from their defaults."""
-    default = type(rule)()
-    return {key: value for key, value in rule.get_params(deep=False).items() if not same(value, getattr(default, key))}
-
-
-def same(value: Any, other: Any) -> bool:
-    """Whether two parameter values are equal; sequences as such."""
-    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
-        return list(value) == list(other)
-    return bool(value == other)
-
-
-def spec_of(rule: Combiner) -> str:
-    """Return the text that describes a rule: its name, and the parameters that differ from their defaults."""
-    return format_spec(rule.name, changed_parameters(rule))

@@ -15,7 +15,7 @@ class SimpleAverage(AdditiveCombiner):
 
     .. math:: s_c = \sum_m p_m(c)
 
-    Nothing is learned, every member weighs the same. It is the yardstick of all other rules.
+    Nothing is learned, every member weighs the same. It is the baseline of all other rules.
 
     References
     ----------
@@ -31,10 +31,22 @@ class SimpleAverage(AdditiveCombiner):
 
     name: ClassVar[str] = "mean"
     source: ClassVar[str] = "Kittler et al. 1998, doi 10.1109/34.667881"
-    learns: ClassVar[bool] = False
+    complexity: ClassVar[int] = 0
+    list_position: ClassVar[int] = 1
+    is_trainable: ClassVar[bool] = False
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        self.weights_ = np.full(self.n_members_, 1.0 / self.n_members_)
+        """Nothing is learned."""
+
+    @property
+    def weights_(self) -> Values:  # type: ignore[override]
+        """Equal weights, (M,); they cannot be set (use ``fixed-weights``)."""
+        return np.full(self.n_members_, 1.0 / self.n_members_)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
 
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the member's probabilities."""

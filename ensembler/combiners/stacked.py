@@ -64,6 +64,8 @@ class Stacking(Combiner):
 
     name: ClassVar[str] = "stacking"
     source: ClassVar[str] = "Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1"
+    complexity: ClassVar[int] = 160
+    list_position: ClassVar[int] = 8
 
     final_estimator: Any = None
     strengths: Sequence[float] = REGULARISATION

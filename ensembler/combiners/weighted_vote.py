@@ -41,6 +41,7 @@ class WeightedVote(AdditiveCombiner):
 
     name: ClassVar[str] = "weighted-vote"
     source: ClassVar[str] = "Kuncheva & Rodríguez 2014, doi 10.1007/s10115-012-0586-6"
+    complexity: ClassVar[int] = 110
     log_scale: ClassVar[bool] = True
     counts_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("vote_values_", "priors_")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.combiners.base import Combiner
 from ensembler.comparison.fitting import cross_fit
 from ensembler.comparison.folds import make_folds
 from ensembler.comparison.results import REFERENCE, RuleScore
@@ -62,20 +61,14 @@ def pick(entries: Sequence[RuleScore], scores: Mapping[str, float | None], metri
         (
             -round(ranking_value(metric, score), TIED_DECIMALS),
             entry.rule.n_fitted(),
-            *members_used(entry.rule),
+            len(members := entry.rule.members_used()),
+            sum(1 << member for member in members),
             position,
         )
         for position, entry in enumerate(entries)
         if (score := scores.get(entry.name)) is not None and not math.isnan(score)
     ]
     return entries[min(ranked)[-1]].name if ranked else None
-
-
-def members_used(rule: Combiner) -> tuple[int, int]:
-    """Return how many members have a weight, and their mask (bit i for member i); all, for a rule without weights."""
-    weights = getattr(rule, "weights_", np.ones(rule.n_members_))
-    used = np.flatnonzero(weights.reshape(rule.n_members_, -1).any(axis=1)).tolist()
-    return len(used), sum(1 << member for member in used)
 
 
 def ranking_value(metric: Metric, value: float) -> float:

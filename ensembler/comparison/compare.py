@@ -8,7 +8,7 @@ from typing import Any
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.best import BestMember
 from ensembler.combiners.calibrated import Calibrated
-from ensembler.combiners.registry import all_rules
+from ensembler.combiners.registry import default_rules
 from ensembler.comparison.choice import choose_inside, choose_nested, pick, ranking_value
 from ensembler.comparison.fitting import Candidate, candidate
 from ensembler.comparison.folds import Folds, make_folds, split_part
@@ -297,7 +297,7 @@ def list_candidates(
     rules: Sequence[str | Combiner] | None, predictions: Predictions, metric: Metric
 ) -> list[Candidate]:
     """Bind the rules to the members, and add the best member that all are measured against."""
-    asked = list(all_rules()) if rules is None else [rules] if isinstance(rules, str) else list(rules)
+    asked = default_rules() if rules is None else [rules] if isinstance(rules, str) else list(rules)
     candidates = [candidate(rule, predictions, own_metric(metric)) for rule in asked]
     names = [one.name for one in candidates]
     for index, name in enumerate(names):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner, clone
-from ensembler.combiners.registry import make_rule, spec_of
+from ensembler.combiners.registry import make_rule
 from ensembler.comparison.folds import Folds
 from ensembler.errors import FitWarning, NotApplicableError
 from ensembler.predictions.prediction_set import Predictions
@@ -34,7 +34,7 @@ def candidate(rule: str | Combiner, data: Predictions, metric: str | Callable[..
 
     Rules written as text that have a metric of their own use ``metric`` unless the text says otherwise.
     """
-    name = rule if isinstance(rule, str) else spec_of(rule)
+    name = rule if isinstance(rule, str) else rule.to_text()
     given = make_rule(rule) if isinstance(rule, str) else rule
     given.check_parameters()
     if (
@@ -92,9 +92,9 @@ def cross_fit(
 ) -> CrossFit:
     """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds."""
     result = CrossFit()
-    learners = [one for one in candidates if one.rule.learns]
+    learners = [one for one in candidates if one.rule.is_trainable]
     for one in candidates:
-        if not one.rule.learns:
+        if not one.rule.is_trainable:
             tick(one.name)
             result.proba[one.name] = one.fit(data).predict_proba(data.proba, check_input=False)
         elif folds.pairs:

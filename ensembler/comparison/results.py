@@ -18,7 +18,7 @@ from ensembler.metrics.temperature import AtBestTemperature
 from ensembler.predictions.files import write_text
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
-from ensembler.serialization import is_plain, jsonable, object_name
+from ensembler.serialization import jsonable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,7 @@ class RuleScore:
         document = {
             "name": self.name,
             "rule": self.rule.name,
-            "parameters": parameters(self.rule),
+            "parameters": self.rule.describe_parameters(),
             **self.metrics,
             "gain": self.gain,
             "choice_score": self.choice_score,
@@ -317,8 +317,3 @@ def describe_verdict(verdict: Verdict) -> dict[str, Any]:
         "letters": verdict.letters,
         "n_resamples": verdict.n_resamples,
     }
-
-
-def parameters(rule: Combiner) -> dict[str, Any]:
-    """Return a rule's parameters, objects that JSON does not know as text."""
-    return {key: value if is_plain(value) else object_name(value) for key, value in rule.get_params(deep=False).items()}

@@ -25,7 +25,7 @@ class Counter:
     """Counts fits for a progress display."""
 
     def __init__(self, progress: Progress | None, candidates: Sequence[Candidate], n_folds: int, nested: bool) -> None:
-        learners = sum(one.rule.learns for one in candidates)
+        learners = sum(one.rule.is_trainable for one in candidates)
         once, folded = len(candidates), learners * n_folds + len(candidates) - learners
         self.progress, self.done = progress, 0
         self.total = once + folded * (1 + n_folds if nested else 1)

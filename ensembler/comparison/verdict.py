@@ -23,27 +23,6 @@ from ensembler.predictions.prediction_set import Predictions
 if TYPE_CHECKING:
     from ensembler.comparison.results import MemberScore, Protocol, RuleScore
 
-SIMPLEST_FIRST = (
-    "mean",
-    "majority-vote",
-    "median",
-    "trimmed-mean",
-    "borda",
-    "max",
-    "min",
-    "product",
-    "best-member",
-    "accuracy-weighted",
-    "loss-weighted",
-    "weighted-vote",
-    "class-weighted",
-    "exponential-weighted",
-    "greedy",
-    "hierarchical-committee",
-    "stacking",
-)
-"""Rules from the one that is easiest to explain and to repeat to the one that is hardest; others come last."""
-
 
 @dataclass
 class PairedTest:
@@ -269,9 +248,7 @@ def adjust(tests: Sequence[PairedTest]) -> None:
 
 def simplicity(rule: "RuleScore") -> tuple[int, int, str]:
     """Return a key that sorts simple rules first."""
-    name = rule.rule.name
-    place = SIMPLEST_FIRST.index(name) if name in SIMPLEST_FIRST else len(SIMPLEST_FIRST)
-    return place, rule.rule.n_fitted(), rule.name
+    return rule.rule.complexity, rule.rule.n_fitted(), rule.name
 
 
 def share_letters(rules: Sequence["RuleScore"], right: NDArray[np.bool_]) -> dict[str, str]:
@@ -301,7 +278,7 @@ def sentences(
         first += f"{before} {told(test, points, 'the simple mean')}, {is_noise(test)}"
     if recommended == rule.name:
         second = f"Use {recommended}: every simpler rule here is shown to be worse."
-        if rule.rule.name == SIMPLEST_FIRST[0]:
+        if rule.rule.complexity == 0:
             second = f"Use {recommended}: there is no simpler rule."
         if len(rules) == 1:
             second = f"Use {recommended}."

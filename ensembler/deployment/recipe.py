@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from ensembler.arrays import check_proba, digest
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
-from ensembler.combiners.committee import HierarchicalCommittee
-from ensembler.combiners.registry import all_rules, spec_of
-from ensembler.errors import EnsemblerError, FileError, NotApplicableError, ShapeError
+from ensembler.combiners.registry import all_rules
+from ensembler.errors import EnsemblerError, FileError, ShapeError
 from ensembler.predictions.files import readable, write_text
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.serialization import is_plain
+from ensembler.serialization import package_version
 
 SCHEMA = "ensembler.recipe/1"
 
@@ -93,14 +92,12 @@ class Recipe:
         NotApplicableError
             The rule has a parameter or a fitted attribute that JSON has no form for.
         """
-        import ensembler
-
         rule = self.rule.rule if isinstance(self.rule, Calibrated) else self.rule
         document = {
             "schema": SCHEMA,
-            "ensembler": ensembler.__version__,
+            "ensembler": package_version(),
             "rule": rule.name,
-            "parameters": plain_parameters(rule),
+            "parameters": rule.plain_parameters(),
             "calibrate": self.rule.step if isinstance(self.rule, Calibrated) else "none",
             "members": list(self.names),
             "hard": list(self.hard),
@@ -164,14 +161,3 @@ def is_recipe(path: Path) -> bool:
         return str(json.loads(text)["schema"]).startswith(SCHEMA.partition("/")[0])
     except (ValueError, TypeError, KeyError):
         return False
-
-
-def plain_parameters(rule: Combiner) -> dict[str, Any]:
-    """Return a rule's parameters as JSON holds them; rules inside a committee as text."""
-    parameters = rule.get_params(deep=False)
-    if isinstance(rule, HierarchicalCommittee):
-        parameters["rules"] = [one if isinstance(one, str) else spec_of(one) for one in parameters["rules"]]
-    for name, value in parameters.items():
-        if not is_plain(value):
-            raise NotApplicableError(f"{rule.name} cannot be saved: {name} is {value!r}, which JSON has no form for")
-    return parameters

@@ -108,7 +108,7 @@ def describe_rules(rules: dict[str, type[Combiner]]) -> list[dict[str, Any]]:
                 "name": name,
                 "class": rule.__name__,
                 "summary": (rule.__doc__ or "").strip().partition("\n")[0],
-                "learns": rule.learns,
+                "learns": rule.is_trainable,
                 "hard_labels": not rule().needs_probabilities(),
                 "parameters": jsonable(defaults),
                 "source": rule.source,

@@ -130,7 +130,7 @@ def additive_rules(comparison: Comparison) -> list[Combiner]:
     """Return the chosen and the recommended rule where committees are sums of what members add, without the mean."""
     verdict = comparison.verdict
     wanted = [comparison.chosen, None if verdict is None else verdict.recommended]
-    kept = []
+    kept: list[Combiner] = []
     for name in dict.fromkeys(name for name in wanted if name is not None):
         rule = next((entry.rule for entry in comparison.rules if entry.name == name), None)
         if isinstance(rule, Calibrated):

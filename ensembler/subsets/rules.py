@@ -3,18 +3,11 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Rows, Values
-from ensembler.combiners.accuracy_weighted import NEXT_TO_NOTHING, AccuracyWeightedAverage
-from ensembler.combiners.base import AdditiveCombiner, Combiner
-from ensembler.combiners.class_weighted import ClassWeightedAverage
-from ensembler.combiners.committee import HierarchicalCommittee
-from ensembler.combiners.exponential_weighted import ExponentialWeightedAverage
-from ensembler.combiners.loss_weighted import LossWeightedAverage
-from ensembler.combiners.simple_average import SimpleAverage
+from ensembler.combiners.base import NEGLIGIBLE, AdditiveCombiner, Combiner
 from ensembler.comparison.fitting import Candidate, candidate
 from ensembler.comparison.folds import Folds
 from ensembler.errors import FitWarning, NotApplicableError, ShapeError, UsageError
@@ -34,10 +27,8 @@ from ensembler.subsets.evaluators import (
 from ensembler.subsets.plan import Plan
 
 METRICS = ("accuracy", "balanced-accuracy", "brier", "log-loss")
-AVERAGES = (SimpleAverage, AccuracyWeightedAverage, LossWeightedAverage)
-FREEZABLE = (ClassWeightedAverage, ExponentialWeightedAverage)
 NO_BRIER = "its Brier score is no quadratic form; sweep mean or a weighted average"
-UNDERFLOW, SMALLEST_WEIGHT = 1e-250, 1e-100
+SMALLEST_WEIGHT = 1e-100
 
 TOO_STEEP = "its weights are too far apart for committees without the best members; lower beta"
 
@@ -54,19 +45,19 @@ class Frozen(AdditiveCombiner):
     def __post_init__(self) -> None:
         self.n_members_, self.n_classes_ = self.fitted_rule.n_members_, self.fitted_rule.n_classes_
         # A member of no weight still decides where no other one is there.
-        self.weights_ = np.maximum(self.fitted_rule.weights_, NEXT_TO_NOTHING)
+        self.weights_ = np.maximum(self.fitted_rule.weights_, NEGLIGIBLE)
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         raise NotImplementedError
 
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Whether there is one weight a member, and not one a class."""
+        return self.weights_.ndim == 1
+
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the member's probabilities times its weight, or its weights by class."""
         return np.asarray(self.weights_[member] * proba.astype(np.float64))
-
-
-def underflows(rule: Combiner) -> bool:
-    """Whether weights are so small beside others that sums of them mean nothing."""
-    return isinstance(rule, LossWeightedAverage) and bool(rule.weights_.min() < UNDERFLOW)
 
 
 @dataclass
@@ -86,9 +77,9 @@ class Subject:
     """Temperatures of parts of the fitting rows, and those rows at these temperatures."""
 
     @property
-    def learns(self) -> bool:
+    def is_trainable(self) -> bool:
         """Whether anything is fitted."""
-        return self.candidate.rule.learns or self.calibrate
+        return self.candidate.rule.is_trainable or self.calibrate
 
     def without(self, rows: Rows) -> "Subject":
         """Return the same rule with only some of the fitting rows."""
@@ -144,7 +135,7 @@ class Subject:
                 raise NotApplicableError(NO_BRIER)
             return self._refitted(scored, parts, metric, plan, majority)
         spoken = [(held, self.fitted(rows)) for rows, held in parts]
-        if any(underflows(rule) for _, rule in spoken):
+        if any(rule.weights_underflow() for _, rule in spoken):
             if self.ready is not None:
                 raise NotApplicableError(TOO_STEEP)
             # Weights that underflow beside those of better members do not do so among themselves.
@@ -169,8 +160,7 @@ class Subject:
 
     def is_slow(self, metric: str) -> bool:
         """Whether every committee is evaluated by itself, which takes long."""
-        averages = isinstance(self.candidate.rule, (*AVERAGES, ExponentialWeightedAverage))
-        return not self.additive or (metric == "log-loss" and not averages)
+        return not self.additive or (metric == "log-loss" and not self.candidate.rule.is_fixed_weighted_mean)
 
     def _refitted(
         self, scored: Predictions, parts: Sequence[tuple[Rows | None, Rows]], metric: str, plan: Plan, majority: float
@@ -208,9 +198,8 @@ def one_by_one(
 
 def average_weights(rule: AdditiveCombiner) -> Values | None:
     """Return the one weight a member that an average has; None for other rules."""
-    average = isinstance(rule, AVERAGES) or (isinstance(rule, Frozen) and rule.weights_.ndim == 1)
     # Squares of the smallest weights must not underflow.
-    return np.maximum(rule.weights_, SMALLEST_WEIGHT) if average else None
+    return np.maximum(rule.weights_, SMALLEST_WEIGHT) if rule.is_fixed_weighted_mean else None
 
 
 def committee_proba(
@@ -276,25 +265,23 @@ def subject(
     one = candidate(rule, fitting, metric)
     if one.left_out is not None:
         raise NotApplicableError(one.left_out)
-    if isinstance(rule, (*FREEZABLE, AdditiveCombiner)) and hasattr(rule, "n_members_"):
+    if isinstance(rule, Combiner) and can_be_additive(rule) and hasattr(rule, "n_members_"):
         if (rule.n_members_, rule.n_classes_) != (fitting.n_members, fitting.n_classes):
             raise ShapeError(
                 f"{rule.name} is fitted on {rule.n_members_} members and {rule.n_classes_} classes, expected "
                 f"{fitting.n_members} and {fitting.n_classes} as in the predictions"
             )
         return Subject(one, fitting, ready=rule, calibrate=calibrate)
-    if isinstance(one.given, HierarchicalCommittee) and numbered(one.given.groups):
+    if one.given.names_members_by_number():
         raise NotApplicableError("groups by number mean other members in each committee; give names or patterns")
-    if freeze and not isinstance(one.rule, (*FREEZABLE, AdditiveCombiner)):
+    if freeze and not can_be_additive(one.rule):
         raise NotApplicableError("its weights cannot be frozen; those of class- and exponential-weighted can")
-    return Subject(one, fitting, frozen=freeze and isinstance(one.rule, FREEZABLE), calibrate=calibrate)
+    return Subject(one, fitting, frozen=freeze and one.rule.freezable, calibrate=calibrate)
 
 
-def numbered(groups: Any) -> bool:
-    """Whether groups of members are given by number."""
-    if isinstance(groups, (list, tuple)):
-        return any(numbered(group) for group in groups)
-    return isinstance(groups, (int, np.integer))
+def can_be_additive(rule: Combiner) -> bool:
+    """Whether a rule's committees are sums of contributions, if need be with weights fitted once on all members."""
+    return rule.freezable or isinstance(rule, AdditiveCombiner)
 
 
 def whole(n_rows: int) -> list[tuple[None, Rows]]:
@@ -310,7 +297,7 @@ def crossed(one: Subject, folds: Folds, n_rows: int) -> list[tuple[Rows | None, 
     NotApplicableError
         The rows cannot be divided.
     """
-    if not one.learns:
+    if not one.is_trainable:
         return list(whole(n_rows))
     if not folds.pairs:
         raise NotApplicableError(f"cannot be cross-fitted: {folds.note}")

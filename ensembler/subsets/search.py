@@ -20,7 +20,7 @@ from ensembler.comparison.results import Protocol
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions, outcomes
-from ensembler.subsets.rules import TOO_STEEP, Subject, crossed, subject, underflows, whole
+from ensembler.subsets.rules import TOO_STEEP, Subject, crossed, subject, whole
 from ensembler.subsets.sweep import Progress
 
 MOST_VALUES = 1 << 22
@@ -187,7 +187,7 @@ def contributions(
 ) -> Contributions:
     """Return what members add to the scores of some rows."""
     spoken = [(held, one.fitted(fitted_on)) for fitted_on, held in parts]
-    if any(underflows(rule) for _, rule in spoken):
+    if any(rule.weights_underflow() for _, rule in spoken):
         raise NotApplicableError(TOO_STEEP)
     return Contributions(one.heated(rows, parts).proba, rows.truth, spoken)
 

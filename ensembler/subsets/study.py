@@ -534,5 +534,5 @@ def sweep_predictions(
     asked = prepare(data, metric, sizes, must, top, lambda: threads(n_jobs), None, progress)
     asked.shard_bits = shard_bits
     one = subject(rule, data, metric, freeze=False)
-    optimistic = one.candidate.rule.learns and one.ready is None
+    optimistic = one.candidate.rule.is_trainable and one.ready is None
     return asked.sweep(one, data, whole(data.n_samples), one.candidate.name, optimistic=optimistic)

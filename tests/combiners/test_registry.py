@@ -9,7 +9,7 @@ import pytest
 
 from ensembler import GreedySelection, HierarchicalCommittee, SimpleAverage
 from ensembler.combiners.base import Combiner
-from ensembler.combiners.registry import all_rules, collect, foreign_rules, make_rule, own_rules, spec_of
+from ensembler.combiners.registry import all_rules, collect, foreign_rules, make_rule, own_rules
 from ensembler.errors import ParameterError, RegistryError, UnknownNameError
 
 
@@ -18,7 +18,7 @@ def test_specs_become_rules_and_rules_specs():
     committee = make_rule('hierarchical-committee:groups=[["deep-*"],["shallow-*"]]')
     assert committee == HierarchicalCommittee([["deep-*"], ["shallow-*"]])
     for rule in (GreedySelection("log-loss", 7), committee, SimpleAverage(), make_rule("trimmed-mean:proportion=0.1")):
-        assert make_rule(spec_of(rule)) == rule
+        assert make_rule(rule.to_text()) == rule
 
 
 @pytest.mark.parametrize(

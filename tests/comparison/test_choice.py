@@ -151,6 +151,9 @@ def test_equal_scores_sizes_and_members_go_to_the_smaller_mask():
         def n_fitted(self):
             return 1
 
+        def members_used(self):
+            return tuple(np.flatnonzero(self.weights_).tolist())
+
     def entry(name, weights):
         return RuleScore(name, Stub(weights), {}, np.zeros(2), np.zeros((1, 2)))
 

@@ -17,7 +17,7 @@ from ensembler import (
     compare_rules,
     load_predictions,
 )
-from ensembler.combiners.registry import all_rules
+from ensembler.combiners.registry import all_rules, default_rules
 from ensembler.comparison.compare import fit_rule
 from ensembler.comparison.folds import make_folds, split_part
 from ensembler.errors import AlignmentError, UnknownNameError, UsageError
@@ -241,7 +241,7 @@ def test_small_classes_reduce_the_folds_and_are_mentioned():
 def test_without_two_folds_fitted_rules_are_left_out():
     data = drawn(validation=False, n_samples=1)
     result = compare_rules(data)
-    assert {entry.name for entry in result.rules} == {n for n, rule in all_rules().items() if not rule.learns}
+    assert {entry.name for entry in result.rules} == {n for n in default_rules() if not all_rules()[n].is_trainable}
     assert ("greedy", "cannot be cross-fitted: one row cannot be divided into folds") in result.left_out
     assert result.best_member is None
     assert result.chosen is None

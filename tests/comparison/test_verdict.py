@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import binomtest
 
 from ensembler import Predictions, compare_rules
-from ensembler.comparison.verdict import SIMPLEST_FIRST
 from ensembler.errors import ParameterError
 from ensembler.metrics import METRICS
 from ensembler.metrics.paired import Discordance, holm, standard_error
@@ -56,7 +55,7 @@ def test_intervals_hold_the_scores(compared):
 def test_the_recommended_rule_is_the_simplest_that_may_be_as_good_as_the_chosen(compared, fer):
     chosen = compared[compared.chosen].proba.argmax(axis=1) == fer.truth
     verdict = compared.verdict
-    for rule in sorted(compared.rules, key=lambda rule: SIMPLEST_FIRST.index(rule.name)):
+    for rule in sorted(compared.rules, key=lambda rule: rule.rule.complexity):
         right = rule.proba.argmax(axis=1) == fer.truth
         lead, error = abs(right.mean() - chosen.mean()), standard_error(right, chosen)
         only_one = int((right & ~chosen).sum()), int((chosen & ~right).sum())

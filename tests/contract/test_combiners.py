@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ensembler.combiners.base import AdditiveCombiner
 from ensembler.combiners.registry import all_rules
 from ensembler.errors import FitWarning, NotApplicableError, NotFittedError, ParameterError, ShapeError, ValueRangeError
+from ensembler.metrics import get_metric
 from tests.conftest import draw
 
 DOCUMENTED = [
@@ -26,6 +27,7 @@ DOCUMENTED = [
     "stacking",
     "best-member",
     "borda",
+    "fixed-weights",
     "greedy",
     "max",
     "median",
@@ -44,6 +46,8 @@ def make(name, n_members):
     if name == "hierarchical-committee":
         half = max(1, n_members // 2)
         return all_rules()[name](groups=[list(range(half + 1))[:n_members], list(range(n_members))[half - 1 :]])
+    if name == "fixed-weights":
+        return all_rules()[name](weights=[1.0] * n_members)
     return all_rules()[name]()
 
 
@@ -161,14 +165,64 @@ def test_refitting_on_another_shape_forgets_the_first(name):
     rule.fit(*draw(11, 5, 60, 4))
     if name == "hierarchical-committee":
         rule.set_params(groups=[[0], [1]])
+    if name == "fixed-weights":
+        rule.set_params(weights=[1, 2])
     proba, labels = draw(11, 2, 50, 3)
     assert rule.fit(proba, labels).predict_proba(proba).shape == (50, 3)
 
 
-def test_before_fit_there_are_no_scores(name):
-    proba, _ = draw(12)
-    with pytest.raises(NotFittedError, match=f"{name} is not fitted yet; call fit"):
-        make(name, 5).predict(proba)
+def test_before_fit_only_rules_that_learn_nothing_have_scores(name):
+    proba, labels = draw(12)
+    rule = make(name, 5)
+    if rule.is_trainable:
+        with pytest.raises(NotFittedError, match=f"{name} is not fitted yet; call fit"):
+            rule.predict(proba)
+        return
+    np.testing.assert_array_equal(rule.predict_proba(proba), make(name, 5).fit(proba, labels).predict_proba(proba))
+    assert not hasattr(rule, "n_members_")
+
+
+def test_score_is_the_metric_of_what_is_predicted(name):
+    proba, labels = draw(22)
+    rule = make(name, 5).fit(proba, labels)
+    assert rule.score(proba, labels) == (rule.predict(proba) == labels).mean()
+    weight = np.arange(1.0, 121.0)
+    expected = np.average(rule.predict(proba) == labels, weights=weight)
+    assert rule.score(proba, labels, weight) == pytest.approx(expected, abs=1e-12)
+    assert rule.score(proba, labels, metric="brier") == get_metric("brier")(labels, rule.predict_proba(proba))
+
+
+def test_weights_that_are_set_are_used_or_cannot_be_set(name):
+    proba, labels = draw(23)
+    rule = make(name, 5).fit(proba, labels)
+    if not rule.is_fixed_weighted_mean:
+        return
+    before = rule.predict_proba(proba)
+    try:
+        rule.weights_ = np.array([0.0, 0.0, 1.0, 0.0, 0.0])
+    except AttributeError:
+        assert name == "mean"
+        np.testing.assert_array_equal(rule.predict_proba(proba), before)
+        return
+    np.testing.assert_allclose(rule.predict_proba(proba), proba[2] / proba[2].sum(axis=1, keepdims=True), atol=1e-12)
+    assert rule.members_used() == (2,)
+
+
+def test_a_weighted_mean_is_one(name):
+    proba, labels = draw(24)
+    rule = make(name, 5).fit(proba, labels)
+    if rule.is_fixed_weighted_mean:
+        expected = np.tensordot(rule.weights_, proba, 1)
+        np.testing.assert_allclose(rule.predict_proba(proba), expected, atol=1e-12)
+
+
+def test_members_that_are_not_used_do_not_matter(name):
+    proba, labels = draw(25)
+    rule = make(name, 5).fit(proba, labels)
+    others = [member for member in range(5) if member not in rule.members_used()]
+    changed = proba.copy()
+    changed[others] = 1 / proba.shape[2]
+    np.testing.assert_array_equal(rule.predict(changed), rule.predict(proba))
 
 
 def test_other_members_or_classes_than_in_fit_are_refused(name):
@@ -181,7 +235,7 @@ def test_other_members_or_classes_than_in_fit_are_refused(name):
 def test_learning_rules_ask_for_labels_and_others_do_without(name):
     proba, labels = draw(14)
     rule = make(name, 5)
-    if rule.learns:
+    if rule.is_trainable:
         with pytest.raises(ParameterError, match=f"{name} learns from labels, got none"):
             rule.fit(proba)
     else:
@@ -260,11 +314,21 @@ def test_additive_rules_hand_over_contributions_that_sum_to_their_scores():
             for member in range(6):
                 total = total + rule.contribution(member, proba[member])
             np.testing.assert_array_equal(total, rule.scores(proba))
-    assert found == ["mean", "accuracy-weighted", "loss-weighted", "majority-vote", "borda", "product", "weighted-vote"]
+    assert found == [
+        "mean",
+        "accuracy-weighted",
+        "loss-weighted",
+        "majority-vote",
+        "borda",
+        "fixed-weights",
+        "product",
+        "weighted-vote",
+    ]
 
 
 # One change for each parameter, made where it must be visible; an option without effect is a defect.
 CHANGES = [
+    ("fixed-weights", {"weights": [1.0, 2.0, 3.0, 0.0, 5.0, 6.0]}),
     ("class-weighted", {"by": "precision"}),
     ("class-weighted", {"by": "f1"}),
     ("loss-weighted", {"form": "exp"}),

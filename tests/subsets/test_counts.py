@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ensembler import load_predictions, sweep_subsets
 from ensembler.combiners.base import AdditiveCombiner, clone
-from ensembler.combiners.registry import all_rules, make_rule
+from ensembler.combiners.registry import default_rules, make_rule
 from ensembler.predictions import bundled
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, CountsOneByOne
@@ -16,7 +16,7 @@ from ensembler.subsets.plan import make_plan
 from ensembler.subsets.study import sweep_predictions
 from tests.subsets.draw import KINDS, draw, stretched
 
-ADDITIVE = sorted(name for name in all_rules() if isinstance(make_rule(name), AdditiveCombiner))
+ADDITIVE = sorted(name for name in default_rules() if isinstance(make_rule(name), AdditiveCombiner))
 
 
 def brute_force(proba, labels, rule):
