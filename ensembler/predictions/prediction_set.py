@@ -1,9 +1,9 @@
-"""A prediction set in memory: what several members said about the same labelled rows."""
+"""A prediction set in memory: the class probabilities of several members on the same rows, and the labels."""
 
 import functools
 import json
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ class Predictions:
                 f"{len(class_names)} class names ({', '.join(map(str, class_names))}) for predictions of {n_classes} "
                 "classes; expected one name a class, in the order of the columns"
             )
-        fields = {
+        values = {
             "proba": array,
             "labels": None if labels is None else check_labels(labels, n_samples, n_classes),
             "names": members,
@@ -119,7 +119,7 @@ class Predictions:
             "ids": None if ids is None else one_a_row(ids, n_samples, "ids"),
             "validation": validation,
         }
-        for name, value in fields.items():
+        for name, value in values.items():
             object.__setattr__(self, name, value)
         if validation is not None:
             self._check_validation(validation)
@@ -180,7 +180,7 @@ class Predictions:
 
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """Return the set of some of the rows, without validation rows."""
-        return self._with(
+        return self.replace(
             proba=self.proba[:, rows],
             labels=None if self.labels is None else self.labels[rows],
             sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
@@ -189,10 +189,20 @@ class Predictions:
             validation=None,
         )
 
-    def _with(self, **changes: Any) -> "Predictions":
-        """Return a copy with some fields changed, from arrays that have been checked."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
-        return Predictions(**fields, check_input=False)
+    def replace(self, **changes: Any) -> "Predictions":
+        """Return a copy with some fields changed; row weights, groups, ids and validation rows stay unless they are.
+
+        Parameters
+        ----------
+        **changes
+            Fields by name, as on construction. Probabilities are not checked once more: rows must sum to 1.
+        """
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        copy = Predictions(**{**kept, **changes}, check_input=False)
+        if "sample_weight" not in changes:
+            # Weights that are rescaled once more may differ in the last bit.
+            object.__setattr__(copy, "sample_weight", self.sample_weight)
+        return copy
 
     def __repr__(self) -> str:
         """Return the sizes and the names."""
@@ -203,14 +213,22 @@ class Predictions:
     def select(self, only: Sequence[str] = (), without: Sequence[str] = ()) -> "Predictions":
         """Return the set of the members whose names match a pattern of ``only`` and none of ``without``."""
         kept = [self.names.index(name) for name in matching(self.names, only, without)]
-        if len(kept) == self.n_members:
-            return self
-        return self._with(
+        return self if len(kept) == self.n_members else self.pick(kept)
+
+    def pick(self, members: Sequence[int]) -> "Predictions":
+        """Return the set of the members of these numbers, in this order, here and in the validation rows.
+
+        >>> import numpy as np
+        >>> Predictions(np.full((3, 1, 2), 0.5), names=["a", "b", "c"]).pick([2, 0]).names
+        ('c', 'a')
+        """
+        kept = list(members)
+        return self.replace(
             proba=self.proba[kept],
-            names=[self.names[index] for index in kept],
-            metadata=[self.metadata[index] for index in kept],
-            hard=[self.hard[index] for index in kept],
-            validation=None if self.validation is None else self.validation.select(only, without),
+            names=[self.names[member] for member in kept],
+            metadata=[self.metadata[member] for member in kept],
+            hard=[self.hard[member] for member in kept],
+            validation=None if self.validation is None else self.validation.pick(kept),
         )
 
     def save(self, folder: str | Path) -> Path:
@@ -253,8 +271,8 @@ def matching(names: Sequence[str], only: Sequence[str], without: Sequence[str]) 
         and not any(fnmatchcase(name, pattern) for pattern in without)
     ]
     if not kept:
-        told = " ".join((*(f"--only {one}" for one in only), *(f"--without {one}" for one in without)))
-        raise UsageError(f"{told} leaves no member of {', '.join(names)}; drop one of them")
+        given = " ".join((*(f"--only {pattern}" for pattern in only), *(f"--without {pattern}" for pattern in without)))
+        raise UsageError(f"{given} leaves no member of {', '.join(names)}; drop one of them")
     return kept
 
 

@@ -43,6 +43,63 @@ def test_selecting_members_and_rows():
         data.select(["d"])
 
 
+@pytest.fixture
+def whole():
+    """Three members with everything that a set can have, in both splits."""
+    proba, labels = draw(0, 3, 20, 4)
+    rng = np.random.default_rng(1)
+
+    def rows(**more):
+        return Predictions(
+            proba,
+            labels,
+            names=["a", "b", "c"],
+            class_names=list("wxyz"),
+            metadata=[{"cost": 1}, {"cost": 2}, {"cost": 3}],
+            hard=[False, True, False],
+            sample_weight=rng.uniform(0.5, 2.0, 20),
+            groups=np.arange(20) // 2,
+            ids=np.arange(20).astype(str),
+            **more,
+        )
+
+    return rows(validation=rows())
+
+
+def same_rows(first, second):
+    for name in ("labels", "sample_weight", "groups", "ids"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
+
+
+def test_picking_members_by_number_keeps_all_that_is_known_of_the_rows(whole):
+    some = whole.pick([2, 0])
+    for part, whole_part in ((some, whole), (some.validation, whole.validation)):
+        np.testing.assert_array_equal(part.proba, whole_part.proba[[2, 0]])
+        assert part.names == ("c", "a")
+        assert part.metadata == ({"cost": 3}, {"cost": 1})
+        assert part.hard == (False, False)
+        assert part.class_names == ("w", "x", "y", "z")
+        same_rows(part, whole_part)
+    assert whole.select(["c", "a"]).names == ("a", "c")
+    same_rows(whole.select(["b"]).validation, whole.validation)
+
+
+def test_replacing_fields_keeps_all_others(whole):
+    other = whole.replace(proba=whole.proba[:, :, ::-1])
+    np.testing.assert_array_equal(other.proba, whole.proba[:, :, ::-1])
+    assert (other.names, other.metadata, other.hard) == (whole.names, whole.metadata, whole.hard)
+    assert other.validation is whole.validation
+    assert other.digests != whole.digests
+    same_rows(other, whole)
+    alone = whole.replace(validation=None, groups=None)
+    assert (alone.validation, alone.groups) == (None, None)
+    np.testing.assert_array_equal(alone.sample_weight, whole.sample_weight)
+    with pytest.raises(ShapeError, match=r"sample_weight has shape \(20,\), expected \(5,\)"):
+        whole.replace(proba=whole.proba[:, :5], labels=None)
+    with pytest.raises(TypeError, match="colour"):
+        whole.replace(colour="red")
+
+
 def test_what_does_not_fit_is_refused():
     proba, labels = draw(0, 3, 20, 4)
     cases = [
