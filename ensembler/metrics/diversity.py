@@ -1,21 +1,20 @@
-r"""How differently members err.
+r"""Measures of how differently the members of an ensemble err.
 
-Everything but Cohen's kappa is a function of which members are right about which rows. For a pair, :math:`N^{ab}` is
-the share of rows about which the first is right (a = 1) or wrong (0) and the second likewise; for a row, :math:`l` is
-the number of the L members that are right. What is 0/0 is NaN.
+Everything but Cohen's kappa is a function of which members are correct about which rows. For a pair, :math:`N^{ab}` is
+the number of rows about which the first is correct (a = 1) or wrong (0) and the second likewise; for a row, :math:`l`
+is the number of the L members that are correct. What is 0/0 is NaN.
 
 Kuncheva & Whitaker, Measures of diversity in classifier ensembles, Machine Learning 51 (2003) 181–207,
 doi 10.1023/A:1022859003006.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Values
-
-Right = NDArray[np.bool_]
+from ensembler.arrays import Correct, Floats, Labels, Values
 
 MEASURES = (
     "q",
@@ -32,53 +31,64 @@ MEASURES = (
 """The ten of the source, by the names used here."""
 MORE_IS_DIVERSE = {"disagreement", "entropy", "kw", "generalised", "coincident-failure"}
 """Measures that grow with diversity; the others fall."""
+PAIRWISE = ("q", "rho", "disagreement", "double-fault")
+"""Those of the ten that are means over pairs."""
 
 
-def pairwise(right: Right) -> dict[str, Values]:
+def pairwise(correct: Correct) -> dict[str, Values]:
     r"""Return the five pairwise measures of L members, each (L, L).
 
-    With :math:`D = N^{11}N^{00} - N^{10}N^{01}` and the accuracies a and b: disagreement :math:`N^{10} + N^{01}`;
-    double fault :math:`N^{00}`; Yule's :math:`Q = D / (N^{11}N^{00} + N^{10}N^{01})`; the correlation
-    :math:`\rho = D / \sqrt{a(1-a)\,b(1-b)}`; and :math:`\kappa = 2D / (a(1-a) + b(1-b))`.
+    With N rows, :math:`D = N^{11}N^{00} - N^{10}N^{01}` and a and b the rows that the first and the second are correct
+    about: disagreement :math:`(N^{10} + N^{01}) / N`; double fault :math:`N^{00} / N`; Yule's
+    :math:`Q = D / (N^{11}N^{00} + N^{10}N^{01})`; the correlation :math:`\rho = D / \sqrt{a(N-a)\,b(N-b)}`; and
+    :math:`\kappa = 2D / (a(N-a) + b(N-b))`. Products and their sums are whole numbers (below 2⁶³ up to four thousand
+    million rows), so that nothing cancels where errors are rare.
+
+    Parameters
+    ----------
+    correct : (L, N) bool
+        Which members are correct about which rows.
 
     >>> float(pairwise(np.array([[1, 1, 1, 0], [1, 0, 0, 1]], dtype=bool))["disagreement"][0, 1])
     0.75
     """
-    values = right.astype(np.float64)
-    n_rows = right.shape[1]
-    both = values @ values.T / n_rows
-    share = values.mean(axis=1)
-    first = share[:, None] - both
-    second = share[None, :] - both
-    neither = 1 - share[:, None] - share[None, :] + both
-    product = both * neither - first * second
-    a, b = share[:, None], share[None, :]
+    n_rows = correct.shape[1]
+    ones = correct.astype(np.float64)
+    both = np.rint(ones @ ones.T).astype(np.int64)
+    hits = both.diagonal()
+    first = hits[:, None] - both
+    second = hits[None, :] - both
+    neither = n_rows - hits[:, None] - second
+    difference = both * neither - first * second
+    spread = hits * (n_rows - hits)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
-            "disagreement": first + second,
-            "double-fault": clean(neither),
-            "q": clean(product) / clean(both * neither + first * second),
-            "rho": clean(product) / np.sqrt(clean(a * (1 - a) * b * (1 - b))),
-            "kappa": 2 * clean(product) / clean(a * (1 - a) + b * (1 - b)),
+            "disagreement": (first + second) / n_rows,
+            "double-fault": neither / n_rows,
+            "q": difference / (both * neither + first * second),
+            "rho": difference / np.sqrt(spread[:, None] * spread.astype(np.float64)),
+            "kappa": 2 * difference / (spread[:, None] + spread),
         }
 
 
-def clean(values: Values) -> Values:
-    """Return values without what rounding leaves of a zero."""
-    return np.where(np.abs(values) < 1e-13, 0.0, values)
-
-
-def cohen_kappa(said: NDArray[np.int64], n_classes: int) -> Values:
+def cohen_kappa(predicted: NDArray[np.int64], n_classes: int) -> Values:
     """Return Cohen's kappa of the predicted classes of each pair, (L, L); another measure than the pairwise kappa.
 
-    Cohen 1960, doi 10.1177/001316446002000104.
+    NaN for two members that predict one and the same class in every row. Cohen 1960, doi 10.1177/001316446002000104.
     """
-    n_members, n_rows = said.shape
-    shares = np.array([np.bincount(one, minlength=n_classes) for one in said]) / n_rows
-    agreed = np.array([[(said[i] == said[j]).mean() for j in range(n_members)] for i in range(n_members)])
-    chance = shares @ shares.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((agreed - chance) / (1 - chance))
+    from sklearn.exceptions import UndefinedMetricWarning
+    from sklearn.metrics import cohen_kappa_score
+
+    classes = np.arange(n_classes)
+    kappa = np.empty((len(predicted), len(predicted)))
+    with warnings.catch_warnings():
+        # Older versions of scikit-learn warn of the division as NumPy does.
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for first, second in zip(*np.triu_indices(len(predicted)), strict=True):
+            value = cohen_kappa_score(predicted[first], predicted[second], labels=classes)
+            kappa[first, second] = kappa[second, first] = value
+    return kappa
 
 
 def mean_of_pairs(matrix: Values) -> float:
@@ -87,7 +97,7 @@ def mean_of_pairs(matrix: Values) -> float:
     return float(upper.mean()) if len(upper) else float("nan")
 
 
-def measures(right: Right) -> dict[str, float]:
+def measures(correct: Correct) -> dict[str, float]:
     r"""Return the ten measures of a committee of L members.
 
     Pairwise ones are means over pairs. With :math:`\bar p` the mean accuracy and :math:`p_i` the share of rows in which
@@ -100,55 +110,54 @@ def measures(right: Right) -> dict[str, float]:
     - generalised diversity :math:`1 - \frac{\sum i(i-1)p_i / (L(L-1))}{\sum i p_i / L}`
     - coincident failure diversity :math:`\frac{1}{1 - p_0} \sum_{i \ge 1} \frac{L - i}{L - 1} p_i`, 0 if nobody fails
 
-    >>> found = measures(np.array([[1, 1, 1, 0], [1, 0, 0, 1], [1, 1, 0, 0]], dtype=bool))
-    >>> round(found["disagreement"], 4), round(found["kw"], 4), round(found["difficulty"], 4)
+    >>> values = measures(np.array([[1, 1, 1, 0], [1, 0, 0, 1], [1, 1, 0, 0]], dtype=bool))
+    >>> round(values["disagreement"], 4), round(values["kw"], 4), round(values["difficulty"], 4)
     (0.5, 0.1667, 0.0764)
     """
-    pairs = {name: mean_of_pairs(matrix) for name, matrix in pairwise(right).items()}
-    return {name: pairs[name] for name in ("q", "rho", "disagreement", "double-fault")} | of_counts(
-        np.bincount(right.sum(axis=0), minlength=len(right) + 1)
+    pairs = {name: mean_of_pairs(matrix) for name, matrix in pairwise(correct).items()}
+    return {name: pairs[name] for name in PAIRWISE} | of_counts(
+        np.bincount(correct.sum(axis=0), minlength=len(correct) + 1)
     )
 
 
 def of_counts(counts: NDArray[np.int64]) -> dict[str, float]:
-    """Return the six measures that need no pairs, from how many rows have l right members, (L + 1,)."""
+    """Return the six measures that need no pairs, from the number of rows with l correct members, (L + 1,)."""
     size = len(counts) - 1
-    n_rows = counts.sum()
-    l = np.arange(size + 1)  # noqa: E741 - the source's name
-    spread = float((counts * l * (size - l)).sum()) / n_rows
-    accuracy = float((counts * l).sum()) / (size * n_rows)
-    failing = counts[::-1] / n_rows
-    one = float((failing * l).sum()) / size
     if size < 2:
         return dict.fromkeys(
             ("entropy", "kw", "kappa", "difficulty", "generalised", "coincident-failure"), float("nan")
         )
-    two = float((failing * l * (l - 1)).sum()) / (size * (size - 1))
-    uneven = accuracy * (1 - accuracy)
-    found = {
-        "entropy": float((counts * np.minimum(l, size - l)).sum()) / n_rows / (size - -(-size // 2)),
+    l = np.arange(size + 1)  # noqa: E741 - the source's name
+    failing = counts[::-1]
+    n_rows, hits, fails = int(counts.sum()), int((counts * l).sum()), int((failing * l).sum())
+    answers = size * n_rows
+    spread = int((counts * l * (size - l)).sum()) / n_rows
+    # Whole numbers are divided last: nothing cancels where errors are rare.
+    uneven = hits * fails / answers**2
+    values = {
+        "entropy": int((counts * np.minimum(l, size - l)).sum()) / n_rows / (size - -(-size // 2)),
         "kw": spread / size**2,
-        "kappa": 1 - spread / size / ((size - 1) * uneven) if uneven > 1e-13 else float("nan"),
-        "difficulty": float((counts * (l / size - accuracy) ** 2).sum()) / n_rows,
-        "generalised": 1 - two / one if one > 0 else float("nan"),
-        "coincident-failure": float((failing[1:] * (size - l[1:])).sum()) / (size - 1) / (1 - failing[0])
-        if failing[0] < 1
+        "kappa": 1 - spread / size / ((size - 1) * uneven) if uneven > 0 else float("nan"),
+        "difficulty": float((counts * (l / size - hits / answers) ** 2).sum()) / n_rows,
+        "generalised": 1 - int((failing * l * (l - 1)).sum()) / ((size - 1) * fails) if fails else float("nan"),
+        "coincident-failure": int((failing[1:] * (size - l[1:])).sum()) / ((size - 1) * int(failing[1:].sum()))
+        if fails
         else 0.0,
     }
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in values.items()}
 
 
 @dataclass(frozen=True)
 class Ambiguity:
-    """The Brier score of the mean taken apart: ensemble = mean member − spread."""
+    """The Brier score of the mean as a difference: ensemble = mean member − spread."""
 
     ensemble: float
     mean_member: float
     spread: float
 
 
-def ambiguity(proba: NDArray[np.floating], labels: NDArray[np.int64]) -> Ambiguity:
-    r"""Take the Brier score of the mean of L members apart.
+def ambiguity(proba: Floats, labels: Labels) -> Ambiguity:
+    r"""Decompose the Brier score of the mean of L members.
 
     .. math:: \lVert \bar p - y \rVert^2
        = \frac1L \sum_m \lVert p_m - y \rVert^2 - \frac1L \sum_m \lVert p_m - \bar p \rVert^2
@@ -158,8 +167,8 @@ def ambiguity(proba: NDArray[np.floating], labels: NDArray[np.int64]) -> Ambigui
     mean = proba.mean(axis=0, dtype=np.float64)
     rows = np.arange(len(labels))
 
-    def brier(one: Values) -> float:
-        return float((np.einsum("nc,nc->n", one, one) - 2 * one[rows, labels] + 1).mean())
+    def brier(values: Values) -> float:
+        return float((np.einsum("nc,nc->n", values, values) - 2 * values[rows, labels] + 1).mean())
 
     members = [brier(member.astype(np.float64)) for member in proba]
     spread = [float(((member.astype(np.float64) - mean) ** 2).sum(axis=1).mean()) for member in proba]

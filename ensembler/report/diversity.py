@@ -29,7 +29,7 @@ TITLES = {
 def describe_diversity(found: Diversity, data: Predictions, seed: int, command: str | None = None) -> dict[str, Any]:
     """Return the diversity of a set as plain values."""
     document = {
-        "schema": "ensembler.diversity/1",
+        "schema": "ensembler.diversity/2",
         "members": list(data.names),
         "n_rows": data.n_samples,
         "pairs": found.pairs,
@@ -37,7 +37,7 @@ def describe_diversity(found: Diversity, data: Predictions, seed: int, command: 
         "ambiguity": None if found.ambiguity is None else vars(found.ambiguity),
         "coverage": found.coverage,
         "clusters": found.clusters,
-        "folklore": [vars(one) for one in found.folklore],
+        "gain_correlations": [vars(one) for one in found.gain_correlations],
         "n_committees": found.n_committees,
         "sampled": found.sampled,
         "reproducibility": provenance(data, seed, command),
@@ -82,7 +82,7 @@ def pair_table(found: Diversity, data: Predictions, measure: str) -> Table:
 def measure_table(found: Diversity) -> Table:
     """Show the ten measures, and whether they predict anything here."""
     rows = []
-    for one in found.folklore:
+    for one in found.gain_correlations:
         direction = "more" if one.measure in MORE_IS_DIVERSE else "less"
         rows.append(
             [
@@ -116,7 +116,7 @@ def coverage_table(found: Diversity, data: Predictions) -> Table:
 
 def conclusion(found: Diversity) -> str:
     """Say what the spread of members is worth, who is redundant, and which measure tells most."""
-    if not found.folklore or found.n_committees == 0:
+    if not found.gain_correlations or found.n_committees == 0:
         return "There is one member only, so there is no diversity."
     text = ""
     if found.ambiguity is not None:
@@ -128,7 +128,7 @@ def conclusion(found: Diversity) -> str:
     if found.clusters:
         groups = "; ".join(", ".join(group) for group in found.clusters)
         text += f"Nearly redundant: {groups}. "
-    known = [one for one in found.folklore if np.isfinite(one.with_accuracy)]
+    known = [one for one in found.gain_correlations if np.isfinite(one.with_accuracy)]
     if known:
         best = max(known, key=lambda one: abs(one.with_accuracy))
         verdict = "tells" if abs(best.with_accuracy) >= 0.5 else "tells little about"

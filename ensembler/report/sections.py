@@ -175,7 +175,7 @@ def members_apart(found: Survey) -> Iterator[Section]:
     blocks: list[Block] = [Text(one, strong=True) for one in (diversity.conclusion(spread),) if one]
     if figure is not None:
         blocks.append(figure)
-    if spread.folklore:
+    if spread.gain_correlations:
         blocks.append(Listing("table-measures", diversity.measure_table(spread), folded=True))
     blocks.append(Listing("table-coverage", diversity.coverage_table(spread, data), folded=True))
     yield Section("diversity", "Diversity", "How differently members err", blocks)

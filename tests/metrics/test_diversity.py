@@ -1,7 +1,6 @@
 """The identities of the measures, and plain loops."""
 
 import itertools
-import json
 import math
 
 import numpy as np
@@ -10,11 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from ensembler import Predictions
-from ensembler.cli.diversity import PAIRS
 from ensembler.metrics import METRICS
-from ensembler.metrics.diversity import MEASURES, ambiguity, cohen_kappa, mean_of_pairs, measures, of_counts, pairwise
-from ensembler.predictions.diagnosis.diversity import measure_diversity
+from ensembler.metrics.diversity import ambiguity, cohen_kappa, mean_of_pairs, measures, of_counts, pairwise
 from tests.subsets.draw import draw
 
 outcomes = st.tuples(st.integers(2, 6), st.integers(1, 30), st.integers(0, 10_000)).map(
@@ -94,12 +90,38 @@ def test_extremes():
     assert math.isnan(mean_of_pairs(np.zeros((1, 1))))
 
 
-def test_cohens_kappa_is_scikit_learns():
+@pytest.mark.parametrize("n_rows", [1_000_000, 5_000_000])
+def test_rare_errors_do_not_cancel(n_rows):
+    correct = np.ones((2, n_rows), dtype=bool)
+    correct[0, 3] = correct[1, 7] = False
+    pairs = {name: matrix[0, 1] for name, matrix in pairwise(correct).items()}
+    # Of one error each, on different rows: N11 = N - 2, N10 = N01 = 1, N00 = 0.
+    assert pairs["q"] == -1
+    assert pairs["double-fault"] == 0
+    assert pairs["disagreement"] == 2 / n_rows
+    assert pairs["rho"] == pytest.approx(-1 / (n_rows - 1), rel=1e-12)
+    assert pairs["kappa"] == pytest.approx(-1 / (n_rows - 1), rel=1e-12)
+    together = measures(correct)
+    assert together["q"] == -1
+    assert together["kappa"] == pytest.approx(-1 / (n_rows - 1), rel=1e-4)
+    assert (together["generalised"], together["coincident-failure"]) == (1, 1)
+
+
+def test_cohens_kappa_is_the_definition():
     rng = np.random.default_rng(0)
-    said = rng.integers(0, 4, (3, 50))
-    found = cohen_kappa(said, 4)
-    assert found[0, 1] == pytest.approx(cohen_kappa_score(said[0], said[1]))
-    assert found[2, 1] == pytest.approx(cohen_kappa_score(said[2], said[1]))
+    predicted = rng.integers(0, 4, (3, 50))
+    kappa = cohen_kappa(predicted, 4)
+    shares = np.array([np.bincount(member, minlength=4) for member in predicted]) / 50
+    for i, j in itertools.product(range(3), range(3)):
+        chance = shares[i] @ shares[j]
+        assert kappa[i, j] == pytest.approx(((predicted[i] == predicted[j]).mean() - chance) / (1 - chance), abs=1e-12)
+        assert kappa[i, j] == pytest.approx(cohen_kappa_score(predicted[i], predicted[j]), abs=1e-12)
+
+
+def test_cohens_kappa_of_members_that_only_predict_one_class_is_not_defined():
+    kappa = cohen_kappa(np.array([[1, 1, 1], [1, 1, 1], [0, 1, 1]]), 2)
+    assert np.isnan(kappa[:2, :2]).all()
+    assert (kappa[0, 2], kappa[2, 0], kappa[2, 2]) == (0, 0, 1)
 
 
 def test_the_brier_score_of_the_mean_is_the_mean_less_the_spread():
@@ -108,53 +130,3 @@ def test_the_brier_score_of_the_mean_is_the_mean_less_the_spread():
     assert apart.ensemble == pytest.approx(apart.mean_member - apart.spread)
     assert apart.ensemble == pytest.approx(float(METRICS["brier"](labels, proba.mean(axis=0))))
     assert apart.mean_member == pytest.approx(float(METRICS["brier"](labels, proba).mean()))
-
-
-def test_a_sets_diversity():
-    proba, labels = draw("random", 6, 200, 4, seed=2)
-    proba[5] = 0.95 * proba[4] + 0.05 / 4
-    found = measure_diversity(Predictions(proba, labels))
-    assert found.clusters == [["member-4", "member-5"]]
-    right = proba.argmax(axis=2) == labels
-    assert found.coverage[1] == right.any(axis=0).mean()
-    assert found.coverage[6] == right.all(axis=0).mean()
-    assert (found.n_committees, found.sampled) == (2**6 - 7, False)
-    assert [one.measure for one in found.folklore] == list(MEASURES)
-    assert found.measures == measures(right)
-
-
-def test_rank_correlations_are_scipys():
-    from scipy.stats import spearmanr
-
-    proba, labels = draw("random", 6, 150, 3, seed=3)
-    found = measure_diversity(Predictions(proba, labels))
-    right = proba.argmax(axis=2) == labels
-    gains, spread = [], []
-    for members in itertools.combinations(range(6), 3):
-        index = list(members)
-        value = (proba[index].mean(axis=0).argmax(axis=1) == labels).mean()
-        gains.append(value - right[index].mean())
-        spread.append(measures(right[index])["disagreement"])
-    one = next(one for one in found.folklore if one.measure == "disagreement")
-    assert one.by_size[3] == pytest.approx(spearmanr(np.round(spread, 12), np.round(gains, 12)).statistic)
-
-
-def test_many_members_are_sampled_and_repeat():
-    proba, labels = draw("random", 20, 60, 3, seed=4)
-    data = Predictions(proba, labels)
-    first, second = measure_diversity(data, seed=1), measure_diversity(data, seed=1)
-    assert first.sampled
-    assert repr(first.folklore) == repr(second.folklore)
-
-
-def test_the_command(run, write_set):
-    found = json.loads(run("diversity", "--json").out)
-    assert len(found["measures"]) == 10
-    assert set(found["pairs"]) == set(PAIRS)
-    assert found["ambiguity"]["ensemble"] == pytest.approx(
-        found["ambiguity"]["mean_member"] - found["ambiguity"]["spread"]
-    )
-    assert "Measures of all members, and what they predict" in run("diversity", "--pairs", "q").out
-    assert "most alike" in run("diversity", write_set(n_members=14)).out
-    assert "no diversity" in run("diversity", write_set("one", n_members=1)).out
-    assert run("diversity", "--pairs", "x").code == 2

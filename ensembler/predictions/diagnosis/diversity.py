@@ -1,17 +1,17 @@
-"""How diverse a prediction set is, who is redundant, and whether diversity predicts anything here."""
+"""How diverse a prediction set is, which members are redundant, and whether diversity predicts a committee's gain."""
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Values
+from ensembler.arrays import Correct, Values
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.diversity import (
     MEASURES,
     MORE_IS_DIVERSE,
+    PAIRWISE,
     Ambiguity,
     ambiguity,
     cohen_kappa,
@@ -30,8 +30,8 @@ SAME_GROUP = 0.15
 
 
 @dataclass(frozen=True)
-class Folklore:
-    """Whether a measure of diversity predicts the gain of committees.
+class DiversityGainCorrelation:
+    """How strongly a measure of diversity correlates with what committees gain over their mean member.
 
     Attributes
     ----------
@@ -63,10 +63,11 @@ class Diversity:
     ambiguity : Ambiguity or None
         None with hard labels.
     coverage : (M + 1,)
-        Share of rows in which at least k members are right.
+        Share of rows about which at least k members are correct.
     clusters : list of list of str
-        Groups of members that nearly say the same.
-    folklore : list of Folklore
+        Groups of members that predict the same classes nearly everywhere.
+    gain_correlations : list of DiversityGainCorrelation
+        One for each of the ten measures.
     n_committees : int
         How many committees the correlations rest on.
     sampled : bool
@@ -77,7 +78,7 @@ class Diversity:
     ambiguity: Ambiguity | None
     coverage: Values
     clusters: list[list[str]]
-    folklore: list[Folklore]
+    gain_correlations: list[DiversityGainCorrelation]
     n_committees: int
     sampled: bool
 
@@ -92,22 +93,22 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
         Draws committees where they are too many.
     """
     labels = data.truth
-    said = np.array([member.argmax(axis=1) for member in data.proba])
-    right = said == labels
-    pairs = pairwise(right)
-    pairs["cohen-kappa"] = cohen_kappa(said, data.n_classes)
-    different = np.array([[(one != other).mean() for other in said] for one in said])
+    predicted = np.array([member.argmax(axis=1) for member in data.proba])
+    correct = predicted == labels
+    pairs = pairwise(correct)
+    pairs["cohen-kappa"] = cohen_kappa(predicted, data.n_classes)
+    different = np.array([[(first != second).mean() for second in predicted] for first in predicted])
     pairs["different"] = different
-    hits = right.sum(axis=0)
+    hits = correct.sum(axis=0)
     coverage = np.array([(hits >= k).mean() for k in range(data.n_members + 1)])
     committees, sampled = draw_committees(data.n_members, seed)
     return Diversity(
         pairs,
-        measures(right),
+        measures(correct),
         None if data.any_hard else ambiguity(data.proba, labels),
         coverage,
         cluster(different, data.names),
-        settle_folklore(data, right, pairs, committees),
+        correlate_with_gains(data, correct, pairs, committees),
         len(committees),
         sampled,
     )
@@ -118,17 +119,17 @@ def draw_committees(n_members: int, seed: int) -> tuple[list[tuple[int, ...]], b
     if 2**n_members - n_members - 1 <= MOST_COMMITTEES:
         members = range(n_members)
         sizes = range(2, n_members + 1)
-        return [one for size in sizes for one in itertools.combinations(members, size)], False
+        return [committee for size in sizes for committee in itertools.combinations(members, size)], False
     rng = np.random.default_rng(seed)
     drawn: set[tuple[int, ...]] = set()
     while len(drawn) < MOST_COMMITTEES:
         rows = rng.random((MOST_COMMITTEES - len(drawn), n_members)) < 0.5
         drawn |= {tuple(np.flatnonzero(row).tolist()) for row in rows if row.sum() > 1}
-    return sorted(drawn, key=lambda one: (len(one), one)), True
+    return sorted(drawn, key=lambda committee: (len(committee), committee)), True
 
 
 def cluster(different: Values, names: tuple[str, ...]) -> list[list[str]]:
-    """Return groups of members of which all pairs say the same class nearly everywhere."""
+    """Return groups of members of which all pairs predict the same class nearly everywhere."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
@@ -136,61 +137,61 @@ def cluster(different: Values, names: tuple[str, ...]) -> list[list[str]]:
         return []
     tree = linkage(squareform(different, checks=False), method="complete")
     groups = fcluster(tree, SAME_GROUP, criterion="distance")
-    found: dict[int, list[str]] = {}
+    members_of: dict[int, list[str]] = {}
     for name, group in zip(names, groups.tolist(), strict=True):
-        found.setdefault(group, []).append(name)
-    return [group for group in found.values() if len(group) > 1]
+        members_of.setdefault(group, []).append(name)
+    return [members for members in members_of.values() if len(members) > 1]
 
 
-def settle_folklore(
-    data: Predictions, right: NDArray[np.bool_], pairs: dict[str, Values], committees: list[tuple[int, ...]]
-) -> list[Folklore]:
+def correlate_with_gains(
+    data: Predictions, correct: Correct, pairs: dict[str, Values], committees: list[tuple[int, ...]]
+) -> list[DiversityGainCorrelation]:
     """Correlate each measure with what the mean of a committee gains over its mean member."""
-    accuracy = right.mean(axis=1)
-    found: dict[str, list[float]] = {name: [] for name in MEASURES}
-    gains, reached, sizes = [], [], []
-    whole = data.proba.astype(np.float64)
-    for members in committees:
-        index = list(members)
-        hits = np.bincount(right[index].sum(axis=0), minlength=len(index) + 1)
-        ten = of_counts(hits)
-        upper = np.triu_indices(len(index), 1)
-        for name in ("q", "rho", "disagreement", "double-fault"):
-            ten[name] = float(pairs[name][np.ix_(index, index)][upper].mean())
-        for name in MEASURES:
-            found[name].append(ten[name])
-        value = float((whole[index].sum(axis=0).argmax(axis=1) == data.truth).mean())
-        reached.append(value)
-        gains.append(value - float(accuracy[index].mean()))
-        sizes.append(len(index))
-    of_size = np.array(sizes)
-    result = []
+    member_accuracy = correct.mean(axis=1)
+    values = {name: np.empty(len(committees)) for name in MEASURES}
+    accuracies, gains, sizes = np.empty(len(committees)), np.empty(len(committees)), np.array([*map(len, committees)])
+    proba = data.proba.astype(np.float64)
+    for number, committee in enumerate(committees):
+        members = list(committee)
+        for name, value in committee_measures(correct, pairs, members).items():
+            values[name][number] = value
+        accuracy = float((proba[members].sum(axis=0).argmax(axis=1) == data.truth).mean())
+        accuracies[number] = accuracy
+        gains[number] = accuracy - float(member_accuracy[members].mean())
+
+    def by_size(diversity: Values, outcome: Values) -> dict[int, float]:
+        return {
+            int(size): rank_correlation(diversity[sizes == size], outcome[sizes == size]) for size in np.unique(sizes)
+        }
+
+    correlations = []
     for name in MEASURES:
-        sign = 1.0 if name in MORE_IS_DIVERSE else -1.0
-        values = sign * np.array(found[name])
-        by_size = {
-            int(size): correlation(values[of_size == size], np.array(gains)[of_size == size])
-            for size in np.unique(of_size)
-        }
-        with_accuracy = {
-            int(size): correlation(values[of_size == size], np.array(reached)[of_size == size])
-            for size in np.unique(of_size)
-        }
-        result.append(Folklore(name, by_size, pooled(by_size, of_size), pooled(with_accuracy, of_size)))
-    return result
+        diversity = values[name] if name in MORE_IS_DIVERSE else -values[name]
+        with_gains = by_size(diversity, gains)
+        with_accuracy = pooled(by_size(diversity, accuracies), sizes)
+        correlations.append(DiversityGainCorrelation(name, with_gains, pooled(with_gains, sizes), with_accuracy))
+    return correlations
 
 
-def correlation(first: Values, second: Values) -> float:
-    """Return Spearman's rank correlation; NaN where either does not vary."""
-    from scipy.stats import rankdata
+def committee_measures(correct: Correct, pairs: dict[str, Values], members: list[int]) -> dict[str, float]:
+    """Return the ten measures of some of the members, those of pairs from the matrices of all."""
+    upper = np.triu_indices(len(members), 1)
+    counts = np.bincount(correct[members].sum(axis=0), minlength=len(members) + 1)
+    return {name: float(pairs[name][np.ix_(members, members)][upper].mean()) for name in PAIRWISE} | of_counts(counts)
 
-    kept = ~np.isnan(first)
+
+def rank_correlation(diversity: Values, outcome: Values) -> float:
+    """Return Spearman's rank correlation over committees whose diversity is defined; NaN where either is constant."""
+    from scipy.stats import spearmanr
+
+    kept = ~np.isnan(diversity)
     if kept.sum() < FEWEST_COMMITTEES:
         return float("nan")
-    ranks: list[Any] = [rankdata(np.round(values[kept], TIED_DECIMALS)) for values in (first, second)]
-    if np.ptp(ranks[0]) == 0 or np.ptp(ranks[1]) == 0:
+    # What differs by rounding only is tied.
+    first, second = (np.round(values[kept], TIED_DECIMALS) for values in (diversity, outcome))
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(spearmanr(first, second).statistic)
 
 
 def pooled(by_size: dict[int, float], sizes: NDArray[np.int64]) -> float:
