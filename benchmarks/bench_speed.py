@@ -101,14 +101,14 @@ def time_rules() -> dict[str, float]:
     """Time fitting on validation and predicting the scored rows, rule by rule, in this process."""
     from ensembler import load_predictions
     from ensembler.combiners.registry import all_rules
-    from ensembler.comparison.fitting import candidate
+    from ensembler.comparison.candidates import bind_rule
     from ensembler.predictions.bundled import folder
 
     data = load_predictions(folder())
     assert data.validation is not None
     times = {}
     for name in all_rules():
-        one = candidate(name, data)
+        one = bind_rule(name, data)
         if one.left_out is None:
             times[name] = median_time(lambda one=one: one.fit(data.validation).predict_proba(data.proba), 3)
     return dict(sorted(times.items(), key=lambda item: -item[1]))

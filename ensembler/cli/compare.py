@@ -29,7 +29,7 @@ def compare(
 ) -> None:
     """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.comparison.compare import check_seed
+    from ensembler.comparison.protocol import check_seed
     from ensembler.predictions.diagnosis.changes import change_frame, compare_two, side_by_side
     from ensembler.predictions.files import read_tables, write_text
     from ensembler.predictions.loading.load import load_predictions

@@ -30,7 +30,7 @@ def diversity(
     one_of(json=as_json, markdown=as_markdown)
     if pairs not in PAIRS:
         raise UnknownNameError("pairwise measure", pairs, PAIRS)
-    from ensembler.comparison.compare import check_seed
+    from ensembler.comparison.protocol import check_seed
     from ensembler.predictions.diagnosis.diversity import measure_diversity
     from ensembler.report.diversity import describe_diversity, diversity_document
 

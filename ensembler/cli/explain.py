@@ -49,7 +49,8 @@ def explain(
 ) -> None:
     """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.comparison.compare import compare_rules, resolve_fit_on
+    from ensembler.comparison.compare import compare_rules
+    from ensembler.comparison.protocol import resolve_fit_on
     from ensembler.predictions.diagnosis.changes import (
         changed_rows,
         contested_rows,

@@ -127,7 +127,7 @@ AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", 
 
 def fitting_rows(fit_on: str | None, part: float | None, val: Path | None) -> tuple[str | None, Path | bool | None]:
     """Return where weights are fitted and which validation rows to load; refuse rows that nothing is fitted on."""
-    from ensembler.comparison.compare import check_fit_on
+    from ensembler.comparison.protocol import check_fit_on
 
     fit_on = check_fit_on(fit_on, part)
     if fit_on in (None, "val"):

@@ -15,7 +15,8 @@ from ensembler.errors import ParameterError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from ensembler.predictions.prediction_set import Predictions
-    from ensembler.subsets.study import Estimate, SubsetStudy
+    from ensembler.subsets.request import Estimate
+    from ensembler.subsets.results import SubsetStudy
 
 WORK = "Work"
 SECONDS_TO_ASK = 600
@@ -198,7 +199,7 @@ def subsets(
             workers=workers,
             store=store,
             progress=show,
-            before=before,
+            announce=before,
             with_accuracy=out is not None,
             **shared,
         )
@@ -336,7 +337,7 @@ def refuse_long_table(
 ) -> None:
     """Ask before a file of very many rows is written."""
     from ensembler.subsets.plan import make_plan
-    from ensembler.subsets.sweep import what_to_keep
+    from ensembler.subsets.workers import what_to_keep
 
     low, high = sizes or (1, data.n_members)
     plan = make_plan(data.n_members, low, high, tuple(data.names.index(name) for name in set(must)))
@@ -350,12 +351,12 @@ def refuse_long_table(
 def choose_workers(backend: str, scheduler: str | None, jobs: int | None) -> Any:
     """Return what starts the workers."""
     if backend == "dask":
-        from ensembler.parallel.dask_cluster import dask_workers
+        from ensembler.parallel.dask_cluster import dask_pool
 
-        return lambda: dask_workers(str(scheduler))
-    from ensembler.subsets.sweep import threads
+        return lambda: dask_pool(str(scheduler))
+    from ensembler.parallel.workers import thread_pool
 
-    return lambda: threads(jobs)
+    return lambda: thread_pool(jobs)
 
 
 def checkpointed(

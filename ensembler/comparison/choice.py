@@ -2,73 +2,100 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-from ensembler.comparison.fitting import cross_fit
-from ensembler.comparison.folds import make_folds
-from ensembler.comparison.results import REFERENCE, RuleScore
-from ensembler.comparison.scoring import Setting, measure
+from ensembler.combiners.base import Combiner
+from ensembler.comparison.candidates import Candidate
+from ensembler.comparison.fitting import Fit, cross_fit
+from ensembler.comparison.progress import FitCounter
+from ensembler.comparison.protocol import Split
+from ensembler.comparison.scoring import measure
 from ensembler.metrics import TIED_DECIMALS, Metric
 
 
-def choose_inside(setting: Setting, entries: list[RuleScore]) -> None:
-    """Give each rule its cross-fitted score inside the fitting rows."""
-    crossed = cross_fit(setting.running(), setting.fitting, setting.parts, setting.counter.tick)
-    for entry in entries:
-        if entry.name in crossed.proba:
-            entry.choice_score = measure(setting.metrics[0], setting.fitting, crossed.proba[entry.name])
+@dataclass(frozen=True)
+class Choice:
+    """How rules did where they are chosen.
 
-
-def choose_nested(setting: Setting, entries: list[RuleScore]) -> dict[str, Any] | None:
-    """Choose a rule for each fold by cross-fitting inside the other folds; return how well those choices did.
-
-    A rule's own choice score is the mean over folds of what it reached inside the others.
+    Attributes
+    ----------
+    scores : dict
+        By rule, the first metric cross-fitted inside the fitting rows; in cross-fitting, the mean over folds of what it
+        reached inside the others.
+    nested : dict or None
+        In cross-fitting: what choosing a rule anew in each fold reached, and the choices.
     """
-    data, metric = setting.fitting, setting.metrics[0]
-    if not setting.parts.pairs:
-        return None
+
+    scores: dict[str, float] = field(default_factory=dict)
+    nested: dict[str, Any] | None = None
+
+
+class Named(Protocol):
+    """Anything with a name and a fitted rule."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def rule(self) -> Combiner: ...  # noqa: D102
+
+
+def score_choices(
+    candidates: Sequence[Candidate], fits: Sequence[Fit], split: Split, metric: Metric, counter: FitCounter
+) -> Choice:
+    """Give each rule its cross-fitted score inside the fitting rows."""
+    names = [fit.name for fit in fits]
+    running = [candidate for candidate in candidates if candidate.name in names]
+    if split.cross_fitted:
+        return choose_nested(running, fits, split, metric, counter)
+    crossed = cross_fit(running, split.fitting, split.folds, counter.tick)
+    return Choice({name: measure(metric, split.fitting, proba) for name, proba in crossed.proba.items()})
+
+
+def choose_nested(
+    candidates: Sequence[Candidate], fits: Sequence[Fit], split: Split, metric: Metric, counter: FitCounter
+) -> Choice:
+    """Choose a rule for each fold by cross-fitting inside the other folds; return how well those choices did."""
+    data = split.fitting
+    if not split.folds.pairs:
+        return Choice()
     outcome = np.empty((data.n_samples, data.n_classes))
     by_fold: list[str | None] = []
-    inside: dict[str, list[float]] = {entry.name: [] for entry in entries}
-    compared = [entry for entry in entries if entry.name != REFERENCE]
-    for train, held in setting.parts.pairs:
+    inside: dict[str, list[float]] = {fit.name: [] for fit in fits}
+    for train, rest in split.folds.pairs:
         if data.sample_weight is not None and not data.sample_weight[train].any():
             by_fold.append(None)
             continue
-        fitting = data.take(train)
-        parts = make_folds(fitting.truth, fitting.groups, setting.n_folds, setting.seed)
-        crossed = cross_fit(setting.running(), fitting, parts, setting.counter.tick)
+        fitting, folds = split.inside(train)
+        crossed = cross_fit(candidates, fitting, folds, counter.tick)
         scores = {name: measure(metric, fitting, proba) for name, proba in crossed.proba.items()}
         for name, value in scores.items():
             inside[name].append(value)
-        best = pick(compared, scores, metric)
+        best = pick(fits, scores, metric)
         by_fold.append(best)
         if best is not None:
-            outcome[held] = next(entry.proba for entry in compared if entry.name == best)[held]
-    for entry in entries:
-        if len(inside[entry.name]) == len(setting.parts.pairs):
-            entry.choice_score = float(np.mean(inside[entry.name]))
+            outcome[rest] = next(fit.proba for fit in fits if fit.name == best)[rest]
+    n_folds = len(split.folds.pairs)
+    scores = {name: float(np.mean(values)) for name, values in inside.items() if len(values) == n_folds}
     if None in by_fold:
-        return None
-    return {"metric": metric.name, "value": measure(metric, data, outcome), "by_fold": by_fold}
+        return Choice(scores)
+    return Choice(scores, {"metric": metric.name, "value": measure(metric, data, outcome), "by_fold": by_fold})
 
 
-def pick(entries: Sequence[RuleScore], scores: Mapping[str, float | None], metric: Metric) -> str | None:
+def pick(rules: Sequence[Named], scores: Mapping[str, float | None], metric: Metric) -> str | None:
     """Return the rule with the best score; ties go to fewer fitted numbers, fewer members, the smaller mask."""
-    ranked = [
-        (
-            -round(ranking_value(metric, score), TIED_DECIMALS),
-            entry.rule.n_fitted(),
-            len(members := entry.rule.members_used()),
-            sum(1 << member for member in members),
-            position,
-        )
-        for position, entry in enumerate(entries)
-        if (score := scores.get(entry.name)) is not None and not math.isnan(score)
-    ]
-    return entries[min(ranked)[-1]].name if ranked else None
+    ranked = []
+    for position, entry in enumerate(rules):
+        score = scores.get(entry.name)
+        if score is None or math.isnan(score):
+            continue
+        members = entry.rule.members_used()
+        mask = sum(1 << member for member in members)
+        descending = -round(ranking_value(metric, score), TIED_DECIMALS)
+        ranked.append((descending, entry.rule.n_fitted(), len(members), mask, position))
+    return rules[min(ranked)[-1]].name if ranked else None
 
 
 def ranking_value(metric: Metric, value: float) -> float:

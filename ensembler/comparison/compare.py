@@ -2,46 +2,34 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from ensembler.combiners.base import Combiner
-from ensembler.combiners.best import BestMember
-from ensembler.combiners.calibrated import Calibrated
-from ensembler.combiners.registry import default_rules
-from ensembler.comparison.choice import choose_inside, choose_nested, pick, ranking_value
-from ensembler.comparison.fitting import Candidate, candidate
-from ensembler.comparison.folds import Folds, make_folds, split_part
-from ensembler.comparison.results import REFERENCE, Comparison, Protocol
-from ensembler.comparison.scoring import (
-    Counter,
-    Progress,
-    Setting,
-    oracle_accuracy,
-    score_crossed,
-    score_fitted,
-    score_members,
+from ensembler.comparison.candidates import (
+    Candidate,
+    MetricLike,
+    best_member,
+    bind_rule,
+    check_calibrate,
+    list_candidates,
+    list_metrics,
+    own_metric,
 )
-from ensembler.comparison.verdict import judge
-from ensembler.errors import (
-    AlignmentError,
-    DataWarning,
-    NotApplicableError,
-    ParameterError,
-    UnknownNameError,
-    UsageError,
-)
-from ensembler.metrics import METRICS, Metric, get_metric
+from ensembler.comparison.choice import Choice, pick, ranking_value, score_choices
+from ensembler.comparison.fitting import Fit
+from ensembler.comparison.progress import FitCounter
+from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
+from ensembler.comparison.results import Comparison, MemberScore, PairedTest, RuleScore, Verdict
+from ensembler.comparison.scoring import Measured, fit_rules, measure_all, measure_members, oracle_accuracy
+from ensembler.comparison.verdict import Contest, Intervals, reach_verdict
+from ensembler.errors import DataWarning, NotApplicableError, ParameterError, UsageError
+from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
-from ensembler.predictions.diagnosis import checks as doctor
+from ensembler.metrics.intervals import wilson
+from ensembler.parallel.progress import Progress
+from ensembler.predictions.diagnosis import checks
 from ensembler.predictions.prediction_set import Predictions
-
-FIT_ON = ("val", "cross", "part", "test")
-ALWAYS = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "ece")
-DEFAULT_PART = 0.5
-CALIBRATE = ("none", "members", "ensemble")
-
-MetricLike = str | Metric | Callable[..., Any]
 
 
 def compare_rules(
@@ -50,9 +38,10 @@ def compare_rules(
     *,
     metric: MetricLike | Sequence[MetricLike] = "accuracy",
     fit_on: str | None = None,
-    folds: int = 5,
+    folds: int | None = None,
     part: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
+    split: Split | None = None,
     n_resamples: int = RESAMPLES,
     letters: bool = False,
     calibrate: str = "none",
@@ -65,20 +54,16 @@ def compare_rules(
     predictions : Predictions
         With labels. Row weights are used in fits and metrics, groups keep rows together in folds.
     rules : sequence of str or Combiner, optional
-        ``"median"``, ``"exponential-weighted:q_min=0"``, ``Stacking()``; by default all registered rules.
+        ``"median"``, ``"exponential-weighted:q_min=0"``, ``Stacking()``; by default all registered rules that need no
+        parameters.
     metric : str, Metric, callable, or a sequence of these
         The first one ranks and chooses; all are reported, beside accuracy, balanced accuracy, macro-F1, log loss,
         Brier score and ECE. A callable gets ``(labels, proba)``, more is better.
-    fit_on : "val", "cross", "part" or "test"
-        Where weights are fitted: on the validation rows (the default where there are some); on four of five folds,
-        each row being scored by rules that have not seen it (the default otherwise); on a part of the rows, the rest
-        being scored; or on the scored rows themselves, which makes every figure optimistic.
-    folds : int
-        Number of folds, wherever there are folds.
-    part : float, optional
-        The share of rows fitted on with ``fit_on="part"``, by default 0.5; refused elsewhere, where it has no effect.
-    seed : int
-        Divides and resamples the rows.
+    fit_on, folds, part, seed
+        Where weights are fitted, as in `Split.of`: on validation rows, by cross-fitting (5 folds), on a part of the
+        rows, or on the scored rows. The seed also resamples the rows.
+    split : Split, optional
+        In place of these four.
     n_resamples : int
         Bootstrap samples behind intervals and the verdict, at least 40; 0 leaves them out.
     letters : bool
@@ -109,82 +94,33 @@ def compare_rules(
     >>> result.chosen, result.luckiest
     ('median', 'accuracy-weighted')
     """
-    check_seed(seed, folds)
-    if int(n_resamples) != n_resamples or not (n_resamples == 0 or n_resamples >= FEWEST_RESAMPLES):
-        raise ParameterError(f"resamples is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}")
-    if letters and not n_resamples:
-        raise ParameterError("letters need resamples, and resamples is 0")
-    if not hasattr(predictions, "truth"):
-        got = type(predictions).__name__
-        raise UsageError(
-            f"predictions is a {got}, expected Predictions: load_predictions(…) or Predictions(proba, labels)"
-        )
+    check_resamples(n_resamples, letters=letters)
+    split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
     metrics = list_metrics(metric, predictions)
-    fit_on = resolve_fit_on(fit_on, part, predictions)
-    candidates = calibrated(list_candidates(rules, predictions, metrics[0]), calibrate, predictions)
-    fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
-    parts = make_folds(fitting.truth, fitting.groups, folds, seed)
-    grave = list(doctor.grave(predictions))
-    for finding in grave:
-        warnings.warn(f"{finding} (`ensembler check` looks closer)", DataWarning, stacklevel=2)
-    notes = []
-    if scored.sample_weight is not None and fitting.sample_weight is None:
-        notes.append("row weights are given for the scored rows only; fits are unweighted")
-    setting = Setting(
-        fitting,
-        scored,
-        candidates,
-        metrics,
-        parts,
-        folds,
-        seed,
-        Counter(progress, candidates, folds, fit_on == "cross"),
-    )
-    nested = None
-    if fit_on == "cross":
-        entries = score_crossed(setting)
-        nested = choose_nested(setting, entries)
-    else:
-        entries = score_fitted(setting)
-        choose_inside(setting, entries)
-    reference = next((entry for entry in entries if entry.name == REFERENCE), None)
-    entries = [entry for entry in entries if entry.name != REFERENCE]
+    candidates = list_candidates(rules, predictions, metrics[0], calibrate)
+    findings = warn_of_findings(predictions)
+    reference = best_member(metrics[0], calibrate)
+    counter = FitCounter(progress, count_fits(candidates, split))
+    best = next(iter(fit_rules([reference], split, counter)[0]), None)
+    fits, left_out = fit_rules(candidates, split, counter)
+    choice = score_choices(candidates, fits, split, metrics[0], counter)
+    scores = score_all(split, metrics, fits, best, choice, n_resamples=n_resamples, with_letters=letters)
     first = metrics[0]
-    if reference is not None:
-        for entry in entries:
-            entry.gain = float(first.signed(entry.metrics[first.name] - reference.metrics[first.name]))
-    members = score_members(setting)
-    chosen = pick(entries, {entry.name: entry.choice_score for entry in entries}, first)
-    ranked = sorted(entries, key=lambda one: (-ranking_value(first, one.metrics[first.name]), one.name != chosen))
-    protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored, notes)
-    verdict = judge(
-        scored,
-        metrics,
-        ranked,
-        members,
-        reference,
-        chosen,
-        protocol,
-        n_resamples=n_resamples,
-        seed=seed,
-        with_letters=letters,
-    )
+    luckiest = scores.rules[0] if scores.rules else None
     return Comparison(
-        predictions=predictions,
-        scored=scored,
-        protocol=protocol,
-        metric_names=[one.name for one in metrics],
-        members=members,
-        rules=ranked,
-        best_member=reference,
-        left_out=[(one.name, one.left_out) for one in candidates if one.left_out is not None and one.name != REFERENCE],
-        oracle=oracle_accuracy(scored),
-        chosen=chosen,
-        luckiest=ranked[0].name if ranked and math.isfinite(ranked[0].metrics[first.name]) else None,
-        nested=nested,
-        verdict=verdict,
+        split=split,
+        metrics=metrics,
+        members=scores.members,
+        rules=scores.rules,
+        best_member=scores.best_member,
+        left_out=tuple(left_out),
+        oracle=oracle_accuracy(split.scored),
+        chosen=scores.chosen,
+        luckiest=luckiest.name if luckiest is not None and math.isfinite(luckiest.metrics[first.name]) else None,
+        nested=choice.nested,
+        verdict=scores.verdict,
         calibrate=calibrate,
-        warnings=[str(finding) for finding in (*doctor.quick(predictions), *grave)],
+        warnings=tuple(findings),
     )
 
 
@@ -208,140 +144,144 @@ def fit_rule(
     fit_on = ("test" if predictions.validation is None else "val") if fit_on is None else fit_on
     if fit_on not in ("val", "test"):
         raise UsageError(f"fit_on is {fit_on!r}, expected 'val' or 'test': rules for other rows are fitted once")
-    given = candidate(rule, predictions, own_metric(list_metrics(metric, predictions)[0]))
-    [one] = calibrated([given], calibrate, predictions)
-    if one.left_out is not None:
-        raise NotApplicableError(f"{one.name}: {one.left_out}")
-    return one.fit(divide(predictions, resolve_fit_on(fit_on, None, predictions), DEFAULT_PART, 0)[0])
+    check_calibrate(calibrate, predictions)
+    candidate = bind_rule(rule, predictions, own_metric(list_metrics(metric, predictions)[0])).calibrated(calibrate)
+    if candidate.left_out is not None:
+        raise NotApplicableError(f"{candidate.name}: {candidate.left_out}")
+    return candidate.fit(divide(predictions, resolve_fit_on(fit_on, None, predictions), DEFAULT_PART, 0)[0])
 
 
-def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predictions) -> list[Metric]:
-    """Return the metrics asked for, then those that are always reported, each once."""
-    asked = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    metrics = [get_metric(one) for one in asked]
-    for index, one in enumerate(metrics):
-        if one.name in [other.name for other in metrics[:index]] or METRICS.get(one.name, one) != one:
-            raise UsageError(f"two metrics are called {one.name!r}; rename the function, or give it once")
-    metrics += [METRICS[name] for name in ALWAYS if name not in [one.name for one in metrics]]
-    if predictions.any_hard and metrics[0].needs_probabilities:
-        raise UsageError(
-            f"metric {metrics[0].name} needs probabilities, and some members are hard labels; "
-            "choose by accuracy, balanced-accuracy, macro-f1 or mcc"
+def check_resamples(n_resamples: int, *, letters: bool) -> None:
+    """Refuse numbers of bootstrap samples that cannot be."""
+    if int(n_resamples) != n_resamples or not (n_resamples == 0 or n_resamples >= FEWEST_RESAMPLES):
+        raise ParameterError(f"resamples is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}")
+    if letters and not n_resamples:
+        raise ParameterError("letters need resamples, and resamples is 0")
+
+
+def warn_of_findings(predictions: Predictions) -> list[str]:
+    """Warn of what spoils every figure; return that and all that costs nothing to see, for the result."""
+    critical = list(checks.grave(predictions))
+    for finding in critical:
+        warnings.warn(f"{finding} (`ensembler check` looks closer)", DataWarning, stacklevel=3)
+    return [str(finding) for finding in (*checks.quick(predictions), *critical)]
+
+
+def count_fits(candidates: Sequence[Candidate], split: Split) -> int:
+    """Return how many fits a comparison takes, with that of the best member."""
+    trained = sum(candidate.rule.is_trainable for candidate in candidates)
+    folded = trained * split.n_folds + len(candidates) - trained
+    if split.cross_fitted:
+        return len(candidates) + folded * (1 + split.n_folds) + 1 + split.n_folds
+    return len(candidates) + folded + 1
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All rules and members with their figures, and what they come to."""
+
+    rules: tuple[RuleScore, ...]
+    members: tuple[MemberScore, ...]
+    best_member: RuleScore | None
+    chosen: str | None
+    verdict: Verdict | None
+
+
+def score_all(
+    split: Split,
+    metrics: tuple[Metric, ...],
+    fits: Sequence[Fit],
+    best: Fit | None,
+    choice: Choice,
+    *,
+    n_resamples: int,
+    with_letters: bool,
+) -> Scores:
+    """Measure rules and members, rank them, and reach a verdict."""
+    first, scored = metrics[0], split.scored
+    measured = {fit.name: measure_all(metrics, scored, fit.proba, split.seed) for fit in fits}
+    base = None if best is None else measure_all(metrics, scored, best.proba, split.seed)
+    members = measure_members(metrics, split)
+    chosen = pick(fits, choice.scores, first)
+    ranked = sorted(
+        fits, key=lambda fit: (-ranking_value(first, measured[fit.name].metrics[first.name]), fit.name != chosen)
+    )
+    evidence = Evidence([{}] * len(ranked), [None] * len(ranked), [None] * len(ranked))
+    verdict, best_intervals = None, Intervals()
+    if ranked and n_resamples:
+        contest = Contest.of(split, metrics, ranked, best, n_resamples)
+        evidence = Evidence.of(contest)
+        best_intervals = {} if contest.best_member is None else contest.intervals(contest.best_member)
+        if contest.independent:
+            members = [with_interval(member, scored.n_samples) for member in members]
+        verdict = reach_verdict(
+            contest,
+            split,
+            chosen,
+            None if best is None else rule_score(best, base, None).heaviest_member(scored.names),
+            evidence.against_best,
+            evidence.against_mean,
+            n_resamples=n_resamples,
+            with_letters=with_letters,
         )
-    return metrics
+    rules = [
+        replace(
+            rule_score(fit, measured[fit.name], gain_over(base, measured[fit.name], first)),
+            choice_score=choice.scores.get(fit.name),
+            intervals=intervals,
+            against_best=against_best,
+            against_mean=against_mean,
+        )
+        for fit, intervals, against_best, against_mean in zip(
+            ranked, evidence.intervals, evidence.against_best, evidence.against_mean, strict=True
+        )
+    ]
+    reference = None if best is None else replace(rule_score(best, base, None), intervals=best_intervals)
+    return Scores(tuple(rules), tuple(members), reference, chosen, verdict)
 
 
-def protocol_of(
-    predictions: Predictions,
-    fit_on: str,
-    part: float | None,
-    folds: Folds,
-    seed: int,
-    fitting: Predictions,
-    scored: Predictions,
-    notes: Sequence[str] = (),
-) -> Protocol:
-    """Write down which rows are fitted on and which are scored."""
-    return Protocol(
-        fit_on=fit_on,
-        folds=len(folds.pairs) or None,
-        fraction=(DEFAULT_PART if part is None else part) if fit_on == "part" else None,
-        seed=seed,
-        optimistic=fit_on == "test" or (fit_on == "val" and doctor.validation_is_scored(predictions)),
-        n_fit=fitting.n_samples,
-        n_scored=scored.n_samples,
-        notes=[*([folds.note] if folds.note else []), *notes],
+@dataclass(frozen=True)
+class Evidence:
+    """Intervals of every rule, and its tests against the best member and against the simple mean."""
+
+    intervals: list[Intervals] = field(default_factory=list)
+    against_best: list[PairedTest | None] = field(default_factory=list)
+    against_mean: list[PairedTest | None] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, contest: Contest) -> "Evidence":
+        """Take them from what was resampled."""
+        return cls(
+            [contest.intervals(place) for place in range(len(contest.fits))],
+            contest.test_against(contest.best_member, "best member", "best-member"),
+            contest.test_against(contest.mean, "mean", "mean"),
+        )
+
+
+def rule_score(fit: Fit, measured: Measured | None, gain: float | None) -> RuleScore:
+    """Put together what a rule is and what it measures."""
+    assert measured is not None
+    return RuleScore(
+        fit.name,
+        fit.rule,
+        measured.metrics,
+        measured.recall,
+        fit.proba,
+        gain=math.nan if gain is None else gain,
+        fold_rules=fit.fold_rules,
+        notes=fit.notes,
+        calibration=measured.calibration,
+        reliability=measured.reliability,
     )
 
 
-def check_seed(seed: int, folds: int) -> None:
-    """Refuse seeds and numbers of folds that cannot be."""
-    if not 0 <= seed < 2**32 or int(seed) != seed:
-        raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
-    if int(folds) != folds:
-        raise ParameterError(f"folds is {folds}, expected a whole number")
+def gain_over(base: Measured | None, measured: Measured, metric: Metric) -> float | None:
+    """Return by how much a rule beats the best member; positive is better."""
+    if base is None:
+        return None
+    return float(metric.signed(measured.metrics[metric.name] - base.metrics[metric.name]))
 
 
-def check_fit_on(fit_on: str | None, part: float | None) -> str | None:
-    """Return where weights are to be fitted, None for the default; refuse unknown values and options without effect."""
-    if fit_on is None and part is not None:
-        return "part"
-    if fit_on is not None and fit_on not in FIT_ON:
-        raise UnknownNameError("value of fit_on", fit_on, FIT_ON)
-    if part is not None and fit_on != "part":
-        raise UsageError(f"part has no effect with fit_on {fit_on!r}; drop it, or fit on 'part'")
-    return fit_on
-
-
-def resolve_fit_on(fit_on: str | None, part: float | None, predictions: Predictions) -> str:
-    """Return where weights are fitted, refusing what is not there."""
-    fit_on = check_fit_on(fit_on, part) or ("cross" if predictions.validation is None else "val")
-    if fit_on == "val":
-        if predictions.validation is None:
-            raise AlignmentError(
-                "there are no validation rows to fit on; give some (val/ beside the members), or fit on 'cross'"
-            )
-        if predictions.groups is not None and predictions.validation.groups is None:
-            raise UsageError(
-                "groups have no effect: folds are made of the validation rows, which have no groups; give those too"
-            )
-    return fit_on
-
-
-def own_metric(metric: Metric) -> str | Metric:
-    """Return a metric as the parameter of a rule: the name of a registered one."""
-    return metric.name if metric == METRICS.get(metric.name) else metric
-
-
-def list_candidates(
-    rules: Sequence[str | Combiner] | None, predictions: Predictions, metric: Metric
-) -> list[Candidate]:
-    """Bind the rules to the members, and add the best member that all are measured against."""
-    asked = default_rules() if rules is None else [rules] if isinstance(rules, str) else list(rules)
-    candidates = [candidate(rule, predictions, own_metric(metric)) for rule in asked]
-    names = [one.name for one in candidates]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise UsageError(f"rule {name!r} is given twice; drop one")
-    if not candidates:
-        raise UsageError("no rules given, expected at least one")
-    reference = BestMember(metric=own_metric(metric))
-    return [*candidates, Candidate(REFERENCE, reference, reference)]
-
-
-def check_calibrate(step: str, predictions: Predictions) -> None:
-    """Refuse unknown steps, and members without probabilities."""
-    if step not in CALIBRATE:
-        raise UnknownNameError("value of calibrate", step, CALIBRATE)
-    if step != "none" and predictions.any_hard:
-        raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
-
-
-def check_members_calibrate(step: str, predictions: Predictions) -> None:
-    """Refuse what committees do not have."""
-    check_calibrate(step, predictions)
-    if step == "ensemble":
-        raise UsageError(
-            "calibrate is 'ensemble', and committees have no temperature of their own; expected 'members' or 'none'"
-        )
-
-
-def calibrated(candidates: list[Candidate], step: str, predictions: Predictions) -> list[Candidate]:
-    """Return the rules with temperature scaling before or after them."""
-    check_calibrate(step, predictions)
-    if step == "none":
-        return candidates
-    kind: Any = step
-    return [
-        Candidate(one.name, Calibrated(one.given, kind), Calibrated(one.rule, kind), one.left_out) for one in candidates
-    ]
-
-
-def divide(predictions: Predictions, fit_on: str, part: float, seed: int) -> tuple[Predictions, Predictions]:
-    """Return the rows that are fitted on and the rows that are scored."""
-    if fit_on == "val" and predictions.validation is not None:
-        return predictions.validation, predictions
-    if fit_on == "part":
-        fitting, scored = split_part(predictions.truth, predictions.groups, part, seed)
-        return predictions.take(fitting), predictions.take(scored)
-    return predictions, predictions
+def with_interval(member: MemberScore, n_samples: int) -> MemberScore:
+    """Return a member with Wilson's interval of its accuracy."""
+    return replace(member, interval=wilson(round(member.metrics["accuracy"] * n_samples), n_samples))

@@ -1,61 +1,163 @@
-"""What a comparison found, and how it is written down."""
+"""What a comparison found: frozen objects, built once, and how they are written down."""
 
+import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.verdict import PairedTest, Verdict
+from ensembler.comparison.protocol import Protocol, Split
 from ensembler.errors import UnknownNameError
+from ensembler.metrics import Metric
 from ensembler.metrics.calibration import Reliability
 from ensembler.metrics.intervals import Interval
+from ensembler.metrics.paired import CochranQ, Discordance, is_significant
+from ensembler.metrics.selection import BiasCorrected
 from ensembler.metrics.temperature import AtBestTemperature
 from ensembler.predictions.files import write_text
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
-from ensembler.serialization import jsonable
+from ensembler.serialization import document, jsonable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "ensembler.bench/1"
-REFERENCE = "the best member"
-"""The name under which the best member is fitted beside the rules, as what they are measured against."""
+SCHEMA = "ensembler.bench/2"
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """Which rows weights were fitted on and which were scored."""
+class PairedTest:
+    """A rule against another one on the same rows.
 
-    fit_on: str
-    folds: int | None
-    fraction: float | None
-    seed: int
-    optimistic: bool
-    n_fit: int
-    n_scored: int
-    notes: list[str] = field(default_factory=list)
+    Attributes
+    ----------
+    against : str
+    difference : float
+        In the metric that ranks, positive where the rule is better.
+    interval : (low, high) or None
+        95 % bootstrap interval of the difference; None for metrics that cannot be resampled.
+    better, worse : int
+        Rows that only the rule, and only the other one, is correct about.
+    p_value, p_holm : float or None
+        McNemar's exact test of the two accuracies, alone and adjusted for all rules against the same one; None where
+        rows are weighted or grouped, so that they are no independent trials.
+    smallest_detectable : float or None
+        The accuracy difference that so many rows would show in 80 of 100 cases, at this discordance.
+    excluded_beyond : float or None
+        Differences larger than this, either way, are excluded by the interval.
+    of_accuracy : bool
+        Whether the metric is the accuracy, which McNemar's test is about.
+    """
+
+    against: str
+    difference: float
+    interval: Interval | None
+    better: int
+    worse: int
+    p_value: float | None
+    p_holm: float | None = None
+    smallest_detectable: float | None = None
+    excluded_beyond: float | None = None
+    of_accuracy: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        against: str,
+        pair: Discordance,
+        difference: float,
+        interval: Interval | None,
+        *,
+        independent: bool,
+        of_accuracy: bool = True,
+    ) -> Self:
+        """Make a test of what is correct and wrong on the same rows, and of the difference of a metric."""
+        return cls(
+            against=against,
+            difference=difference,
+            interval=interval,
+            better=pair.b,
+            worse=pair.c,
+            p_value=pair.p_value if independent else None,
+            smallest_detectable=pair.smallest_detectable if independent else None,
+            excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
+            of_accuracy=of_accuracy,
+        )
 
     @property
-    def how_chosen(self) -> str:
-        """How a rule was chosen, to be read after its name; without validation rows, all rows take part in it."""
-        if self.optimistic:
-            return "chosen by cross-fitting on the scored rows themselves"
-        return "chosen by nested cross-fitting" if self.fit_on == "cross" else "chosen without the scored rows"
+    def significant(self) -> bool:
+        """Whether the interval excludes 0, and for accuracies McNemar's test agrees."""
+        return is_significant(self.interval, self.p_value if self.of_accuracy else None)
+
+    @property
+    def significantly_worse(self) -> bool:
+        """Whether the rule is shown to be worse than the other."""
+        return self.significant and self.difference < 0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, with whether the difference is significant."""
+        plain = {name: value for name, value in vars(self).items() if name != "of_accuracy"}
+        return {**plain, "significant": self.significant}
 
 
-@dataclass
+@dataclass(frozen=True)
+class Verdict:
+    """What is noise, and what to use.
+
+    Attributes
+    ----------
+    recommended : str or None
+        The simplest rule that is not shown to be worse than the chosen one; one model alone where it is shown to be
+        better than that.
+    cochran : CochranQ or None
+        Whether any rules differ in accuracy at all.
+    optimism : BiasCorrected or None
+        The luckiest rule's accuracy, corrected for having been picked.
+    n_resamples : int
+    letters : dict or None
+        By rule, where asked for (compact letter display): rules that share one are not shown to differ.
+    sentences : tuple of str
+    """
+
+    recommended: str | None
+    cochran: CochranQ | None
+    optimism: BiasCorrected | None
+    n_resamples: int
+    letters: dict[str, str] | None = None
+    sentences: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        optimism = None
+        if self.optimism is not None:
+            optimism = {
+                "accuracy": self.optimism.raw,
+                "corrected": self.optimism.corrected,
+                "optimism": self.optimism.optimism,
+                "n_rules": self.optimism.n_candidates,
+            }
+        return {
+            "recommended": self.recommended,
+            "sentences": self.sentences,
+            "cochran_q": None if self.cochran is None else vars(self.cochran),
+            "optimism": optimism,
+            "letters": self.letters,
+            "n_resamples": self.n_resamples,
+        }
+
+
+@dataclass(frozen=True)
 class MemberScore:
-    """A member by itself: its metrics on the scored rows and its accuracy on the fitting rows."""
+    """A member by itself: its metrics and recalls on the scored rows, and its accuracy on the fitting rows."""
 
     name: str
     metrics: dict[str, float]
-    recall: NDArray[np.float64]
+    recall: Values
     fit_accuracy: float | None
     interval: Interval | None = None
 
@@ -70,7 +172,7 @@ class MemberScore:
         }
 
 
-@dataclass
+@dataclass(frozen=True)
 class RuleScore:
     """A rule: what it was, what it learned, and how it scored.
 
@@ -81,36 +183,36 @@ class RuleScore:
     rule : Combiner
         Fitted on the fitting rows; in cross-fitting, on all rows.
     metrics : dict
-        On the scored rows; NaN where the metric means nothing.
+        From metric name to value on the scored rows; NaN where the metric means nothing.
     recall : (C,)
         Of each class on the scored rows.
+    proba : (N, C)
+        On the scored rows.
     gain : float
         By how much it beats the best member chosen on the fitting rows, in the first metric; positive is better.
     choice_score : float or None
         The first metric, cross-fitted inside the fitting rows: what rules are chosen by.
-    fold_rules : list of Combiner
+    fold_rules : tuple of Combiner
         In cross-fitting, the rule as fitted for each fold.
-    notes : list of str
+    notes : tuple of str
         What was doubtful in the fit.
-    proba : (N, C)
-        On the scored rows.
     intervals : dict
         95 % interval of each metric; Wilson's for accuracy, else bootstrap.
-    calibration, reliability
-        The log loss at the best temperature, and the reliability diagram; None with hard labels.
     against_best, against_mean : PairedTest or None
         The paired comparison with the best member and with the simple mean.
+    calibration, reliability
+        The log loss at the best temperature, and the reliability diagram; None with hard labels.
     """
 
     name: str
     rule: Combiner
     metrics: dict[str, float]
-    recall: NDArray[np.float64]
-    proba: NDArray[np.float64]
+    recall: Values
+    proba: Values
     gain: float = math.nan
     choice_score: float | None = None
-    fold_rules: list[Combiner] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    fold_rules: tuple[Combiner, ...] = ()
+    notes: tuple[str, ...] = ()
     intervals: dict[str, Interval | None] = field(default_factory=dict)
     against_best: PairedTest | None = None
     against_mean: PairedTest | None = None
@@ -125,7 +227,7 @@ class RuleScore:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         fitted = self.rule.fitted()
-        document = {
+        plain = {
             "name": self.name,
             "rule": self.rule.name,
             "parameters": self.rule.describe_parameters(),
@@ -144,67 +246,96 @@ class RuleScore:
             "notes": self.notes,
         }
         if self.fold_rules:
-            document["weights_by_fold"] = [rule.fitted().get("weights") for rule in self.fold_rules]
-        plain = jsonable(document)
-        assert isinstance(plain, dict)
-        return plain
+            plain["weights_by_fold"] = [rule.fitted().get("weights") for rule in self.fold_rules]
+        return dict(jsonable(plain))
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """The result of `compare_rules`.
 
     Attributes
     ----------
-    predictions, scored : Predictions
-        The whole set, and the rows that were scored: the same, but for a comparison that fits on a part of them.
-    rules : list of RuleScore
+    split : Split
+        The prediction set, and its rows to fit on and to score.
+    metrics : tuple of Metric
+        The first one ranks and chooses.
+    rules : tuple of RuleScore
         Best first by the first metric.
-    members : list of MemberScore
+    members : tuple of MemberScore
         In the order of the prediction set.
     best_member : RuleScore or None
         The best member chosen on the fitting rows (in cross-fitting, chosen anew for each fold); None where the rows
         cannot be divided into folds.
+    left_out : tuple of (name, reason)
+    oracle : float
+        Share of rows in which any member is correct; no rule that picks among members' answers can do better.
     chosen, luckiest : str or None
-        The rule to use, picked without the scored rows; and the best on them, which luck has helped.
+        The best rule where it was chosen, without the scored rows; and the best on them, which luck has helped.
     nested : dict or None
         In cross-fitting: the first metric of choosing a rule in each fold without that fold, and the choices.
-    calibrate : "none", "members" or "ensemble"
-        Where temperatures were fitted.
     verdict : Verdict or None
         What is noise, and the rule to use.
-    left_out : list of (name, reason)
-    oracle : float
-        Share of rows in which any member is right; no rule that picks among members' answers can do better.
+    calibrate : "none", "members" or "ensemble"
+        Where temperatures were fitted.
+    warnings : tuple of str
     """
 
-    predictions: Predictions
-    scored: Predictions
-    protocol: Protocol
-    metric_names: list[str]
-    members: list[MemberScore]
-    rules: list[RuleScore]
+    split: Split
+    metrics: tuple[Metric, ...]
+    members: tuple[MemberScore, ...]
+    rules: tuple[RuleScore, ...]
     best_member: RuleScore | None
-    left_out: list[tuple[str, str]]
+    left_out: tuple[tuple[str, str], ...]
     oracle: float
     chosen: str | None
     luckiest: str | None
     nested: dict[str, Any] | None = None
     verdict: Verdict | None = None
     calibrate: str = "none"
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> RuleScore:
         """Return the rule of that name."""
-        for entry in self.rules:
-            if entry.name == name:
-                return entry
-        raise UnknownNameError("rule in this comparison", name, [entry.name for entry in self.rules])
+        for rule in self.rules:
+            if rule.name == name:
+                return rule
+        raise UnknownNameError("rule in this comparison", name, [rule.name for rule in self.rules])
+
+    @property
+    def predictions(self) -> Predictions:
+        """The whole set."""
+        return self.split.predictions
+
+    @property
+    def scored(self) -> Predictions:
+        """The rows that were scored."""
+        return self.split.scored
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which rows weights were fitted on and which were scored, in figures."""
+        return self.split.protocol
+
+    @property
+    def first_metric(self) -> Metric:
+        """The metric that ranks and chooses."""
+        return self.metrics[0]
 
     @property
     def metric(self) -> str:
         """The name of the metric that ranks and chooses."""
-        return self.metric_names[0]
+        return self.metrics[0].name
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names of all metrics."""
+        return [metric.name for metric in self.metrics]
+
+    @property
+    def recommended(self) -> str | None:
+        """The rule to use: a name of `rules`, or "best-member" for one model alone; None where nothing is tested."""
+        return None if self.verdict is None else self.verdict.recommended
 
     @property
     def best_member_name(self) -> str | None:
@@ -222,8 +353,15 @@ class Comparison:
 
     def to_dict(self, command: str | None = None) -> dict[str, Any]:
         """Return the whole result as plain values: what ``--json`` prints."""
-        document = {
-            "schema": SCHEMA,
+        best = None
+        if self.best_member is not None:
+            best = {
+                "name": self.best_member_name,
+                **self.best_member.metrics,
+                "intervals": self.best_member.intervals,
+                "recall": self.best_member.recall,
+            }
+        body = {
             "n_rows": self.predictions.n_samples,
             "n_classes": self.predictions.n_classes,
             "class_names": list(self.predictions.classes),
@@ -232,52 +370,37 @@ class Comparison:
             "calibrate": self.calibrate,
             "members": [member.to_dict() for member in self.members],
             "oracle": {"accuracy": self.oracle},
-            "best_member": None
-            if self.best_member is None
-            else {
-                "name": self.best_member_name,
-                **self.best_member.metrics,
-                "intervals": self.best_member.intervals,
-                "recall": self.best_member.recall,
-            },
-            "combiners": [entry.to_dict() for entry in self.rules],
+            "best_member": best,
+            "combiners": [rule.to_dict() for rule in self.rules],
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
             "chosen": self.chosen,
             "luckiest": self.luckiest,
             "nested": self.nested,
-            "verdict": None if self.verdict is None else describe_verdict(self.verdict),
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "warnings": self.warnings,
-            "reproducibility": provenance(self.predictions, self.protocol.seed, command),
         }
-        plain = jsonable(document)
-        assert isinstance(plain, dict)
-        return plain
+        return document(SCHEMA, body, provenance(self.predictions, self.protocol.seed, command))
 
     def to_html(self, path: str | Path | None = None, *, title: str | None = None) -> str:
         """Return the comparison as one self-contained page, and write it where a path is given.
 
-        The page of ``ensembler report`` has more: `ensembler.report.survey.survey` gathers it, `ensembler.report.page`
-        writes it.
+        The page of ``ensembler report`` has more: `ensembler.report.survey.survey` gathers it,
+        `ensembler.report.page` writes it.
 
         Raises
         ------
         UsageError
             The packages of the extra ``report`` are not installed.
         """
-        from ensembler.report.page import render
-        from ensembler.report.survey import Survey
-
-        page = render(Survey(self), title)
+        text: str = door("page").render(door("survey").Survey(self), title)
         if path is not None:
-            write_text(path, page)
-        return page
+            write_text(path, text)
+        return text
 
     def _repr_html_(self) -> str:
         """Show rules and verdict as a notebook does."""
-        from ensembler.report.bench import conclusion, rules_table
-        from ensembler.report.tables import fragment
-
-        return fragment([rules_table(self), conclusion(self)])
+        bench = door("bench")
+        return str(door("tables").fragment([bench.rules_table(self), bench.conclusion(self)]))
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each rule and each member: its metrics, and how it stands."""
@@ -286,34 +409,19 @@ class Comparison:
         rows = [
             {
                 "kind": "rule",
-                "name": entry.name,
-                **entry.metrics,
-                "gain": entry.gain,
-                "choice_score": entry.choice_score,
-                "chosen": entry.name == self.chosen,
-                "luckiest": entry.name == self.luckiest,
+                "name": rule.name,
+                **rule.metrics,
+                "gain": rule.gain,
+                "choice_score": rule.choice_score,
+                "chosen": rule.name == self.chosen,
+                "luckiest": rule.name == self.luckiest,
             }
-            for entry in self.rules
+            for rule in self.rules
         ]
         rows += [{"kind": "member", "name": member.name, **member.metrics} for member in self.members]
         return pd.DataFrame(rows)
 
 
-def describe_verdict(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain values."""
-    optimism = verdict.optimism
-    return {
-        "recommended": verdict.recommended,
-        "sentences": verdict.sentences,
-        "cochran_q": None if verdict.cochran is None else vars(verdict.cochran),
-        "optimism": None
-        if optimism is None
-        else {
-            "accuracy": optimism.raw,
-            "corrected": optimism.corrected,
-            "optimism": optimism.optimism,
-            "n_rules": optimism.n_candidates,
-        },
-        "letters": verdict.letters,
-        "n_resamples": verdict.n_resamples,
-    }
+def door(module: str) -> Any:
+    """Return a module of the report, which lies above: a result finds its page by name, and only here."""
+    return importlib.import_module(f"ensembler.report.{module}")

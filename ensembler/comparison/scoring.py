@@ -1,137 +1,116 @@
-"""Fitting the rules of a comparison and measuring what they say about the scored rows."""
+"""Fitting the rules of a comparison, and measuring what they predict of the scored rows."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ensembler.arrays import Values
-from ensembler.comparison.fitting import Candidate, Fitted, cross_fit, fit_and_apply
-from ensembler.comparison.folds import Folds
-from ensembler.comparison.results import MemberScore, RuleScore
+from ensembler.comparison.candidates import Candidate
+from ensembler.comparison.fitting import Fit, cross_fit, fit_and_apply
+from ensembler.comparison.progress import FitCounter
+from ensembler.comparison.protocol import Split
+from ensembler.comparison.results import MemberScore
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS, Metric
-from ensembler.metrics.calibration import reliability
+from ensembler.metrics.calibration import Reliability, reliability
 from ensembler.metrics.confusion import recall_per_class
 from ensembler.metrics.sums import weighted_mean
-from ensembler.metrics.temperature import at_best_temperature
+from ensembler.metrics.temperature import AtBestTemperature, at_best_temperature
 from ensembler.predictions.prediction_set import Predictions
 
-Progress = Callable[[int, int, str], None]
+LeftOut = list[tuple[str, str]]
+"""Names of rules that cannot run, with the reasons."""
 
 
-class Counter:
-    """Counts fits for a progress display."""
-
-    def __init__(self, progress: Progress | None, candidates: Sequence[Candidate], n_folds: int, nested: bool) -> None:
-        learners = sum(one.rule.is_trainable for one in candidates)
-        once, folded = len(candidates), learners * n_folds + len(candidates) - learners
-        self.progress, self.done = progress, 0
-        self.total = once + folded * (1 + n_folds if nested else 1)
-
-    def tick(self, what: str) -> None:
-        """Say what is fitted next."""
-        if self.progress is not None:
-            self.progress(self.done, self.total, what)
-        self.done += 1
+def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter) -> tuple[list[Fit], LeftOut]:
+    """Fit each rule, and predict the scored rows: in cross-fitting, each by a rule that has not seen it."""
+    running = [candidate for candidate in candidates if candidate.left_out is None]
+    crossed = cross_fit(running, split.fitting, split.folds, counter.tick) if split.cross_fitted else None
+    failed = {} if crossed is None else crossed.failed
+    fits: list[Fit] = []
+    left_out = {candidate.name: candidate.left_out for candidate in candidates if candidate.left_out is not None}
+    for candidate in running:
+        counter.tick(candidate.name)
+        if candidate.name in failed:
+            left_out[candidate.name] = failed[candidate.name]
+            continue
+        try:
+            fit = fit_and_apply(candidate, split.fitting, split.scored)
+        except NotApplicableError as error:
+            left_out[candidate.name] = str(error)
+            continue
+        if crossed is not None:
+            rules = tuple(crossed.rules.get(candidate.name, ()))
+            fit = Fit(fit.name, fit.rule, crossed.proba[candidate.name], fit.notes, rules)
+        fits.append(fit)
+    return fits, [(candidate.name, left_out[candidate.name]) for candidate in candidates if candidate.name in left_out]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a comparison works on: the rows, the rules, the metrics and the folds of the fitting rows."""
+class Measured:
+    """What some (N, C) probabilities of the scored rows come to.
 
-    fitting: Predictions
-    scored: Predictions
-    candidates: list[Candidate]
-    metrics: list[Metric]
-    parts: Folds
-    n_folds: int
-    seed: int
-    counter: Counter
+    Attributes
+    ----------
+    metrics : dict
+        NaN where a metric means nothing.
+    recall : (C,)
+    calibration, reliability
+        None with hard labels.
+    """
 
-    def running(self) -> list[Candidate]:
-        """Return the rules that have not been left out."""
-        return [one for one in self.candidates if one.left_out is None]
-
-    def score(self, name: str, fitted: Fitted, proba: Values) -> RuleScore:
-        """Measure a fitted rule by what it said about the scored rows."""
-        values = {}
-        for metric in self.metrics:
-            undefined = metric.needs_probabilities and self.scored.any_hard
-            values[metric.name] = math.nan if undefined else measure(metric, self.scored, proba)
-        recall = recall_per_class(self.scored.truth, proba, self.scored.sample_weight)
-        entry = RuleScore(name, fitted.rule, values, recall, proba, notes=fitted.notes)
-        if not self.scored.any_hard:
-            entry.calibration = at_best_temperature(proba, self.scored.truth, self.scored.sample_weight, self.seed)
-            entry.reliability = reliability(proba, self.scored.truth, self.scored.sample_weight)
-        return entry
+    metrics: dict[str, float]
+    recall: Values
+    calibration: AtBestTemperature | None
+    reliability: Reliability | None
 
 
-def score_fitted(setting: Setting) -> list[RuleScore]:
-    """Fit each rule on the fitting rows and measure it on the scored rows."""
-    entries = []
-    for one in setting.running():
-        setting.counter.tick(one.name)
-        try:
-            fitted = fit_and_apply(one, setting.fitting, setting.scored)
-        except NotApplicableError as error:
-            one.left_out = str(error)
-            continue
-        entries.append(setting.score(one.name, fitted, fitted.proba))
-    return entries
+def measure_all(metrics: Sequence[Metric], scored: Predictions, proba: Values, seed: int) -> Measured:
+    """Measure probabilities by every metric."""
+    values = {
+        metric.name: math.nan if metric.needs_probabilities and scored.any_hard else measure(metric, scored, proba)
+        for metric in metrics
+    }
+    labels, weight = scored.truth, scored.sample_weight
+    recall = recall_per_class(labels, proba, weight)
+    if scored.any_hard:
+        return Measured(values, recall, None, None)
+    calibration = at_best_temperature(proba, labels, weight, seed)
+    return Measured(values, recall, calibration, reliability(proba, labels, weight))
 
 
-def score_crossed(setting: Setting) -> list[RuleScore]:
-    """Measure each rule, fold by fold, on rows it has not seen; fit it on all rows for its weights."""
-    crossed = cross_fit(setting.running(), setting.fitting, setting.parts, setting.counter.tick)
-    entries = []
-    for one in setting.running():
-        setting.counter.tick(one.name)
-        if one.name in crossed.failed:
-            one.left_out = crossed.failed[one.name]
-            continue
-        try:
-            fitted = fit_and_apply(one, setting.fitting, setting.scored)
-        except NotApplicableError as error:
-            one.left_out = str(error)
-            continue
-        entry = setting.score(one.name, fitted, crossed.proba[one.name])
-        entry.fold_rules = crossed.rules.get(one.name, [])
-        entries.append(entry)
-    return entries
-
-
-def score_members(setting: Setting) -> list[MemberScore]:
+def measure_members(metrics: Sequence[Metric], split: Split) -> list[MemberScore]:
     """Measure each member by itself."""
-    scored, fitting = setting.scored, setting.fitting
-    table = {metric.name: metric(scored.truth, scored.proba, scored.sample_weight) for metric in setting.metrics}
+    scored, fitting = split.scored, split.fitting
+    table = {metric.name: metric(scored.truth, scored.proba, scored.sample_weight) for metric in metrics}
     recall = recall_per_class(scored.truth, scored.proba, scored.sample_weight)
     fit_accuracy = None
     if fitting is not scored:
         fit_accuracy = METRICS["accuracy"](fitting.truth, fitting.proba, fitting.sample_weight)
     return [
         MemberScore(
-            name=name,
-            metrics={
+            name,
+            {
                 metric.name: math.nan
                 if metric.needs_probabilities and scored.hard[index]
                 else float(table[metric.name][index])
-                for metric in setting.metrics
+                for metric in metrics
             },
-            recall=recall[index],
-            fit_accuracy=None if fit_accuracy is None else float(fit_accuracy[index]),
+            recall[index],
+            None if fit_accuracy is None else float(fit_accuracy[index]),
         )
         for index, name in enumerate(scored.names)
     ]
 
 
 def oracle_accuracy(scored: Predictions) -> float:
-    """Return the share of rows in which any member is right."""
-    right = np.zeros(scored.n_samples, dtype=bool)
+    """Return the share of rows in which any member is correct."""
+    correct = np.zeros(scored.n_samples, dtype=bool)
     for member in scored.proba:
-        right |= member.argmax(axis=-1) == scored.truth
-    return float(weighted_mean(right, scored.sample_weight))
+        correct |= member.argmax(axis=-1) == scored.truth
+    return float(weighted_mean(correct, scored.sample_weight))
 
 
 def measure(metric: Metric, data: Predictions, proba: Values) -> float:

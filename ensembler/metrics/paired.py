@@ -58,8 +58,8 @@ class Discordance:
         return smallest if smallest <= 1 else None
 
 
-def is_shown(interval: Interval | None, p_value: float | None) -> bool:
-    """Whether a difference is shown: its interval excludes 0, and the test, where there is one, agrees."""
+def is_significant(interval: Interval | None, p_value: float | None) -> bool:
+    """Whether a difference is significant: its interval excludes 0, and the test, where there is one, agrees."""
     if interval is None or interval[0] <= 0 <= interval[1]:
         return False
     return p_value is None or p_value < ALPHA

@@ -1,11 +1,11 @@
-"""Shards on the workers of a Dask cluster, through Dask's own executor."""
+"""The workers of a Dask cluster, through Dask's own executor."""
 
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 from ensembler.errors import EnsemblerError, UsageError
-from ensembler.subsets.sweep import Crew
+from ensembler.parallel.workers import WorkerPool
 
 SECONDS_TO_CONNECT = 15
 TASKS_A_THREAD = 4
@@ -16,7 +16,7 @@ class ClusterError(EnsemblerError):
 
 
 @contextmanager
-def dask_workers(address: str) -> Iterator[Crew]:
+def dask_pool(address: str) -> Iterator[WorkerPool]:
     """Give the workers of a running scheduler, ``HOST:PORT``. A worker that dies is replaced by the others.
 
     The workers need the same versions of ensembler and numba as this process.
@@ -41,7 +41,7 @@ def dask_workers(address: str) -> Iterator[Crew]:
         if not threads:
             raise ClusterError(f"the Dask scheduler at {address} has no workers; start some")
         try:
-            yield Crew(
+            yield WorkerPool(
                 client.get_executor(pure=False),
                 TASKS_A_THREAD * threads,
                 lambda value: client.scatter(value, broadcast=True, hash=False),

@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 
-from ensembler.comparison.results import Comparison, MemberScore, RuleScore
-from ensembler.comparison.verdict import Verdict
-from ensembler.metrics import METRICS
+from ensembler.comparison.results import Comparison, MemberScore, RuleScore, Verdict
 from ensembler.metrics.calibration import Reliability
 from ensembler.report.tables import MISSING, Document, Table, number
 
@@ -80,7 +78,7 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     """Show each member by itself, best first."""
     metrics = result.metric_names
     with_fit = any(member.fit_accuracy is not None for member in result.members)
-    less = result.metric in METRICS and not METRICS[result.metric].greater_is_better
+    less = not result.first_metric.greater_is_better
 
     def place(member: MemberScore) -> tuple[bool, float, float]:
         value = member.metrics[result.metric]
@@ -157,7 +155,7 @@ def compared_rules(result: Comparison) -> list[RuleScore]:
     """Return the chosen rule and the leading others; a single member is no ensemble to compare."""
     leading = [entry for entry in result.rules if entry.name != result.chosen and entry.rule.name != "best-member"]
     chosen = [entry for entry in result.rules if entry.name == result.chosen]
-    return [*chosen, *leading[:LEADING]] or result.rules[:1]
+    return [*chosen, *leading[:LEADING]] or list(result.rules[:1])
 
 
 def shown_classes(base: np.ndarray, recall: np.ndarray) -> list[int]:

@@ -23,11 +23,11 @@ def describe_search(study: SearchStudy, command: str | None = None) -> dict[str,
             "members": members,
             "size": step.size,
             "accuracy": step.accuracy,
-            "val_accuracy": None if across else step.inside,
+            "val_accuracy": None if across else step.selection_accuracy,
         }
 
     def rule(one: Search) -> dict[str, Any]:
-        order = sorted(one.steps, key=lambda step: (-step.inside, step.size))
+        order = sorted(one.steps, key=lambda step: (-step.selection_accuracy, step.size))
         return {
             "rule": one.rule,
             "n_subsets": one.n_evaluated,

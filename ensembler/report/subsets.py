@@ -186,7 +186,7 @@ def compared(test: dict[str, Any]) -> str:
     if test["interval"] is None:
         return f"{text}, untested"
     low, high = (round(-100 * end, 2) + 0.0 for end in reversed(test["interval"]))  # no minus before 0
-    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}), {'not noise' if test['shown'] else 'within noise'}"
+    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}), {'not noise' if test['significant'] else 'within noise'}"
 
 
 def conclusion(rule: dict[str, Any], found: dict[str, Any], advice: str = "use") -> str:

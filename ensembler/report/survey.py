@@ -7,7 +7,8 @@ from typing import Any
 from ensembler.combiners.base import AdditiveCombiner, Combiner, clone
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.simple_average import SimpleAverage
-from ensembler.comparison.compare import DEFAULT_PART, compare_rules, divide
+from ensembler.comparison.compare import compare_rules
+from ensembler.comparison.protocol import DEFAULT_PART, divide
 from ensembler.comparison.results import Comparison
 from ensembler.errors import UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
@@ -15,9 +16,10 @@ from ensembler.predictions.diagnosis import checks as doctor
 from ensembler.predictions.diagnosis.checks import Finding
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.results import SubsetStudy
 from ensembler.subsets.rules import METRICS
 from ensembler.subsets.search import SearchStudy, search_subsets
-from ensembler.subsets.study import SubsetStudy, study_subsets
+from ensembler.subsets.study import study_subsets
 
 EXACT_MEMBERS = 20
 """With so many members or fewer, every committee is evaluated: a million takes some tenths of a second."""

@@ -63,6 +63,16 @@ class Contributions:
         size = max(1, BLOCK_VALUES // (self.n_members * self.n_classes))
         return [(rows[start : start + size], rule) for rows, rule in self.parts for start in range(0, len(rows), size)]
 
+    def committee_proba(self, members: list[int]) -> Values:
+        """Return the (N, C) probabilities of one committee."""
+        proba = np.empty((self.n_rows, self.n_classes))
+        for rows, rule in self.parts:
+            scores = np.zeros((len(rows), self.n_classes)) + rule.offset()
+            for member in members:
+                scores += rule.contribution(member, self.proba[member, rows])
+            proba[rows] = rule.to_proba(scores)
+        return proba
+
     def of(self, rows: Rows, rule: AdditiveCombiner) -> Values:
         """Return what each member adds, (M, n, C) in float64."""
         return np.stack([rule.contribution(member, self.proba[member, rows]) for member in range(self.n_members)])

@@ -7,8 +7,8 @@ from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS
 from ensembler.predictions.provenance import provenance
 from ensembler.serialization import jsonable
+from ensembler.subsets.results import RuleStudy, SubsetStudy
 from ensembler.subsets.shortcuts import regrets
-from ensembler.subsets.study import RuleStudy, SubsetStudy
 from ensembler.subsets.sweep import SubsetSweep
 
 if TYPE_CHECKING:
@@ -94,15 +94,17 @@ def describe_rule(one: RuleStudy, study: SubsetStudy) -> dict[str, Any]:
         document["regret"] = [vars(regret) for regret in regrets(choice)]
     except NotApplicableError:
         document["regret"] = None
-    if one.thrifty is not None:
-        listed = [committee.mask for committee, _ in one.front]
+    if one.cost is not None:
+        listed = [committee.mask for committee, _ in one.cost.committees]
         front, names = entries(one, listed, metric), study.predictions.names
-        for entry, (_, cost) in zip(front, one.front, strict=True):
+        for entry, (_, cost) in zip(front, one.cost.committees, strict=True):
             entry["cost"] = cost
         document["cost"] = {
             "unit": study.cost_unit,
             "front": front,
-            "thrifty": next(entry for entry in front if entry["mask"] == mask_number(one.thrifty.mask, len(names))),
+            "thrifty": next(
+                entry for entry in front if entry["mask"] == mask_number(one.cost.cheapest.mask, len(names))
+            ),
         }
     return document
 

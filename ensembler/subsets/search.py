@@ -5,44 +5,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.arrays import Values
+from ensembler.arrays import Labels, Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.compare import (
-    DEFAULT_PART,
-    check_members_calibrate,
-    check_seed,
-    divide,
-    protocol_of,
-    resolve_fit_on,
-)
-from ensembler.comparison.folds import Folds, make_folds
-from ensembler.comparison.results import Protocol
+from ensembler.comparison.candidates import check_members_calibrate
+from ensembler.comparison.protocol import Protocol, Split, split_of
 from ensembler.errors import NotApplicableError, UsageError
+from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions, outcomes
-from ensembler.subsets.rules import TOO_STEEP, Subject, crossed, subject, whole
-from ensembler.subsets.sweep import Progress
+from ensembler.subsets.request import SweepRequest
+from ensembler.subsets.rules import TOO_STEEP, Part, SweptRule
 
 MOST_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
 class Step:
-    """The best committee found of one size: its mask, and its accuracy where it was searched and on the scored rows."""
+    """The best committee found of one size.
+
+    Attributes
+    ----------
+    size, mask : int
+    selection_accuracy, accuracy : float
+        On the rows that were searched, and on the scored rows.
+    """
 
     size: int
     mask: int
-    inside: float
+    selection_accuracy: float
     accuracy: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class Search:
     """What a search found for one rule.
 
     Attributes
     ----------
-    steps : list of Step
+    rule : str
+    steps : tuple of Step
         By size.
     chosen : Step
         The best where it was searched; the smaller among equals.
@@ -53,25 +54,44 @@ class Search:
     """
 
     rule: str
-    steps: list[Step]
+    steps: tuple[Step, ...]
     chosen: Step
     nested: float | None
     n_evaluated: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class SearchStudy:
-    """The result of `search_subsets`."""
+    """The result of `search_subsets`; fields as in `ensembler.subsets.results.SubsetStudy`, and the beam's width."""
 
-    predictions: Predictions
-    protocol: Protocol
+    split: Split
     width: int
     sizes: tuple[int, int]
     must: tuple[int, ...]
     frozen: bool
     calibrate: str
-    rules: list[Search]
-    left_out: list[tuple[str, str]]
+    rules: tuple[Search, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+    @property
+    def predictions(self) -> Predictions:
+        """The whole set."""
+        return self.split.predictions
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which rows weights were fitted on and which were scored, in figures."""
+        return self.split.protocol
+
+
+@dataclass(frozen=True)
+class Beam:
+    """How committees are grown: the sizes, the members that all have, how many are kept of each size."""
+
+    sizes: tuple[int, int]
+    must: tuple[int, ...]
+    width: int
+    progress: Progress | None = None
 
 
 def search_subsets(
@@ -84,9 +104,10 @@ def search_subsets(
     freeze: bool = False,
     calibrate: str = "none",
     fit_on: str | None = None,
-    folds: int = 5,
+    folds: int | None = None,
     part: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
+    split: Split | None = None,
     progress: Progress | None = None,
 ) -> SearchStudy:
     """Grow committees member by member, keeping the ``width`` best of each size; exact for none but the first size.
@@ -103,103 +124,88 @@ def search_subsets(
         Additive rules; others are left out with the reason.
     width : int
         How many committees of each size are kept.
-    sizes, must, freeze, calibrate, fit_on, folds, part, seed, progress
+    sizes, must, freeze, calibrate, fit_on, folds, part, seed, split, progress
         As in `study_subsets`.
     """
-    from ensembler.subsets.study import prepare
-
     if width < 1:
         raise UsageError(f"width is {width}, expected at least 1")
-    asked = prepare(predictions, "accuracy", sizes, must, 1, None, None, progress)
+    request = SweepRequest.of(predictions, sizes=sizes, must=must, progress=progress)
     low, high = sizes or (1, predictions.n_members)
     if not 1 <= low <= high <= predictions.n_members:
         raise UsageError(
             f"committee sizes are {low} to {high}, expected 1 <= smallest <= largest <= {len(predictions.names)}"
         )
-    if len(asked.must) > high:
-        raise UsageError(f"{len(asked.must)} members must be in, and a committee has at most {high}")
-    check_seed(seed, folds)
+    if len(request.must) > high:
+        raise UsageError(f"{len(request.must)} members must be in, and a committee has at most {high}")
     check_members_calibrate(calibrate, predictions)
-    fit_on = resolve_fit_on(fit_on, part, predictions)
-    fitting, scored = divide(predictions, fit_on, DEFAULT_PART if part is None else part, seed)
-    parts = make_folds(fitting.truth, fitting.groups, folds, seed)
+    split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
+    beam = Beam((low, high), request.must, width, progress)
     found, left_out = [], []
     for rule in rules:
         try:
-            one = subject(rule, fitting, "accuracy", freeze=freeze, calibrate=calibrate == "members")
-            if not one.additive:
+            swept = SweptRule.of(rule, split.fitting, "accuracy", freeze=freeze, calibrate=calibrate == "members")
+            if not swept.additive:
                 raise NotApplicableError("only additive rules can be searched step by step")
-            found.append(search_rule(one, scored, parts, fit_on, (low, high), asked.must, width, folds, seed, progress))
+            found.append(search_rule(swept, split, beam))
         except NotApplicableError as error:
             left_out.append((rule if isinstance(rule, str) else rule.name, str(error)))
     if left_out and not found:
         raise UsageError("; ".join(f"{name}: {reason}" for name, reason in left_out))
-    protocol = protocol_of(predictions, fit_on, part, parts, seed, fitting, scored)
-    return SearchStudy(predictions, protocol, width, (low, high), asked.must, freeze, calibrate, found, left_out)
+    return SearchStudy(split, width, (low, high), request.must, freeze, calibrate, tuple(found), tuple(left_out))
 
 
-def search_rule(
-    one: Subject,
-    scored: Predictions,
-    folds: Folds,
-    fit_on: str,
-    sizes: tuple[int, int],
-    must: tuple[int, ...],
-    width: int,
-    n_folds: int,
-    seed: int,
-    progress: Progress | None,
-) -> Search:
+def search_rule(rule: SweptRule, split: Split, beam: Beam) -> Search:
     """Search with one rule, on the fitting rows and, in cross-fitting, again without each fold."""
-    across = fit_on == "cross"
-    inside = contributions(one, one.fitting, crossed(one, folds, one.fitting.n_samples))
-    masks, n_evaluated = beam(inside, sizes, must, width, progress, one.candidate.name)
-    outside = inside if across else contributions(one, scored, whole(scored.n_samples))
-    accuracies = outcomes(outside, masks).mean(axis=1).tolist()
-    values = outcomes(inside, masks).mean(axis=1).tolist()
-    steps = [
+    n_fitting = rule.fitting.n_samples
+    selection = contributions(rule, rule.fitting, rule.cross_fitted(split.folds, n_fitting))
+    masks, n_evaluated = grow(selection, beam, rule.name)
+    scored = selection
+    if not split.cross_fitted:
+        scored = contributions(rule, split.scored, rule.whole(split.scored.n_samples))
+    accuracies = outcomes(scored, masks).mean(axis=1).tolist()
+    values = outcomes(selection, masks).mean(axis=1).tolist()
+    steps = tuple(
         Step(mask.bit_count(), mask, value, accuracy)
         for mask, value, accuracy in zip(masks, values, accuracies, strict=True)
-    ]
-    nested = None
-    if across and folds.pairs:
-        right = 0
-        for number, (train, held) in enumerate(folds.pairs, start=1):
-            inner = one.without(train)
-            parts = make_folds(inner.fitting.truth, inner.fitting.groups, n_folds, seed)
-            try:
-                data = contributions(inner, inner.fitting, crossed(inner, parts, len(train)))
-            except NotApplicableError:
-                break
-            found, _ = beam(data, sizes, must, width, progress, f"{one.candidate.name}: without fold {number}")
-            reached = outcomes(data, found).sum(axis=1).tolist()
-            best = max(zip(reached, found, strict=True), key=lambda one: (one[0], -one[1].bit_count()))[1]
-            rest = one.fitting.take(held)
-            right += int(outcomes(contributions(inner, rest, whole(len(held))), [best]).sum())
-        else:
-            nested = right / one.fitting.n_samples
-    chosen = max(steps, key=lambda step: (step.inside, -step.size))
-    return Search(one.candidate.name, steps, chosen, nested, n_evaluated)
+    )
+    nested = nested_accuracy(rule, split, beam) if split.cross_fitted and split.folds.pairs else None
+    chosen = max(steps, key=lambda step: (step.selection_accuracy, -step.size))
+    return Search(rule.name, steps, chosen, nested, n_evaluated)
 
 
-def contributions(
-    one: Subject, rows: Predictions, parts: Sequence[tuple[np.ndarray | None, np.ndarray]]
-) -> Contributions:
+def nested_accuracy(rule: SweptRule, split: Split, beam: Beam) -> float | None:
+    """Search without each fold, and return what the committees found reach on the folds."""
+    n_correct = 0
+    for number, (train, rest) in enumerate(split.folds.pairs, start=1):
+        inner = rule.fitted_on(train)
+        _, folds = split.inside(train)
+        try:
+            data = contributions(inner, inner.fitting, inner.cross_fitted(folds, len(train)))
+        except NotApplicableError:
+            return None
+        masks, _ = grow(data, beam, f"{rule.name}: without fold {number}")
+        reached = outcomes(data, masks).sum(axis=1).tolist()
+        best = max(zip(reached, masks, strict=True), key=lambda pair: (pair[0], -pair[1].bit_count()))[1]
+        held_out = contributions(inner, rule.fitting.take(rest), inner.whole(len(rest)))
+        n_correct += int(outcomes(held_out, [best]).sum())
+    return n_correct / rule.fitting.n_samples
+
+
+def contributions(rule: SweptRule, rows: Predictions, parts: Sequence[Part]) -> Contributions:
     """Return what members add to the scores of some rows."""
-    spoken = [(held, one.fitted(fitted_on)) for fitted_on, held in parts]
-    if any(rule.weights_underflow() for _, rule in spoken):
+    data = rule.contributions(rows, parts)
+    if data is None:
         raise NotApplicableError(TOO_STEEP)
-    return Contributions(one.heated(rows, parts).proba, rows.truth, spoken)
+    return data
 
 
-def beam(
-    data: Contributions, sizes: tuple[int, int], must: tuple[int, ...], width: int, progress: Progress | None, what: str
-) -> tuple[list[int], int]:
+def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
     """Return the best committee found of each size, and how many were looked at.
 
     Among equally good committees the smaller mask comes first.
     """
     added, start = whole_contributions(data)
+    must, sizes = beam.must, beam.sizes
     kept = {sum(1 << member for member in must): start + added[list(must)].sum(axis=0)}
     path: list[int] = []
     n_evaluated = 0
@@ -207,22 +213,22 @@ def beam(
     if must and len(must) >= sizes[0]:
         path += kept
     for size in range(len(must) + 1, sizes[1] + 1):
-        if progress is not None:
-            progress(size - first, sizes[1] - first + 1, what)
+        if beam.progress is not None:
+            beam.progress(size - first, sizes[1] - first + 1, what)
         seen: dict[int, tuple[int, int, int]] = {}
         for mask, scores in kept.items():
             others = [member for member in range(data.n_members) if not mask >> member & 1]
-            for member, right in zip(others, count_each(scores, added, others, data.labels), strict=True):
-                seen.setdefault(mask | 1 << member, (right, mask, member))
+            for member, correct in zip(others, count_each(scores, added, others, data.labels), strict=True):
+                seen.setdefault(mask | 1 << member, (correct, mask, member))
         n_evaluated += len(seen)
-        best = sorted(seen.items(), key=lambda item: (-item[1][0], item[0]))[:width]
+        best = sorted(seen.items(), key=lambda item: (-item[1][0], item[0]))[: beam.width]
         kept = {mask: kept[parent] + added[member] for mask, (_, parent, member) in best}
         if size >= sizes[0]:
             path.append(best[0][0])
     return path, n_evaluated
 
 
-def count_each(scores: Values, added: Values, members: list[int], labels: np.ndarray) -> list[int]:
+def count_each(scores: Values, added: Values, members: list[int], labels: Labels) -> list[int]:
     """Return how many rows are right with each of some members added."""
     size = max(1, MOST_VALUES // scores.size)
     found: list[int] = []

@@ -1,11 +1,7 @@
 """Sweeping every committee of a set on one split, and what can be asked of the result."""
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,29 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.errors import NotApplicableError, UsageError
-from ensembler.metrics import TIED_DECIMALS
-from ensembler.subsets.evaluators import Evaluator
+from ensembler.parallel.progress import Progress
+from ensembler.subsets.effects import Effects, counted_effects, sampled_effects
+from ensembler.subsets.evaluators import CountsByWalk, Evaluator, rounded
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.shapley import banzhaf_values, mean_effects, shapley_values
-from ensembler.subsets.tally import Layout, Tally, tally_shard
+from ensembler.subsets.tally import Layout, Tally
+from ensembler.subsets.workers import TABLE_BITS, wanted_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
-
-    from ensembler.subsets.checkpoint import Store
-
-TABLE_BITS = 26
-"""With so many free members or fewer, the value of every committee is kept by its place."""
-MOST_LISTED = 2**24
-"""With so many committees or fewer of more members, masks and values are listed."""
-SAMPLED_PAIRS = 1_000_000
-CLUSTER_BITS = 8
-"""Pairs are sampled in clusters of 2^8, which a walk counts at once."""
-LISTED = np.dtype([("mask", np.int64), ("value", np.float64)])
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -63,34 +46,6 @@ class SizeSummary(NamedTuple):
     median: float
     best: float
     committee: Committee
-
-
-@dataclass(frozen=True)
-class Effects:
-    """What adding each member to a committee of at least one other did.
-
-    Attributes
-    ----------
-    helped, hurt : (M,)
-        Shares of the committees that became better and worse.
-    mean : (M,)
-        By how much the value changed on average.
-    n_pairs : int
-        How many committees were looked at for the shares, over all members.
-    standard_error : (M,) or None
-        Of ``helped`` and ``hurt`` (the larger one) where pairs were sampled; None where all were counted.
-    """
-
-    helped: Values
-    hurt: Values
-    mean: Values
-    n_pairs: int
-    standard_error: Values | None = None
-
-    @property
-    def helped_at_all(self) -> float:
-        """Share of all additions that made a committee better."""
-        return float(self.helped.mean())
 
 
 @dataclass
@@ -223,7 +178,7 @@ class SubsetSweep:
     @cached_property
     def kept_sizes(self) -> NDArray[np.int64]:
         """The sizes of the committees that are kept."""
-        return count_bits(self.kept[0])
+        return np.bitwise_count(self.kept[0]).astype(np.int64)
 
     @cached_property
     def kept(self) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -239,7 +194,7 @@ class SubsetSweep:
         if self.table is None:
             raise UsageError(f"{self.plan.n_committees:,} committees are too many to keep; ask for fewer (k, must)")
         masks = self.masks
-        places = wanted_places(count_bits(masks), self.plan) & self.there
+        places = wanted_places(np.bitwise_count(masks), self.plan) & self.there
         return masks[places], self.table[places]
 
     @property
@@ -276,48 +231,10 @@ class SubsetSweep:
         """
         self.require_complete("effects of adding a member")
         mean = mean_effects(self.tally.inside, self.tally.totals) / self.unit
-        n_members = self.plan.n_members
-        if self.table is None:
-            return self._sampled_effects(mean, seed)
-        pairs = 2 ** (n_members - 1) - 1
-        helped, hurt = np.full(n_members, np.nan), np.full(n_members, np.nan)
-        for member in range(n_members if pairs else 0):
-            halves = self.table.reshape(-1, 2, 1 << member)
-            # The pair (no member, this one alone) is the first entry of the first block.
-            helped[member] = np.count_nonzero(halves[:, 1] > halves[:, 0])
-            hurt[member] = np.count_nonzero(halves[:, 1] < halves[:, 0])
-            alone = (self.table[1 << member], self.table[0])
-            helped[member] -= alone[0] > alone[1]
-            hurt[member] -= alone[0] < alone[1]
-        return Effects(helped / max(pairs, 1), hurt / max(pairs, 1), mean, pairs * n_members)
-
-    def _sampled_effects(self, mean: Values, seed: int) -> Effects:
-        """Draw clusters of pairs that share all but a few members, and count each cluster with one or two walks."""
-        from ensembler.subsets.evaluators import CountsByWalk
-
+        if self.table is not None:
+            return counted_effects(self.table, mean)
         assert isinstance(self.evaluator, CountsByWalk)
-        n_members = self.plan.n_members
-        plan = replace(self.plan, shard_bits=CLUSTER_BITS)
-        counter = self.evaluator.counter.with_plan(plan)
-        # Members that vary within a cluster have half as many pairs in it.
-        each = (CLUSTER_BITS << (CLUSTER_BITS - 1)) + ((n_members - CLUSTER_BITS) << CLUSTER_BITS)
-        n_clusters = max(2, -(-SAMPLED_PAIRS // each))
-        rng = np.random.default_rng(seed)
-        helped, hurt = np.empty((n_members, n_clusters)), np.empty((n_members, n_clusters))
-        for member in range(n_members):
-            bit = member - CLUSTER_BITS
-            for cluster in range(n_clusters):
-                # Prefix 0 would hold the pair of no member and this one alone.
-                prefix = int(rng.integers(1, 1 << plan.prefix_bits))
-                if bit < 0:
-                    halves = counter.count(prefix).reshape(-1, 2, 1 << member)
-                    change = halves[:, 1] - halves[:, 0]
-                else:
-                    without = prefix & ~(1 << bit) or 1 << (bit + 1) % plan.prefix_bits
-                    change = counter.count(without | 1 << bit) - counter.count(without)
-                helped[member, cluster], hurt[member, cluster] = (change > 0).mean(), (change < 0).mean()
-        spread = np.maximum(helped.std(axis=1, ddof=1), hurt.std(axis=1, ddof=1))
-        return Effects(helped.mean(axis=1), hurt.mean(axis=1), mean, n_clusters * each, spread / np.sqrt(n_clusters))
+        return sampled_effects(self.evaluator, mean, seed)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each committee: mask, size, and right rows and accuracy, or the metric's value."""
@@ -331,141 +248,6 @@ class SubsetSweep:
         else:
             frame["value"] = values
         return frame
-
-
-def count_bits(masks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of bits set in each mask."""
-    return np.asarray(np.bitwise_count(masks), dtype=np.int64)
-
-
-def wanted_places(sizes: NDArray[np.int64], plan: Plan) -> NDArray[np.bool_]:
-    """Say which committees of such sizes were asked for."""
-    return (sizes >= max(1, plan.size_min)) & (sizes <= plan.size_max)
-
-
-def one_shard(
-    shared: tuple[Evaluator, Layout], shard: int, top: int, keep: str
-) -> tuple[Tally, NDArray[Any] | None, bool]:
-    """Evaluate a shard: the piece of work that threads and clusters share.
-
-    Returns its tally, its values where they are kept, and whether the rule could not run on a committee of it.
-    """
-    evaluator, layout = shared
-    values = rounded(evaluator, evaluator.values(shard))
-    wanted = wanted_places(layout.sizes + len(layout.fixed(shard)), layout.plan)
-    missing = np.isnan(values)
-    tally = tally_shard(values, wanted & ~missing, shard, layout, evaluator.n_rows, top)
-    part = None
-    if keep == "list":
-        places = np.flatnonzero(wanted & ~missing)
-        part = np.empty(len(places), dtype=LISTED)
-        part["mask"] = layout.masks[places] + sum(1 << member for member in layout.fixed(shard))
-        part["value"] = values[places]
-    elif keep == "table":
-        part = np.where(wanted, values, np.nan)
-        if evaluator.n_rows is not None:
-            part = np.where(np.isnan(part), -1, part).astype(np.int32)
-    return tally, part, bool((wanted & missing).any())
-
-
-def rounded(evaluator: Evaluator, values: Values) -> Values:
-    """Return values that are equal where they differ by rounding only; counts are exact."""
-    return values if evaluator.n_rows is not None else np.round(values, TIED_DECIMALS)
-
-
-def what_to_keep(plan: Plan) -> str:
-    """Return "table", "list" or "nothing", whatever fits the memory."""
-    if len(plan.free) <= TABLE_BITS:
-        return "table"
-    return "list" if plan.n_committees <= MOST_LISTED else "nothing"
-
-
-@dataclass(frozen=True)
-class Crew:
-    """Who evaluates shards: an executor, how many tasks may wait, and how all workers are given a value once."""
-
-    executor: Executor
-    n_waiting: int
-    share: Callable[[Any], Any] = lambda value: value
-
-
-def run_sweep(
-    evaluator: Evaluator,
-    layout: Layout,
-    *,
-    top: int,
-    keep: str,
-    crew: Crew,
-    store: "Store | None" = None,
-    key: str = "",
-    tick: Callable[[int], None] | None = None,
-) -> tuple[Tally, NDArray[Any] | None, NDArray[np.void] | None, bool]:
-    """Evaluate all shards of a plan and merge what was found in the order of shards, whoever is done first.
-
-    Returns the tally, the table or the list where one is kept, and whether the rule could not run on some committees.
-    """
-    from ensembler.subsets.checkpoint import State
-
-    plan = layout.plan
-    state = State() if store is None else store.read(key)
-    table: NDArray[Any] | None = None
-    listed: list[NDArray[Any]] = [part for _, part in state.parts] if keep == "list" else []
-    if keep == "table":
-        counted = evaluator.n_rows is not None
-        table = np.full(plan.n_places, -1 if counted else np.nan, dtype=np.int32 if counted else np.float64)
-        for shard, part in state.parts:
-            put(table, part, shard)
-        state.parts = []
-    waiting: deque[tuple[int, Future[Any]]] = deque()
-
-    def take() -> None:
-        shard, future = waiting.popleft()
-        tally, part, missing = future.result()
-        if table is not None:
-            put(table, part, shard)
-        if keep == "list":
-            listed.append(part)
-        state.tally = tally if state.tally is None else state.tally.merge(tally)
-        state.missing |= missing
-        state.done += 1
-        if store is not None:
-            store.add(key, state, shard, part, last=state.done == plan.n_shards)
-        if tick is not None:
-            tick(state.done)
-
-    if tick is not None:
-        tick(state.done)
-    if state.done < plan.n_shards:
-        shared = crew.share((evaluator, layout))
-        try:
-            for shard in itertools.islice(plan.shards(), state.done, None):
-                waiting.append((shard, crew.executor.submit(one_shard, shared, shard, top, keep)))
-                if len(waiting) >= crew.n_waiting:
-                    take()
-            while waiting:
-                take()
-        finally:
-            for _, future in waiting:
-                future.cancel()
-    assert state.tally is not None
-    found = np.sort(np.concatenate(listed), order="mask") if keep == "list" else None
-    return state.tally, table, found, state.missing
-
-
-def put(table: NDArray[Any], part: NDArray[Any], shard: int) -> None:
-    """Write a shard's values to their place."""
-    table[shard * len(part) : (shard + 1) * len(part)] = part
-
-
-@contextmanager
-def threads(n_jobs: int | None = None) -> "Iterator[Crew]":
-    """Give threads of this process, by default one a core, each with one BLAS thread so that bytes repeat."""
-    import joblib
-    from threadpoolctl import threadpool_limits
-
-    number = joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(number) as pool:
-        yield Crew(pool, 2 * number)
 
 
 def sweep_subsets(

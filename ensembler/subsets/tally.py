@@ -16,14 +16,6 @@ from ensembler.subsets.plan import Plan
 Masks = NDArray[np.int64]
 
 
-def popcounts(n_bits: int) -> NDArray[np.int64]:
-    """Return the number of bits set in 0 … 2^n_bits - 1."""
-    sizes = np.zeros(1, dtype=np.int64)
-    for _ in range(n_bits):
-        sizes = np.concatenate([sizes, sizes + 1])
-    return sizes
-
-
 def subset_sums(terms: Sequence[float]) -> Values:
     """Return the sum of every subset of some terms, 2^n of them, in order of their masks."""
     sums = np.zeros(1)
@@ -65,7 +57,7 @@ class Layout:
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """The size of each place, without the fixed members."""
-        return popcounts(self.plan.shard_bits)
+        return np.bitwise_count(np.arange(1 << self.plan.shard_bits)).astype(np.int64)
 
     @cached_property
     def by_size(self) -> list[NDArray[np.intp]]:
@@ -232,7 +224,7 @@ def sums_by_size(values: Values, layout: Layout, fixed: Sequence[int]) -> tuple[
 
 def indicator(n_bits: int) -> Values:
     """Return the matrix (2^n, n + 1) with one where a place has a size."""
-    return np.asarray(popcounts(n_bits)[:, None] == np.arange(n_bits + 1), dtype=np.float64)
+    return np.asarray(np.bitwise_count(np.arange(1 << n_bits))[:, None] == np.arange(n_bits + 1), dtype=np.float64)
 
 
 def add_diagonals(into: Values, matrix: Values, offset: int) -> None:

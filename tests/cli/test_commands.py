@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ensembler import ExponentialWeightedAverage, load_predictions
-from ensembler.combiners.registry import all_rules
+from ensembler.combiners.registry import all_rules, default_rules
 from ensembler.predictions.bundled import folder, published_folder
 from tests.conftest import draw
 
@@ -72,7 +72,7 @@ def test_json_is_one_document_with_the_promised_fields(run):
         "n_classes",
     } <= set(document)
     assert set(document["protocol"]) >= {"fit_on", "folds", "fraction", "seed", "optimistic", "n_fit", "n_scored"}
-    assert {entry["name"] for entry in document["combiners"]} == set(all_rules())
+    assert {entry["name"] for entry in document["combiners"]} == set(default_rules())
     assert [entry["accuracy"] for entry in document["combiners"]] == sorted(
         (entry["accuracy"] for entry in document["combiners"]), reverse=True
     )
@@ -281,7 +281,8 @@ def test_members_describes_the_set(run):
     assert document["members"][0]["kind"] == "probabilities"
 
 
-def test_list_shows_every_rule_with_parameters_and_source(run):
+def test_list_shows_every_rule_with_parameters_and_source(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     text = run("list").out
     for name, rule in all_rules().items():
         assert name in text
@@ -317,8 +318,8 @@ def test_the_bundled_tables_fit_a_terminal(width, run, monkeypatch):
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= int(width)
     table = lines[: next(number for number, line in enumerate(lines) if "★ chosen" in line)]
-    rules = [line for line in table if line.lstrip(" ★†").startswith(tuple(all_rules()))]
-    assert len([line for line in rules if line.rstrip()[-5:-4] == "."]) == len(all_rules())
+    rules = [line for line in table if line.lstrip(" ★†").startswith(tuple(default_rules()))]
+    assert len([line for line in rules if line.rstrip()[-5:-4] == "."]) == len(default_rules())
 
 
 def test_hard_labels_of_the_other_real_set(run):

@@ -6,7 +6,7 @@ import pytest
 from ensembler import Predictions, Product, Stacking, compare_rules
 from ensembler.arrays import check_proba, clip_accuracy, row_sum_tolerance
 from ensembler.combiners.registry import all_rules
-from ensembler.comparison.compare import DEFAULT_PART
+from ensembler.comparison.protocol import DEFAULT_PART
 from ensembler.errors import ValueRangeError
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP
@@ -122,20 +122,21 @@ def test_the_nested_choice_asks_only_the_other_folds():
 
 
 def test_groups_stay_together_in_the_nested_choice(monkeypatch):
-    from ensembler.comparison import choice
+    from ensembler.comparison import protocol
 
     asked = []
-    original = choice.make_folds
+    original = protocol.make_folds
 
     def spy(labels, groups, n_folds, seed):
         asked.append(None if groups is None else len(groups))
         return original(labels, groups, n_folds, seed)
 
-    monkeypatch.setattr(choice, "make_folds", spy)
+    monkeypatch.setattr(protocol, "make_folds", spy)
     proba, labels = draw(5, 3, 100, 3)
     compare_rules(Predictions(proba, labels, groups=np.arange(100) // 5), ["accuracy-weighted"])
-    assert len(asked) == 5
-    assert all(count is not None and count < 100 for count in asked)
+    assert asked[0] == 100
+    assert len(asked) == 6
+    assert all(count is not None and count < 100 for count in asked[1:])
 
 
 def test_equal_scores_sizes_and_members_go_to_the_smaller_mask():

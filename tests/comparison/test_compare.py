@@ -21,7 +21,7 @@ from ensembler.combiners.registry import all_rules, default_rules
 from ensembler.comparison.compare import fit_rule
 from ensembler.comparison.folds import make_folds, split_part
 from ensembler.errors import AlignmentError, UnknownNameError, UsageError
-from ensembler.metrics import METRICS
+from ensembler.metrics import METRICS, Metric
 from tests.conftest import draw
 
 pytestmark = pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
@@ -394,3 +394,15 @@ def test_what_cannot_be_compared():
 def test_arrays_are_no_predictions():
     with pytest.raises(UsageError, match="predictions is a ndarray, expected Predictions"):
         compare_rules(drawn().proba)
+
+
+def test_a_metric_of_the_users_own_keeps_its_direction():
+    def distance(labels, proba, sample_weight=None):
+        return 1 - proba[..., np.arange(len(labels)), labels].mean(axis=-1)
+
+    mine = Metric("my-loss", distance, greater_is_better=False, needs_probabilities=True)
+    result = compare_rules(drawn(), FAST, metric=mine)
+    assert result.first_metric == mine
+    assert result.metrics[0].name == "my-loss"
+    values = [rule.metrics["my-loss"] for rule in result.rules]
+    assert values == sorted(values)

@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from rich.console import Console
 from scipy.special import softmax
 
 from ensembler import Predictions, compare_rules
+from ensembler.metrics import Metric
 from ensembler.report.bench import members_table
 from ensembler.report.tables import Document, Table, broken, draw
+from tests.conftest import draw as draw_members
 
 ROWS = [["exponential-weighted:q_min=0", ".6712 … .7015"], ["mean", ".6633 … .6938"]]
 
@@ -52,7 +55,21 @@ def test_members_stand_in_the_order_of_the_metric_and_those_without_it_last():
     result = compare_rules(data, ["mean"], metric="accuracy", n_resamples=0)
     for member, loss in zip(result.members, (math.nan, 0.9, 0.4), strict=True):
         member.metrics["log-loss"] = loss
-    result.metric_names = ["log-loss", "accuracy"]
+    by_name = {metric.name: metric for metric in result.metrics}
+    loss, accuracy = by_name["log-loss"], by_name["accuracy"]
+    result = replace(result, metrics=(loss, accuracy))
     assert [row[0] for row in members_table(result).rows] == ["weak", "strong", "votes"]
-    result.metric_names = ["accuracy", "log-loss"]
+    result = replace(result, metrics=(accuracy, loss))
     assert [row[0] for row in members_table(result).rows] == ["votes", "strong", "weak"]
+
+
+def test_members_stand_in_the_order_of_a_metric_of_the_users_own():
+    def distance(labels, proba, sample_weight=None):
+        return 1 - proba[..., np.arange(len(labels)), labels].mean(axis=-1)
+
+    mine = Metric("my-loss", distance, greater_is_better=False, needs_probabilities=True)
+    proba, labels = draw_members()
+    result = compare_rules(Predictions(proba, labels), ["mean", "median"], metric=mine, n_resamples=0)
+    values = [float(row[1]) for row in members_table(result).rows]
+    assert values == sorted(values)
+    assert values[0] < values[-1]

@@ -10,7 +10,7 @@ from ensembler.combiners.base import AdditiveCombiner, clone
 from ensembler.combiners.registry import default_rules, make_rule
 from ensembler.predictions import bundled
 from ensembler.subsets.contributions import Contributions
-from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, CountsOneByOne
+from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, IndividualCounts
 from ensembler.subsets.kernel.counter import Counter
 from ensembler.subsets.plan import make_plan
 from ensembler.subsets.study import sweep_predictions
@@ -97,7 +97,7 @@ def test_doubling_follows_the_definition(kind, name, n_members, n_rows, n_classe
     plan = make_plan(n_members)
     wanted = by_definition(proba, labels, rule)
     assert CountsByDoubling(plan, data, 0.0).values(0).astype(int).tolist()[1:] == wanted[1:]
-    assert CountsOneByOne(plan, data, 0.0).values(0).astype(int).tolist()[1:] == wanted[1:]
+    assert IndividualCounts(plan, data, 0.0).values(0).astype(int).tolist()[1:] == wanted[1:]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

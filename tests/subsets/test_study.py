@@ -161,13 +161,13 @@ def test_the_cheapest_committee_as_good_as_the_best():
             for o in cost
         )
     ]
-    assert [committee.mask for committee, _ in one.front] == sorted(front, key=cost.get)
+    assert [committee.mask for committee, _ in one.cost.committees] == sorted(front, key=cost.get)
     right = dict(zip(cost, one.choice.evaluator.outcomes(list(cost)), strict=True))
     near = []
     for mask in sorted(front, key=cost.get):
         lead = right[one.chosen.mask].mean() - right[mask].mean()
         near += [mask] * int(lead <= standard_error(right[one.chosen.mask], right[mask]))
-    assert one.thrifty.mask == near[0]
+    assert one.cost.cheapest.mask == near[0]
 
 
 def test_the_best_of_equals_is_luck():
@@ -186,8 +186,8 @@ def test_luck_is_a_lower_bound_where_only_the_best_are_looked_at(monkeypatch):
     [exact] = study_subsets(data, ["mean"]).rules
     assert not exact.optimism_is_bound
     assert exact.optimism.n_candidates == 31
-    monkeypatch.setattr("ensembler.subsets.study.EXACT_OPTIMISM", 8)
-    monkeypatch.setattr("ensembler.subsets.study.TOP_OPTIMISM", 5)
+    monkeypatch.setattr("ensembler.subsets.choice.EXACT_OPTIMISM", 8)
+    monkeypatch.setattr("ensembler.subsets.choice.MOST_RANKED", 5)
     [bound] = study_subsets(data, ["mean"]).rules
     assert bound.optimism_is_bound
     assert bound.optimism.n_candidates == 5
@@ -198,7 +198,7 @@ def test_rules_that_cannot_run_are_left_out_with_the_reason():
     hard = Predictions(np.eye(3)[proba.argmax(axis=-1)], labels, hard=[True] * 3)
     study = study_subsets(hard, ["mean", "borda", "majority-vote"])
     assert [one.rule for one in study.rules] == ["mean", "majority-vote"]
-    assert study.left_out == [("borda", "needs probabilities, and some members are hard labels")]
+    assert study.left_out == (("borda", "needs probabilities, and some members are hard labels"),)
 
 
 def test_row_weights_are_refused():
@@ -240,7 +240,7 @@ def test_a_search_that_keeps_everything_finds_the_best():
     [exact] = study_subsets(data, ["accuracy-weighted"]).rules
     [found] = search_subsets(data, ["accuracy-weighted"], width=100).rules
     for step in found.steps:
-        assert step.inside == exact.choice.best(step.size).value
+        assert step.selection_accuracy == exact.choice.best(step.size).value
         assert step.accuracy == exact.scored.value_of([step.mask])[0]
     assert found.chosen.mask == exact.chosen.mask
 
@@ -262,7 +262,7 @@ def test_a_search_takes_hundreds_of_members():
     assert [step.size for step in found.steps] == [2, 3, 4, 5, 6]
     assert all(step.mask >> 149 & 1 for step in found.steps)
     assert 0 < found.nested < 1
-    assert study.left_out == [("median", "only additive rules can be searched step by step")]
+    assert study.left_out == (("median", "only additive rules can be searched step by step"),)
 
 
 @pytest.mark.parametrize("metric", ["log-loss", "balanced-accuracy"])
@@ -321,12 +321,12 @@ def test_a_rule_that_can_run_on_nothing_is_left_out():
 
 def test_groups_by_number_are_left_out():
     study = study_subsets(divided(), ["mean", "hierarchical-committee:groups=[[0,1],[1,2]]"])
-    assert study.left_out == [
+    assert study.left_out == (
         (
             "hierarchical-committee:groups=[[0,1],[1,2]]",
             "groups by number mean other members in each committee; give names or patterns",
-        )
-    ]
+        ),
+    )
 
 
 @pytest.mark.parametrize("metric", ["brier", "log-loss", "balanced-accuracy"])
@@ -375,7 +375,7 @@ def test_impossible_seeds_are_refused():
 def test_refits_are_told_in_advance():
     told = []
     data = divided(n_members=9, n_rows=30)
-    study_subsets(data, ["product", "mean"], metric="log-loss", before=told.append)
+    study_subsets(data, ["product", "mean"], metric="log-loss", announce=told.append)
     assert [(one.rule, one.n_committees, one.refitted) for one in told] == [("product", 511, True)]
 
 

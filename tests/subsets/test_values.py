@@ -10,7 +10,7 @@ from ensembler import Predictions, sweep_subsets
 from ensembler.combiners.registry import make_rule
 from ensembler.errors import EnsemblerError, NotApplicableError, ShapeError, UsageError
 from ensembler.metrics import METRICS
-from ensembler.subsets import sweep as sweep_module
+from ensembler.subsets import effects
 from ensembler.subsets.shortcuts import regrets
 from ensembler.subsets.study import sweep_predictions
 from tests.subsets.draw import draw
@@ -124,8 +124,8 @@ def test_streamed_and_kept_sweeps_say_the_same(monkeypatch):
     proba, labels = draw("random", 14, 150, 4, seed=7)
     data = Predictions(proba, labels)
     kept = sweep_predictions(data, shard_bits=9)
-    monkeypatch.setattr("ensembler.subsets.sweep.TABLE_BITS", 10)
-    monkeypatch.setattr("ensembler.subsets.sweep.MOST_LISTED", 100)
+    monkeypatch.setattr("ensembler.subsets.workers.TABLE_BITS", 10)
+    monkeypatch.setattr("ensembler.subsets.workers.MOST_LISTED", 100)
     streamed = sweep_predictions(data, shard_bits=9)
     assert streamed.table is None
     assert streamed.by_size() == kept.by_size()
@@ -141,9 +141,9 @@ def test_sampled_effects_are_near_the_counted_ones(monkeypatch):
     proba, labels = draw("random", 13, 100, 3, seed=8)
     data = Predictions(proba, labels)
     counted = sweep_predictions(data, shard_bits=9).effects()
-    monkeypatch.setattr("ensembler.subsets.sweep.TABLE_BITS", 10)
-    monkeypatch.setattr("ensembler.subsets.sweep.MOST_LISTED", 100)
-    monkeypatch.setattr(sweep_module, "SAMPLED_PAIRS", 13 * 2000)
+    monkeypatch.setattr("ensembler.subsets.workers.TABLE_BITS", 10)
+    monkeypatch.setattr("ensembler.subsets.workers.MOST_LISTED", 100)
+    monkeypatch.setattr(effects, "SAMPLED_PAIRS", 13 * 2000)
     sampled = sweep_predictions(data, shard_bits=9).effects(seed=1)
     assert counted.standard_error is None
     assert sampled.standard_error is not None

@@ -13,7 +13,7 @@ import pytest
 
 from ensembler import Predictions
 from ensembler.errors import AlignmentError, FileError
-from ensembler.parallel.dask_cluster import ClusterError, dask_workers
+from ensembler.parallel.dask_cluster import ClusterError, dask_pool
 from ensembler.subsets.checkpoint import open_store
 from ensembler.subsets.describe import describe_study
 from ensembler.subsets.study import study_subsets, sweep_predictions
@@ -94,8 +94,8 @@ def test_a_sweep_goes_on_after_any_shard(tmp_path, stop_after, monkeypatch):
 
 def test_streamed_sweeps_go_on_too(tmp_path, monkeypatch):
     monkeypatch.setattr("ensembler.subsets.checkpoint.SECONDS_BETWEEN_WRITES", -1.0)
-    monkeypatch.setattr("ensembler.subsets.sweep.TABLE_BITS", 10)
-    monkeypatch.setattr("ensembler.subsets.sweep.MOST_LISTED", 100)
+    monkeypatch.setattr("ensembler.subsets.workers.TABLE_BITS", 10)
+    monkeypatch.setattr("ensembler.subsets.workers.MOST_LISTED", 100)
     proba, labels = draw("random", 14, 60, 3, seed=3)
     data = Predictions(proba, labels)
     reference = describe_study(study_subsets(data, ["mean"]))
@@ -180,9 +180,7 @@ def test_a_cluster_that_loses_a_worker_says_the_same(cluster):
             workers[0].kill()
             killed.append(what)
 
-    study = study_subsets(
-        data, ["exponential-weighted", "mean"], workers=lambda: dask_workers(address), progress=kill_one
-    )
+    study = study_subsets(data, ["exponential-weighted", "mean"], workers=lambda: dask_pool(address), progress=kill_one)
     assert killed
     assert json.dumps(describe_study(study)) == json.dumps(reference)
 
@@ -192,12 +190,12 @@ def test_a_cluster_walks_too(cluster):
     address, _ = cluster
     proba, labels = draw("random", 14, 80, 3, seed=6)
     data = Predictions(proba, labels)
-    study = study_subsets(data, ["mean"], workers=lambda: dask_workers(address))
+    study = study_subsets(data, ["mean"], workers=lambda: dask_pool(address))
     assert study.rules[0].scored.correct.tolist() == sweep_predictions(data).correct.tolist()
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_scheduler_that_is_not_there(monkeypatch):
     monkeypatch.setattr("ensembler.parallel.dask_cluster.SECONDS_TO_CONNECT", 1)
-    with pytest.raises(ClusterError, match="no Dask scheduler answers at 127.0.0.1:9"), dask_workers("127.0.0.1:9"):
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at 127.0.0.1:9"), dask_pool("127.0.0.1:9"):
         pass

@@ -12,7 +12,7 @@ from ensembler.errors import AlignmentError, UsageError
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.bootstrap import RESAMPLES, enough_units
 from ensembler.metrics.intervals import Interval, percentile_interval, wilson
-from ensembler.metrics.paired import Discordance, is_shown
+from ensembler.metrics.paired import Discordance, is_significant
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.predictions.prediction_set import Predictions
 
@@ -180,7 +180,7 @@ def compare_two(
         **vars(rows),
         intervals=(ends[0], ends[1]),
         metrics=found,
-        shown=is_shown(found[0].interval, rows.pair.p_value if data.groups is None else None),
+        shown=is_significant(found[0].interval, rows.pair.p_value if data.groups is None else None),
         n_resamples=n_resamples,
         seed=seed,
     )

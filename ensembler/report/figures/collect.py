@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.comparison.results import Comparison, Protocol, RuleScore
+from ensembler.comparison.protocol import Protocol
+from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics import METRICS, SHARES
 from ensembler.metrics.confusion import confusion_matrix
 from ensembler.predictions.diagnosis.changes import RowChanges
@@ -33,8 +34,8 @@ from ensembler.report.figures.kinds import (
     Worth,
 )
 from ensembler.subsets.describe import natural
+from ensembler.subsets.results import RuleStudy, SubsetStudy
 from ensembler.subsets.search import SearchStudy
-from ensembler.subsets.study import RuleStudy, SubsetStudy
 
 FAR_OFF = 4.0
 """How many times the span of medians and best committees the worst may take of a figure."""

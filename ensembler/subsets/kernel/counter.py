@@ -1,7 +1,7 @@
 """Counting the right rows of the committees of a shard by the compiled walk."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from ensembler.subsets.kernel.margins import Margins, make_margins
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout
 
+if TYPE_CHECKING:
+    from ensembler.subsets.kernel.walk import OpenPairs, WalkOrder
+
 Counts = NDArray[np.int32]
 
 
@@ -19,114 +22,78 @@ class Counter:
     """Counts the right rows of all committees of a shard, for one set of rows."""
 
     plan: Plan
-    margins: Margins
-    prepared: dict[str, Any]
+    pairs: "OpenPairs"
+    order: "WalkOrder"
 
     @classmethod
     def of(cls, data: Contributions, plan: Plan) -> "Counter":
         """Put margins into fixed point and order the members by influence."""
-        margins = make_margins(data)
-        return cls(plan, margins, prepare(margins, plan))
+        pairs = open_pairs(make_margins(data))
+        return cls(plan, pairs, order_members(pairs, plan))
 
     def with_plan(self, plan: Plan) -> "Counter":
         """Return a counter of the same rows for shards of another size."""
-        return Counter(plan, self.margins, prepare(self.margins, plan))
+        return Counter(plan, self.pairs, order_members(self.pairs, plan))
 
     def count(self, shard: int) -> Counts:
         """Return the right rows of each committee of a shard, in order of their masks; -1 for those not asked for."""
-        from ensembler.subsets.kernel.walk import walk
+        from ensembler.subsets.kernel.walk import Bounds, walk
 
-        plan, margins, ready = self.plan, self.margins, self.prepared
-        start = margins.start.copy()
+        plan = self.plan
+        start = self.pairs.start.copy()
         fixed = Layout(plan).fixed(shard)
         for member in fixed:
-            start += margins.steps[member]
+            start += self.pairs.steps[member]
         out = np.empty(1 << plan.shard_bits, dtype=np.int32)
-        walk(
-            start,
-            margins.row_starts,
-            margins.row_of_pair,
-            ready["steps"],
-            ready["lows"],
-            ready["highs"],
-            ready["low_table"],
-            ready["high_table"],
-            margins.win,
-            margins.lose,
-            ready["masks"],
-            ready["slots"],
-            ready["lane_masks"],
-            ready["lane_slots"],
-            ready["lane_sizes"],
-            sum(1 << member for member in fixed),
-            len(fixed),
-            max(plan.size_min, 1),
-            plan.size_max,
-            margins.always_right,
-            margins.own,
-            margins.rival,
-            margins.own_start,
-            margins.rival_start,
-            margins.strict,
-            out,
-        )
+        mask = sum(1 << member for member in fixed)
+        bounds = Bounds(mask, len(fixed), max(plan.size_min, 1), plan.size_max)
+        walk(self.pairs, self.order, bounds, start, out)
         return out
 
     def count_some(self, masks: NDArray[np.int64]) -> Counts:
         """Return the right rows of some committees."""
         from ensembler.subsets.kernel.walk import count_committees
 
-        margins = self.margins
         out = np.empty(len(masks), dtype=np.int32)
-        count_committees(
-            masks,
-            margins.start,
-            margins.row_starts,
-            margins.row_of_pair,
-            margins.steps,
-            margins.win,
-            margins.lose,
-            margins.always_right,
-            margins.own,
-            margins.rival,
-            margins.own_start,
-            margins.rival_start,
-            margins.strict,
-            out,
-        )
+        count_committees(self.pairs, masks, out)
         return out
 
 
-def prepare(margins: Margins, plan: Plan) -> dict[str, Any]:
+def open_pairs(margins: Margins) -> "OpenPairs":
+    """Return margins as the compiled code takes them."""
+    from ensembler.subsets.kernel.walk import OpenPairs
+
+    return OpenPairs(**{name: getattr(margins, name) for name in OpenPairs._fields})
+
+
+def order_members(pairs: "OpenPairs", plan: Plan) -> "WalkOrder":
     """Order the members that vary within a shard by influence, and make the tables of the walk."""
-    from ensembler.subsets.kernel.walk import HIGH, LOW, partial_sums
+    from ensembler.subsets.kernel.walk import HIGH, LOW, WalkOrder, partial_sums
 
     varying = plan.free[: plan.shard_bits]
-    influence = np.abs(margins.steps[varying]).sum(axis=1, dtype=np.int64)
+    influence = np.abs(pairs.steps[varying]).sum(axis=1, dtype=np.int64)
     order = [varying[bit] for bit in np.argsort(-influence, kind="stable")]
     slots = {member: 1 << bit for bit, member in enumerate(varying)}
     walked, leaf = order[: -(LOW + HIGH)], order[-(LOW + HIGH) :]
-    n_pairs = len(margins.start)
-    steps = np.zeros((len(walked) + 1, n_pairs), dtype=np.int32)
-    steps[:-1] = margins.steps[walked]
-    lows = np.empty_like(steps)
-    highs = np.empty_like(steps)
-    lows[-1] = np.minimum(margins.steps[leaf], 0).sum(axis=0)
-    highs[-1] = np.maximum(margins.steps[leaf], 0).sum(axis=0)
+    steps = np.zeros((len(walked) + 1, len(pairs.start)), dtype=np.int32)
+    steps[:-1] = pairs.steps[walked]
+    lows, highs = np.empty_like(steps), np.empty_like(steps)
+    lows[-1] = np.minimum(pairs.steps[leaf], 0).sum(axis=0)
+    highs[-1] = np.maximum(pairs.steps[leaf], 0).sum(axis=0)
     for depth in range(len(walked) - 1, -1, -1):
         lows[depth] = lows[depth + 1] + np.minimum(steps[depth], 0)
         highs[depth] = highs[depth + 1] + np.maximum(steps[depth], 0)
     lanes = np.arange(1 << len(leaf))
     inside = [(lanes >> bit & 1).astype(np.int64) for bit in range(len(leaf))]
-    return {
-        "steps": steps,
-        "lows": lows,
-        "highs": highs,
-        "low_table": partial_sums(margins.steps[leaf[:LOW]]),
-        "high_table": partial_sums(margins.steps[leaf[LOW:]]),
-        "masks": np.array([1 << member for member in walked], dtype=np.int64),
-        "slots": np.array([slots[member] for member in walked], dtype=np.int64),
-        "lane_masks": sum(bit << member for bit, member in zip(inside, leaf, strict=True)),
-        "lane_slots": sum(bit * slots[member] for bit, member in zip(inside, leaf, strict=True)),
-        "lane_sizes": sum(inside),
-    }
+    return WalkOrder(
+        steps=steps,
+        lows=lows,
+        highs=highs,
+        low_table=partial_sums(pairs.steps[leaf[:LOW]]),
+        high_table=partial_sums(pairs.steps[leaf[LOW:]]),
+        masks=np.array([1 << member for member in walked], dtype=np.int64),
+        slots=np.array([slots[member] for member in walked], dtype=np.int64),
+        lane_masks=sum((bit << member for bit, member in zip(inside, leaf, strict=True)), np.zeros_like(lanes)),
+        lane_slots=sum((bit * slots[member] for bit, member in zip(inside, leaf, strict=True)), np.zeros_like(lanes)),
+        lane_sizes=sum(inside, np.zeros_like(lanes)),
+    )

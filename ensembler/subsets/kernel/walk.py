@@ -9,6 +9,8 @@ Everything is in 32-bit fixed point (`ensembler.subsets.kernel.margins`), so tha
 terms; sums too near to zero for that are settled in float64.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -17,6 +19,61 @@ from ensembler.subsets.kernel.lanes import LANES, add_one, at_least, within
 LOW, HIGH = 4, 4
 """Members of the two tables: 2^LOW lanes are compared at once, for each of 2^HIGH thresholds."""
 THRESHOLDS = 1 << HIGH
+
+
+class OpenPairs(NamedTuple):
+    """The open (row, rival) pairs of some rows, as `ensembler.subsets.kernel.margins.Margins` says them."""
+
+    start: Any
+    row_starts: Any
+    row_of_pair: Any
+    steps: Any
+    win: Any
+    lose: Any
+    always_right: Any
+    own: Any
+    rival: Any
+    own_start: Any
+    rival_start: Any
+    strict: Any
+
+
+class WalkOrder(NamedTuple):
+    """The members that vary within a shard, in the order in which they are decided.
+
+    Attributes
+    ----------
+    steps : (D + 1, P) int32
+        The walked members' margins in order, and zeros.
+    lows, highs : (D + 1, P) int32
+        The least and most that all undecided members can add after so many decisions.
+    low_table, high_table : (P, 2^LOW), (P, 2^HIGH) int32
+        Partial sums of the members that are not walked.
+    masks, slots : (D,) int64
+        What including a walked member adds to the committee's mask and to its place in the result.
+    lane_masks, lane_slots, lane_sizes : (LANES · THRESHOLDS,) int64
+        The same for the members of the tables, and how many they are.
+    """
+
+    steps: Any
+    lows: Any
+    highs: Any
+    low_table: Any
+    high_table: Any
+    masks: Any
+    slots: Any
+    lane_masks: Any
+    lane_slots: Any
+    lane_sizes: Any
+
+
+class Bounds(NamedTuple):
+    """What all committees of a shard have, and the sizes that are asked for."""
+
+    mask: Any
+    size: Any
+    size_min: Any
+    size_max: Any
 
 
 def compiled(function):
@@ -70,33 +127,31 @@ def narrow(sums, pairs, starts, n_rows, step, low, high, win, lose, new_sums, ne
 
 
 @compiled
-def settle(row_of_pair, pairs, totals, n_pairs, mask, n_members, win, lose, own, rival, own_start, rival_start, strict):
+def settle(data, pairs, totals, n_pairs, mask):
     """Say whether a committee is right about a row of which some pairs are too near to tell, by the sum in float64."""
     for position in range(n_pairs):
-        if totals[position] <= lose:
+        if totals[position] <= data.lose:
             return False
     for position in range(n_pairs):
-        if totals[position] >= win:
+        if totals[position] >= data.win:
             continue
         pair = pairs[position]
-        row = row_of_pair[pair]
-        ours, theirs = own_start[row], rival_start[pair]
-        for member in range(n_members):
+        row = data.row_of_pair[pair]
+        ours, theirs = data.own_start[row], data.rival_start[pair]
+        for member in range(len(data.own)):
             if (mask >> member) & 1:
-                ours += own[member, row]
-                theirs += rival[member, pair]
-        if ours < theirs or (ours == theirs and strict[pair]):
+                ours += data.own[member, row]
+                theirs += data.rival[member, pair]
+        if ours < theirs or (ours == theirs and data.strict[pair]):
             return False
     return True
 
 
 @compiled
-def count_leaf(
-    sums, pairs, starts, n_rows, low_table, high_table, win, lose, counts, mask, lane_masks, near,
-    row_of_pair, n_members, own, rival, own_start, rival_start, strict,
-):  # fmt: skip
+def count_leaf(data, order, sums, pairs, starts, n_rows, counts, mask, near):
     """Add to ``counts`` the open rows about which each committee of a leaf is right."""
-    width = win - lose - 1
+    low_table, high_table, win = order.low_table, order.high_table, data.win
+    width = win - data.lose - 1
     for row in range(n_rows):
         first, last = starts[row], starts[row + 1]
         doubtful = np.uint16(0)
@@ -134,74 +189,52 @@ def count_leaf(
                     pair = pairs[position]
                     total = sums[position] + high_table[pair, lane // LANES] + low_table[pair, lane % LANES]
                     near[position - first] = total
-                    some |= lose < total < win
-                if some and settle(
-                    row_of_pair, pairs[first:last], near, last - first, mask | lane_masks[lane], n_members,
-                    win, lose, own, rival, own_start, rival_start, strict,
-                ):  # fmt: skip
+                    some |= data.lose < total < win
+                if some and settle(data, pairs[first:last], near, last - first, mask | order.lane_masks[lane]):
                     counts[lane] += 1
 
 
 @compiled
-def count_committees(
-    masks, start_sums, row_starts, row_of_pair, steps, win, lose, always_right,
-    own, rival, own_start, rival_start, strict, out,
-):  # fmt: skip
+def count_committees(data, masks, out):
     """Count the right rows of some committees, each by itself."""
-    n_members, n_pairs = steps.shape
+    n_members, n_pairs = data.steps.shape
+    row_starts, win, lose = data.row_starts, data.win, data.lose
     sums = np.empty(n_pairs, dtype=np.int32)
     all_pairs = np.arange(n_pairs).astype(np.int32)
     for place, mask in enumerate(masks):
-        sums[:] = start_sums
+        sums[:] = data.start
         for member in range(n_members):
             if (mask >> member) & 1:
-                step = steps[member]
+                step = data.steps[member]
                 for pair in range(n_pairs):
                     sums[pair] += step[pair]
-        right = always_right
+        right = data.always_right
         for row in range(len(row_starts) - 1):
             first, last = row_starts[row], row_starts[row + 1]
             least = sums[first]
             for pair in range(first + 1, last):
                 least = min(least, sums[pair])
             if least >= win or (
-                least > lose
-                and settle(
-                    row_of_pair,
-                    all_pairs[first:last],
-                    sums[first:last],
-                    last - first,
-                    mask,
-                    n_members,
-                    win,
-                    lose,
-                    own,
-                    rival,
-                    own_start,
-                    rival_start,
-                    strict,
-                )
+                least > lose and settle(data, all_pairs[first:last], sums[first:last], last - first, mask)
             ):
                 right += 1
         out[place] = right
 
 
 @compiled
-def walk(
-    start_sums, row_starts, row_of_pair, steps, lows, highs, low_table, high_table, win, lose,
-    masks, slots, lane_masks, lane_slots, lane_sizes, shard_mask, shard_size, size_min, size_max, always_right,
-    own, rival, own_start, rival_start, strict, out,
-):  # fmt: skip
+def walk(data, order, bounds, start_sums, out):
     """Count the right rows of every committee of a shard into ``out``; -1 where the size is not wanted.
 
-    ``steps`` (D + 1, P): the walked members' margins in order, and zeros; ``lows``, ``highs`` (D + 1, P): the least and
-    most that all undecided members can add after so many decisions; ``masks``, ``slots`` (D): what including a walked
-    member adds to the committee's mask and to its place in ``out``.
+    ``data`` are `OpenPairs`, ``order`` is a `WalkOrder`, ``bounds`` are `Bounds`, and ``start_sums`` (P,) the margins
+    with the members that all committees of the shard have.
     """
+    row_starts, win, lose = data.row_starts, data.win, data.lose
+    steps, lows, highs = order.steps, order.lows, order.highs
+    masks, slots, lane_slots, lane_sizes = order.masks, order.slots, order.lane_slots, order.lane_sizes
+    size_min, size_max = bounds.size_min, bounds.size_max
     depth_end = len(masks)
     n_pairs = len(start_sums)
     n_rows = len(row_starts) - 1
-    n_members = own.shape[0]
     n_lanes = len(lane_slots)
     sums = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
     pairs = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
@@ -223,17 +256,14 @@ def walk(
     rows[0], settled = narrow(
         start_sums, all_pairs, row_starts, n_rows, nothing, lows[0], highs[0], win, lose, sums[0], pairs[0], starts[0]
     )
-    right[0] = always_right + settled
-    mask[0], size[0] = shard_mask, shard_size
+    right[0] = data.always_right + settled
+    mask[0], size[0] = bounds.mask, bounds.size
     undecided = depth_end + lane_sizes[n_lanes - 1]
     depth = 0
     while depth >= 0:
         if depth == depth_end:
             counts[:] = right[depth]
-            count_leaf(
-                sums[depth], pairs[depth], starts[depth], rows[depth], low_table, high_table, win, lose, counts,
-                mask[depth], lane_masks, near, row_of_pair, n_members, own, rival, own_start, rival_start, strict,
-            )  # fmt: skip
+            count_leaf(data, order, sums[depth], pairs[depth], starts[depth], rows[depth], counts, mask[depth], near)
             for lane in range(n_lanes):
                 total = size[depth] + lane_sizes[lane]
                 fits = size_min <= total <= size_max

@@ -1,0 +1,127 @@
+"""The rules under comparison, bound to the members of a set."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ensembler.combiners.base import Combiner, clone
+from ensembler.combiners.best import BestMember
+from ensembler.combiners.calibrated import Calibrated
+from ensembler.combiners.registry import default_rules, make_rule
+from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
+from ensembler.metrics import METRICS, Metric, get_metric
+from ensembler.predictions.prediction_set import Predictions
+
+ALWAYS_REPORTED = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "ece")
+CALIBRATE = ("none", "members", "ensemble")
+
+MetricLike = str | Metric | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A rule under comparison.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line, with the parameters that were given.
+    given, rule : Combiner
+        As it was given, and bound to the members.
+    left_out : str or None
+        Why it cannot run on the set.
+    """
+
+    name: str
+    given: Combiner
+    rule: Combiner
+    left_out: str | None = None
+
+    def fit(self, data: Predictions) -> Combiner:
+        """Return an own copy of the rule, fitted on labelled rows."""
+        return clone(self.rule).fit(data.proba, data.truth, data.sample_weight, check_input=False)
+
+    def calibrated(self, step: Any) -> "Candidate":
+        """Return the rule with temperature scaling of members before it, or of the ensemble after it."""
+        if step == "none":
+            return self
+        return replace(self, given=Calibrated(self.given, step), rule=Calibrated(self.rule, step))
+
+
+def bind_rule(rule: str | Combiner, data: Predictions, metric: str | Callable[..., Any] | None = None) -> Candidate:
+    """Bind a rule, given as text or as an object, to a prediction set.
+
+    Rules written as text that have a metric of their own use ``metric`` unless the text says otherwise.
+    """
+    written = isinstance(rule, str)
+    name = rule if isinstance(rule, str) else rule.to_text()
+    given = make_rule(rule) if isinstance(rule, str) else rule
+    given.check_parameters()
+    if written and metric is not None and "metric" in given.get_params(deep=False) and "metric=" not in name:
+        given.set_params(metric=metric)
+    if data.any_hard and given.needs_probabilities():
+        return Candidate(name, given, given, "needs probabilities, and some members are hard labels")
+    try:
+        return Candidate(name, given, given.bind(data.names, data.metadata))
+    except NotApplicableError as error:
+        return Candidate(name, given, given, str(error))
+
+
+def list_candidates(
+    rules: Sequence[str | Combiner] | None, predictions: Predictions, metric: Metric, calibrate: str
+) -> list[Candidate]:
+    """Bind all rules to the members."""
+    asked = default_rules() if rules is None else [rules] if isinstance(rules, str) else list(rules)
+    candidates = [bind_rule(rule, predictions, own_metric(metric)) for rule in asked]
+    names = [candidate.name for candidate in candidates]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise UsageError(f"rule {name!r} is given twice; drop one")
+    if not candidates:
+        raise UsageError("no rules given, expected at least one")
+    check_calibrate(calibrate, predictions)
+    return [candidate.calibrated(calibrate) for candidate in candidates]
+
+
+def best_member(metric: Metric, calibrate: str) -> Candidate:
+    """Return the best single member, which all rules are measured against."""
+    rule = BestMember(metric=own_metric(metric))
+    return Candidate("best member", rule, rule).calibrated(calibrate)
+
+
+def own_metric(metric: Metric) -> str | Metric:
+    """Return a metric as the parameter of a rule: the name of a registered one."""
+    return metric.name if metric == METRICS.get(metric.name) else metric
+
+
+def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predictions) -> tuple[Metric, ...]:
+    """Return the metrics asked for, then those that are always reported, each once."""
+    asked = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
+    metrics = [get_metric(item) for item in asked]
+    for index, item in enumerate(metrics):
+        if item.name in [other.name for other in metrics[:index]] or METRICS.get(item.name, item) != item:
+            raise UsageError(f"two metrics are called {item.name!r}; rename the function, or give it once")
+    metrics += [METRICS[name] for name in ALWAYS_REPORTED if name not in [item.name for item in metrics]]
+    if predictions.any_hard and metrics[0].needs_probabilities:
+        raise UsageError(
+            f"metric {metrics[0].name} needs probabilities, and some members are hard labels; "
+            "choose by accuracy, balanced-accuracy, macro-f1 or mcc"
+        )
+    return tuple(metrics)
+
+
+def check_calibrate(step: str, predictions: Predictions) -> None:
+    """Refuse unknown steps, and members without probabilities."""
+    if step not in CALIBRATE:
+        raise UnknownNameError("value of calibrate", step, CALIBRATE)
+    if step != "none" and predictions.any_hard:
+        raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
+
+
+def check_members_calibrate(step: str, predictions: Predictions) -> None:
+    """Refuse what committees do not have."""
+    check_calibrate(step, predictions)
+    if step == "ensemble":
+        raise UsageError(
+            "calibrate is 'ensemble', and committees have no temperature of their own; expected 'members' or 'none'"
+        )

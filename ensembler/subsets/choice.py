@@ -1,0 +1,92 @@
+"""Choosing a committee, and how far a choice can be believed."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ensembler.comparison.protocol import Split
+from ensembler.comparison.results import PairedTest
+from ensembler.errors import NotApplicableError
+from ensembler.metrics.bootstrap import mean_interval
+from ensembler.metrics.paired import Discordance, standard_error
+from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
+from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.evaluators import HasOutcomes
+from ensembler.subsets.request import EXACT_OPTIMISM, MOST_RANKED, SweepRequest
+from ensembler.subsets.results import CostFront
+from ensembler.subsets.rules import SweptRule
+from ensembler.subsets.sweep import Committee, SubsetSweep
+from ensembler.subsets.workers import what_to_keep
+
+MOST_OUTCOMES = 2**26
+"""Most rows times committees whose outcomes are held at once for the correction of the best one."""
+
+
+def paired_with_whole(
+    chosen: Committee | None, sweep: SubsetSweep, scored: Predictions, seed: int
+) -> PairedTest | None:
+    """Compare the chosen committee with all members, where it is another one."""
+    whole = (1 << scored.n_members) - 1
+    if chosen is None or chosen.mask == whole or not isinstance(sweep.evaluator, HasOutcomes):
+        return None
+    first, second = sweep.evaluator.outcomes([chosen.mask, whole])
+    difference = first.astype(float) - second
+    return PairedTest.of(
+        "all members",
+        Discordance.of(first, second),
+        float(difference.mean()),
+        mean_interval(difference, scored.groups, seed=seed),
+        independent=scored.groups is None,
+    )
+
+
+def nested_value(rule: SweptRule, split: Split, request: SweepRequest) -> float | None:
+    """Choose a committee for each fold by cross-fitting inside the others; return what the choices reach."""
+    data = rule.fitting
+    total = 0.0
+    for number, (train, rest) in enumerate(split.folds.pairs, start=1):
+        inner = rule.fitted_on(train)
+        _, folds = split.inside(train)
+        what = f"{rule.name}: choosing without fold {number}"
+        try:
+            parts = inner.cross_fitted(folds, len(train))
+            best = request.sweep(inner, inner.fitting, parts, what, optimistic=False).best()
+        except NotApplicableError:
+            return None
+        held_out = data.take(rest)
+        plan = request.plan(data.n_members, rule, request.metric)
+        evaluator = inner.evaluator(held_out, inner.whole(len(rest)), request.metric, plan)
+        value = evaluator.values_of([best.mask])[0]
+        total += value if request.metric == "accuracy" else value * len(rest)
+    return float(total / data.n_samples)
+
+
+def selection_optimism(sweep: SubsetSweep, seed: int, groups: NDArray[Any] | None) -> tuple[BiasCorrected | None, bool]:
+    """Correct the best committee of a sweep for having been picked; over all committees where they are not too many.
+
+    Returns None for a single committee, which nobody picked; and whether the correction is a lower bound.
+    """
+    most = max(2, min(EXACT_OPTIMISM, MOST_OUTCOMES // sweep.n_rows))
+    everything = sweep.plan.n_committees <= most and what_to_keep(sweep.plan) != "nothing"
+    best = sweep.tally.top_masks[: min(most, MOST_RANKED)]
+    masks = (sweep.kept[0] if everything else best).tolist()
+    if len(masks) < 2:
+        return None, False
+    masks.sort(key=lambda mask: (mask.bit_count(), mask))
+    assert isinstance(sweep.evaluator, HasOutcomes)
+    return bias_corrected_best(sweep.evaluator.outcomes(masks), seed=seed, groups=groups), not everything
+
+
+def cost_front(sweep: SubsetSweep, groups: NDArray[Any] | None) -> CostFront:
+    """Return the committees that no cheaper one equals, and the cheapest within one standard error of the best."""
+    tally = sweep.tally
+    columns = (tally.front_masks.tolist(), tally.front_values.tolist(), tally.front_costs.tolist())
+    front = tuple((sweep.committee(mask, value), float(cost)) for mask, value, cost in zip(*columns, strict=True))
+    best = sweep.best()
+    assert isinstance(sweep.evaluator, HasOutcomes)
+    correct = sweep.evaluator.outcomes([best.mask, *(committee.mask for committee, _ in front)])
+    for position, (committee, _) in enumerate(front, start=1):
+        lead = float(correct[0].mean() - correct[position].mean())
+        if lead <= standard_error(correct[0], correct[position], groups):
+            return CostFront(front, committee)
+    return CostFront(front, best)
