@@ -1,5 +1,5 @@
 # make demo       the core alone, on real predictions
-# make test       everything: lint, types, tests, documentation
+# make test       everything: lint, types, layers, tests, documentation
 # make test-core  the tests of what needs no torch, without torch
 # make reproduce  the study's findings, measured again from the bundled predictions
 # make docs       the documentation as HTML, into docs/_build/html
@@ -20,15 +20,16 @@ demo: $(CORE)/stamp
 test: lint test-all docs
 
 test-all: $(DEV)/stamp
-	$(DEV)/bin/pytest
+	$(DEV)/bin/pytest -n auto
 
 test-core: $(TEST)/stamp
-	$(TEST)/bin/pytest tests ensembler --ignore tests/backbones
+	$(TEST)/bin/pytest -n auto tests ensembler --ignore tests/backbones
 
 lint: $(DEV)/stamp
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
 
 reproduce: $(DEV)/stamp
 	$(DEV)/bin/python benchmarks/reproduce.py

@@ -12,6 +12,9 @@ import numpy as np
 
 from ensembler.errors import ParameterError
 
+__version__: str
+"""The version of the package that is installed, looked up on first use."""
+
 OPENING, CLOSING = "[{(", "]})"
 
 
@@ -138,8 +141,10 @@ def document(schema: str, body: Mapping[str, Any], provenance: Mapping[str, Any]
     return plain
 
 
-def package_version() -> str:
-    """Return the installed version of this package."""
+def __getattr__(name: str) -> str:
+    # Looking the version up takes longer than everything else at start-up.
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version
 
     return version("ensembler-bench")

@@ -1,7 +1,9 @@
 """The public names, and what importing them costs."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import ensembler
 
@@ -24,6 +26,11 @@ PUBLIC = {
     "BordaCount",
     "BestMember",
     "GreedySelection",
+    "FixedWeights",
+    "EnsembleClassifier",
+    "Recipe",
+    "make_rule",
+    "list_rules",
     "Predictions",
     "load_predictions",
     "compare_rules",
@@ -49,6 +56,29 @@ def test_no_public_name_is_a_submodules_name():
     import pkgutil
 
     assert not PUBLIC & {module.name for module in pkgutil.iter_modules(ensembler.__path__)}
+
+
+def test_the_root_holds_three_modules_and_packages():
+    home = Path(ensembler.__file__).parent
+    there = {path.name for path in home.iterdir() if path.name != "__pycache__"}
+    ground = {"errors.py", "arrays.py", "serialization.py"}
+    assert {name for name in there if "." in name} == {
+        "__init__.py",
+        "__init__.pyi",
+        "__main__.py",
+        "py.typed",
+        *ground,
+    }
+
+
+def test_nothing_inside_imports_the_package_itself():
+    home = Path(ensembler.__file__).parent
+    for path in home.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert "ensembler" not in [alias.name for alias in node.names], path
+            if isinstance(node, ast.ImportFrom) and node.module == "ensembler":
+                assert all((home / alias.name).is_dir() or (home / f"{alias.name}.py").exists() for alias in node.names)
 
 
 def test_importing_costs_next_to_nothing():
@@ -77,5 +107,5 @@ def test_a_rule_in_another_project_needs_only_numpy():
 def test_unknown_names_are_attribute_errors():
     import pytest
 
-    with pytest.raises(AttributeError, match="module 'ensembler' has no attribute 'Mean'"):
+    with pytest.raises(AttributeError, match="No ensembler attribute Mean"):
         ensembler.Mean  # noqa: B018

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ensembler import serialization
 from ensembler.arrays import check_proba, digest
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
@@ -19,7 +20,6 @@ from ensembler.combiners.registry import all_rules
 from ensembler.errors import EnsemblerError, FileError, ShapeError
 from ensembler.predictions.files import readable, write_text
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.serialization import package_version
 
 SCHEMA = "ensembler.recipe/1"
 
@@ -95,7 +95,7 @@ class Recipe:
         rule = self.rule.rule if isinstance(self.rule, Calibrated) else self.rule
         document = {
             "schema": SCHEMA,
-            "ensembler": package_version(),
+            "ensembler": serialization.__version__,
             "rule": rule.name,
             "parameters": rule.plain_parameters(),
             "calibrate": self.rule.step if isinstance(self.rule, Calibrated) else "none",

@@ -1,5 +1,6 @@
 """Temperature scaling: making probabilities as confident as they are correct, without changing who wins."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from ensembler.metrics import METRICS
 CLIP = 1e-15
 """Probabilities are kept this far from 0 before the logarithm."""
 COLDEST, HOTTEST = 1e-3, 1e3
-STEPS, CLOSE = 60, 1e-10
+TOLERANCE = 1e-10
 
 
 def log_clipped(proba: Floats) -> Values:
@@ -22,9 +23,9 @@ def fit_temperature(proba: Floats, labels: Labels, sample_weight: Values | None 
     r"""Return the temperature T at which softmax(log p / T) has the least log loss.
 
     With :math:`\beta = 1/T` and :math:`z = \log p` the loss
-    :math:`\frac1N \sum_i [\log \sum_c e^{\beta z_{ic}} - \beta z_{i y_i}]` is convex in :math:`\beta`; it is minimised
-    by Newton steps kept inside a bracket. T is between 0.001 and 1,000: predictions that are always right, or never,
-    would have none.
+    :math:`\frac1N \sum_i [\log \sum_c e^{\beta z_{ic}} - \beta z_{i y_i}]` is convex in :math:`\beta`, so that its
+    derivative has one zero, which Brent's method finds. T is between 0.001 and 1,000: predictions that are always
+    correct, or never, would have none.
 
     Guo et al. 2017, arXiv 1706.04599.
 
@@ -34,35 +35,29 @@ def fit_temperature(proba: Floats, labels: Labels, sample_weight: Values | None 
     >>> round(fit_temperature(softmax(2.5 * np.log(honest)), labels), 1)
     2.5
     """
+    from scipy.optimize import brentq
+
     n_rows, n_classes = proba.shape
     weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     weight = weight / weight.sum()
 
-    def slope(beta: float) -> tuple[float, float]:
-        """Return the loss's first and second derivative."""
-        first, second = 0.0, 0.0
-        for rows in row_blocks(n_rows, n_classes):
-            z = log_clipped(proba[rows])
-            scaled = softmax(beta * z)
-            mean = np.einsum("nc,nc->n", scaled, z)
-            first += float(weight[rows] @ (mean - z[np.arange(len(z)), labels[rows]]))
-            second += float(weight[rows] @ (np.einsum("nc,nc,nc->n", scaled, z, z) - mean**2))
-        return first, second
+    logs = log_clipped(proba)
+    true = logs[np.arange(n_rows), labels]
 
-    low, high = 1 / HOTTEST, 1 / COLDEST
-    beta = 1.0
-    for _ in range(STEPS):
-        first, second = slope(beta)
-        if first > 0:
-            high = beta
-        else:
-            low = beta
-        step = beta - first / second if second > 0 else np.inf
-        new = step if low < step < high else float(np.sqrt(low * high))
-        if abs(new - beta) <= CLOSE * beta:
-            break
-        beta = new
-    return float(1 / beta)
+    def slope(log_beta: float) -> float:
+        """Return the derivative of the loss by beta."""
+        beta, total = math.exp(log_beta), 0.0
+        for rows in row_blocks(n_rows, n_classes):
+            mean = np.einsum("nc,nc->n", softmax(beta * logs[rows]), logs[rows])
+            total += float(weight[rows] @ (mean - true[rows]))
+        return total
+
+    low, high = -math.log(HOTTEST), -math.log(COLDEST)
+    if slope(low) >= 0:
+        return HOTTEST
+    if slope(high) <= 0:
+        return COLDEST
+    return math.exp(-float(brentq(slope, low, high, xtol=TOLERANCE)))
 
 
 def apply_temperature(proba: Floats, temperature: float) -> Values:

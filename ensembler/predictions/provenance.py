@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ensembler import serialization
 from ensembler.arrays import digest
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.serialization import package_version
 
 
 def provenance(predictions: Predictions, seed: int, command: str | None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def provenance(predictions: Predictions, seed: int, command: str | None) -> dict
     return {
         "versions": {
             "python": platform.python_version(),
-            "ensembler": package_version(),
+            "ensembler": serialization.__version__,
             "numpy": np.__version__,
             "scipy": scipy.__version__,
             "scikit-learn": sklearn.__version__,

@@ -1,0 +1,53 @@
+from .adapters.sklearn import EnsembleClassifier
+from .combiners.accuracy_weighted import AccuracyWeightedAverage
+from .combiners.best import BestMember
+from .combiners.borda import BordaCount
+from .combiners.class_weighted import ClassWeightedAverage
+from .combiners.committee import HierarchicalCommittee
+from .combiners.exponential_weighted import ExponentialWeightedAverage
+from .combiners.fixed_weights import FixedWeights
+from .combiners.greedy import GreedySelection
+from .combiners.loss_weighted import LossWeightedAverage
+from .combiners.majority_vote import MajorityVote
+from .combiners.order_statistics import Maximum, Median, Minimum, TrimmedMean
+from .combiners.product_rule import Product
+from .combiners.registry import list_rules, make_rule
+from .combiners.simple_average import SimpleAverage
+from .combiners.stacked import Stacking
+from .combiners.weighted_vote import WeightedVote
+from .comparison.compare import compare_rules
+from .deployment.recipe import Recipe
+from .predictions.loading.load import load_predictions
+from .predictions.prediction_set import Predictions
+from .serialization import __version__
+from .subsets.sweep import sweep_subsets
+
+__all__ = [
+    "AccuracyWeightedAverage",
+    "BestMember",
+    "BordaCount",
+    "ClassWeightedAverage",
+    "EnsembleClassifier",
+    "ExponentialWeightedAverage",
+    "FixedWeights",
+    "GreedySelection",
+    "HierarchicalCommittee",
+    "LossWeightedAverage",
+    "MajorityVote",
+    "Maximum",
+    "Median",
+    "Minimum",
+    "Predictions",
+    "Product",
+    "Recipe",
+    "SimpleAverage",
+    "Stacking",
+    "TrimmedMean",
+    "WeightedVote",
+    "__version__",
+    "compare_rules",
+    "list_rules",
+    "load_predictions",
+    "make_rule",
+    "sweep_subsets",
+]
