@@ -34,8 +34,8 @@ class Candidates:
     def log_losses(self, members: Labels) -> Values:
         """Return the log loss of the mean with each of some members added."""
         rows = np.arange(len(self.labels))
-        truth = self.total[rows, self.labels] + self.proba[members][:, rows, self.labels]
-        return mean_log_loss(truth / (self.n_added + 1), self.sample_weight)
+        true_proba = self.total[rows, self.labels] + self.proba[members][:, rows, self.labels]
+        return mean_log_loss(true_proba / (self.n_added + 1), self.sample_weight)
 
 
 class LogLossCandidates(Candidates):
@@ -43,24 +43,24 @@ class LogLossCandidates(Candidates):
 
     def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         super().__init__(metric, proba, labels, sample_weight)
-        self.truth = true_class_proba(labels, proba)
+        self.true_proba = true_class_proba(labels, proba)
         self.true_total = np.zeros(len(labels))
 
     def add(self, member: int) -> None:
         """Add a member to the sum."""
-        self.true_total += self.truth[member]
+        self.true_total += self.true_proba[member]
         self.n_added += 1
 
     def signed_scores(self) -> Values:
         """Return minus the log loss of the mean with each member added."""
-        return -self.log_losses(np.arange(len(self.truth)))
+        return -self.log_losses(np.arange(len(self.true_proba)))
 
     def log_losses(self, members: Labels) -> Values:
         """Return the log loss of the mean with each of some members added."""
         losses = np.empty(len(members))
         for index, member in enumerate(members):
             losses[index] = mean_log_loss(
-                (self.true_total + self.truth[member]) / (self.n_added + 1), self.sample_weight
+                (self.true_total + self.true_proba[member]) / (self.n_added + 1), self.sample_weight
             )
         return losses
 
@@ -70,7 +70,7 @@ class AccuracyCandidates(Candidates):
 
     Adding member m moves the lead of the true class over its strongest rival, in the sum, down by at most the largest
     lead that m gives a rival, and up by at most what m gives the true class over the least probable one. As the sum
-    grows, fewer and fewer rows are that close; rows in which all members are right never are.
+    grows, fewer and fewer rows are that close; rows in which all members are correct never are.
     """
 
     def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
@@ -81,31 +81,31 @@ class AccuracyCandidates(Candidates):
         self.most_harm, self.most_help = np.empty(n_samples), np.empty(n_samples)
         for rows in row_blocks(n_samples, n_members * n_classes):
             by_class = np.ascontiguousarray(np.moveaxis(proba[:, rows], 2, 0), dtype=np.float64)
-            truth = np.take_along_axis(by_class, labels[None, None, rows], axis=0)[0]
-            self.most_harm[rows] = (by_class.max(axis=0) - truth).max(axis=0) + NEARLY_TIED
-            self.most_help[rows] = (truth - by_class.min(axis=0)).max(axis=0) + NEARLY_TIED
+            true_proba = np.take_along_axis(by_class, labels[None, None, rows], axis=0)[0]
+            self.most_harm[rows] = (by_class.max(axis=0) - true_proba).max(axis=0) + NEARLY_TIED
+            self.most_help[rows] = (true_proba - by_class.min(axis=0)).max(axis=0) + NEARLY_TIED
 
     def signed_scores(self) -> Values:
         """Return the accuracy of the mean with each member added."""
         rows = np.arange(len(self.labels))
-        truth = self.total[rows, self.labels]
+        true_proba = self.total[rows, self.labels]
         self.total[rows, self.labels] = -np.inf
-        lead = truth - self.total.max(axis=1)
-        self.total[rows, self.labels] = truth
+        lead = true_proba - self.total.max(axis=1)
+        self.total[rows, self.labels] = true_proba
         safe = lead > self.most_harm
         close = np.flatnonzero(~safe & (lead >= -self.most_help))
-        right = np.full(len(self.proba), self.sample_weight[safe].sum())
+        correct = np.full(len(self.proba), self.sample_weight[safe].sum())
         n_members, n_classes = self.by_row.shape[1:]
         for part in row_blocks(len(close), n_members * n_classes):
             some = close[part]
             winners = (self.total[some, None] + self.by_row[some]).argmax(axis=2)
-            right += self.sample_weight[some] @ (winners == self.labels[some, None])
-        return np.asarray(right / self.sample_weight.sum())
+            correct += self.sample_weight[some] @ (winners == self.labels[some, None])
+        return np.asarray(correct / self.sample_weight.sum())
 
 
-def mean_log_loss(truth: Values, sample_weight: Values) -> Values:
+def mean_log_loss(true_proba: Values, sample_weight: Values) -> Values:
     """Weighted mean of minus the logarithm, clipped as the metric clips."""
-    losses = -np.log(np.clip(truth, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP))
+    losses = -np.log(np.clip(true_proba, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP))
     return np.asarray(losses @ sample_weight / sample_weight.sum())
 
 

@@ -3,7 +3,7 @@
 A row's margin is the score of its true class minus that of its strongest rival. On a stretch of the grid the weights
 lie close to the chord between their values at its two ends; call *bend* the largest sum, over the members, of
 absolute distances from that chord, times the largest probability. Scores are linear in the weights, so a row whose
-margin exceeds the bend at both ends is right all along the stretch, and a row that the same rival beats by more than
+margin exceeds the bend at both ends is correct all along the stretch, and a row that the same rival beats by more than
 the bend at both ends is wrong all along it. The rows that remain are tried in the middle of the stretch, and so on.
 """
 
@@ -45,7 +45,7 @@ def accuracy_over_grid(proba: Floats, labels: NDArray[np.int64], sample_weight: 
         block = np.empty((len(labels[rows]), n_classes, n_members))
         block[:] = np.moveaxis(proba[:, rows], 0, 2)
         grid.add(block, labels[rows], sample_weight[rows])
-    return np.asarray(np.round(grid.right() / sample_weight.sum(), TIED_DECIMALS))
+    return np.asarray(np.round(grid.correct() / sample_weight.sum(), TIED_DECIMALS))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Level:
 
 
 class Grid:
-    """The weight vectors, and the row weight that has been right so far under each of them."""
+    """The weight vectors, and the row weight that has been correct so far under each of them."""
 
     def __init__(self, weights: Values, largest: float) -> None:
         self.weights, self.largest = weights, largest
@@ -88,8 +88,8 @@ class Grid:
             self.levels.append(Level(low, high, self.bends(low, high), place[::2], place[1::2]))
             low, high = next_low[inside], next_high[inside]
 
-    def right(self) -> Values:
-        """Return the row weight that is right at each point."""
+    def correct(self) -> Values:
+        """Return the row weight that is correct at each point."""
         return np.asarray(self.at_point + self.from_point_on.cumsum()[:-1])
 
     def bends(self, low: Indices, high: Indices) -> Values:
@@ -117,8 +117,8 @@ class Grid:
         scores = (block.reshape(-1, n_members) @ self.weights[self.anchors].T).reshape(n_rows, n_classes, n_anchors)
         every_row, every_anchor = np.repeat(np.arange(n_rows), n_anchors), np.tile(self.anchors, n_rows)
         scores = np.ascontiguousarray(np.moveaxis(scores, 2, 1)).reshape(-1, n_classes)
-        margin, rival, right = self.judge(scores, block, labels, every_row, every_anchor)
-        self.at_point[self.anchors] += sample_weight @ right.reshape(n_rows, n_anchors)
+        margin, rival, correct = self.evaluate(scores, block, labels, every_row, every_anchor)
+        self.at_point[self.anchors] += sample_weight @ correct.reshape(n_rows, n_anchors)
         # From here on there is one entry for each pair of a row and a stretch, with both ends in the last axis.
         first = self.first_stretches
         row, stretch = np.repeat(np.arange(n_rows), len(first)), np.tile(np.arange(len(first)), n_rows)
@@ -127,16 +127,16 @@ class Grid:
         rival = rival.reshape(n_rows, n_anchors)[:, ends].reshape(-1, 2)
         for level in self.levels:
             bend = level.bend[stretch]
-            always_right = (margin[:, 0] > bend) & (margin[:, 1] > bend)
+            always_correct = (margin[:, 0] > bend) & (margin[:, 1] > bend)
             always_wrong = (margin[:, 0] < -bend) & (margin[:, 1] < -bend) & (rival[:, 0] == rival[:, 1])
-            certain, weight = stretch[always_right], sample_weight[row[always_right]]
+            certain, weight = stretch[always_correct], sample_weight[row[always_correct]]
             self.from_point_on += np.bincount(level.low[certain] + 1, weight, n_points + 1)
             self.from_point_on -= np.bincount(level.high[certain], weight, n_points + 1)
-            left = np.flatnonzero(~(always_right | always_wrong))
+            left = np.flatnonzero(~(always_correct | always_wrong))
             row, stretch, margin, rival = row[left], stretch[left], margin[left], rival[left]
             middle = level.middle[stretch]
-            inner, new_rival, right = self.judge(self.scores(block, row, middle), block, labels, row, middle)
-            self.at_point += np.bincount(middle, sample_weight[row] * right, n_points)
+            inner, new_rival, correct = self.evaluate(self.scores(block, row, middle), block, labels, row, middle)
+            self.at_point += np.bincount(middle, sample_weight[row] * correct, n_points)
             halves = np.concatenate([level.first_half[stretch], level.second_half[stretch]])
             kept = np.flatnonzero(halves >= 0)
             row, stretch = np.tile(row, 2)[kept], halves[kept]
@@ -149,23 +149,23 @@ class Grid:
             np.matmul(block[row[part]], self.weights[point[part]][:, :, None], out=scores[part][:, :, None])
         return scores
 
-    def judge(
+    def evaluate(
         self, scores: Values, block: Values, labels: Indices, row: Indices, point: Indices
     ) -> tuple[Values, Indices, NDArray[np.bool_]]:
-        """Return margins, strongest rivals and whether rows are right, each (K,); ``scores`` (K, C) is used up."""
-        every, truth = np.arange(len(row)), labels[row]
-        margin = scores[every, truth]
-        scores[every, truth] = -np.inf
+        """Return margins, strongest rivals and whether rows are correct, each (K,); ``scores`` (K, C) is used up."""
+        every, true = np.arange(len(row)), labels[row]
+        margin = scores[every, true]
+        scores[every, true] = -np.inf
         rival = scores.argmax(axis=1)
         margin -= scores[every, rival]
-        right = margin > 0
+        correct = margin > 0
         tied = np.flatnonzero(np.abs(margin) < NEARLY_TIED)
         if len(tied):
             exact = np.zeros((len(tied), block.shape[1]))
             for member in range(block.shape[2]):
                 exact += self.weights[point[tied], member, None] * block[row[tied], :, member]
-            right[tied] = exact.argmax(axis=1) == truth[tied]
-        return margin, rival, right
+            correct[tied] = exact.argmax(axis=1) == true[tied]
+        return margin, rival, correct
 
 
 def in_halves(ends: NDArray[Any], middle: NDArray[Any]) -> NDArray[Any]:

@@ -138,17 +138,17 @@ class Combiner(Parameterized, ABC):
         self.check_parameters()
         if labels is None and self.is_trainable:
             raise ParameterError(f"{self.name} learns from labels, got none; pass fit(proba, labels)")
-        truth = np.zeros(n_samples, dtype=np.int64) if labels is None else np.asarray(labels)
+        true = np.zeros(n_samples, dtype=np.int64) if labels is None else np.asarray(labels)
         if check_input and labels is not None:
-            truth = check_labels(labels, n_samples, n_classes)
+            true = check_labels(labels, n_samples, n_classes)
         weight = check_sample_weight(sample_weight, n_samples)
         if not weight.all():
             # A row of weight zero is a row that is not there.
             kept = weight > 0
-            array, truth = array[:, kept], truth[kept]
-            weight = check_sample_weight(weight[kept], len(truth))
+            array, true = array[:, kept], true[kept]
+            weight = check_sample_weight(weight[kept], len(true))
         self.n_members_, self.n_classes_ = n_members, n_classes
-        self._fit(array, truth, weight)
+        self._fit(array, true, weight)
         return self
 
     def scores(self, proba: ArrayLike, *, check_input: bool = True) -> Values:
@@ -201,7 +201,7 @@ class Combiner(Parameterized, ABC):
         return with_argmax_of(softmax(scores) if self.log_scale else normalise(scores), scores)
 
     def level_scores(self, proba: Floats) -> Values:
-        """Return the (N, C) vector that this rule hands to the next level of a committee; checked arrays only."""
+        """Return the (N, C) vector that this rule passes to the next level of a committee; checked arrays only."""
         return self.to_proba(self._scores(proba))
 
     @property

@@ -39,7 +39,7 @@ class BestMember(Combiner):
     """
 
     name: ClassVar[str] = "best-member"
-    source: ClassVar[str] = "the yardstick of every ensemble"
+    source: ClassVar[str] = "the baseline of every ensemble"
     complexity: ClassVar[int] = 80
     reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
 

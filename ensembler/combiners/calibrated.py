@@ -65,7 +65,7 @@ class Calibrated(Combiner):
         return self.rule_.to_proba(scores) if self.step == "members" else scores
 
     def needs_probabilities(self) -> bool:
-        """Return True: hard labels have no sureness to put right."""
+        """Return True: hard labels have no confidence to calibrate."""
         return True
 
     def members_used(self) -> tuple[int, ...]:

@@ -53,10 +53,10 @@ class ClassWeightedAverage(Combiner):
         require(self.by in ("recall", "precision", "f1"), self, "by", "'recall', 'precision' or 'f1'")
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        right, true, predicted = class_counts(labels, proba.argmax(axis=-1), self.n_classes_, sample_weight)
+        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), self.n_classes_, sample_weight)
         divisor = {"recall": true, "precision": predicted, "f1": (true + predicted) / 2}[self.by]
         with np.errstate(invalid="ignore"):
-            quality = np.maximum(np.nan_to_num(right / divisor), 1.0 / (2.0 * true + 2.0))
+            quality = np.maximum(np.nan_to_num(correct / divisor), 1.0 / (2.0 * true + 2.0))
         absent = true[0] == 0
         self.quality_ = np.where(absent, np.nan, quality)
         self.weights_ = normalise(np.where(absent, 1.0, quality).T).T

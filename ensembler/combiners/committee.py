@@ -32,19 +32,19 @@ class Node:
         return proba[self.members]
 
     def output(self, proba: Floats, *, for_votes: bool) -> Values:
-        """Return what the node hands to the level above, (N, C).
+        """Return what the node passes to the level above, (N, C).
 
-        A vote above counts this node's label, which is not always the maximum of the scores handed on (a majority
-        vote hands on the simple mean). For a vote, other classes are therefore lowered to just below the label's.
+        A vote above counts this node's label, which is not always the maximum of the scores passed on (a majority
+        vote passes on the simple mean). For a vote, other classes are therefore lowered to just below the label's.
         """
         inputs = self.inputs(proba)
-        handed = self.rule.level_scores(inputs)
+        output = self.rule.level_scores(inputs)
         if for_votes and self.rule.counts_votes:
-            rows, labels = np.arange(len(handed)), self.rule.predict(inputs, check_input=False)
-            of_label = handed[rows, labels]
-            handed = np.minimum(handed, np.nextafter(of_label, -np.inf)[:, None])
-            handed[rows, labels] = of_label
-        return handed
+            rows, labels = np.arange(len(output)), self.rule.predict(inputs, check_input=False)
+            of_label = output[rows, labels]
+            output = np.minimum(output, np.nextafter(of_label, -np.inf)[:, None])
+            output[rows, labels] = of_label
+        return output
 
     def walk(self) -> "list[Node]":
         """Return the nodes below and this one, lower levels first."""
@@ -66,7 +66,7 @@ class Node:
 class HierarchicalCommittee(Combiner):
     r"""Overlapping groups of members, each fused by one rule, and the groups fused by another, to any depth.
 
-    Level 1 applies ``rules[0]`` to the members of each group, level 2 applies ``rules[1]`` to what the groups hand on,
+    Level 1 applies ``rules[0]`` to the members of each group, level 2 applies ``rules[1]`` to what the groups pass on,
     and so on; every rule is fitted on the same rows. A vote counts the labels of the level below, any other rule
     combines its scores. The default is Kim's: exponential weighting below, a majority vote above.
 

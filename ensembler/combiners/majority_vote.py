@@ -13,12 +13,12 @@ from ensembler.combiners.base import AdditiveCombiner, require
 class MajorityVote(AdditiveCombiner):
     r"""The class that most members find most probable.
 
-    A tie between classes goes to the one whose voters are surest of it, the highest mean of :math:`p_m(c)` over the
-    members that voted c; still tied, to the lowest index. With M members that is exactly
+    A tie between classes goes to the one whose voters are most confident of it, the highest mean of :math:`p_m(c)`
+    over the members that voted c; still tied, to the lowest index. With M members that is exactly
 
     .. math:: s_c = \sum_{m\,:\,m \text{ votes } c} \bigl( M + 1 + p_m(c) \bigr)
 
-    since tied classes have equally many voters. To a higher level of a committee the vote hands on the simple mean.
+    since tied classes have equally many voters. To a higher level of a committee the vote passes on the simple mean.
 
     Parameters
     ----------

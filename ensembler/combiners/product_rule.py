@@ -18,7 +18,7 @@ class Product(AdditiveCombiner):
     .. math:: s_c = \sum_m \log \max(p_m(c), 10^{-15})
 
     The winner is that of the product. The probabilities are the normalised geometric mean, softmax(s / M), since the
-    plain product counts correlated members as independent witnesses and is far too sure of itself.
+    plain product counts correlated members as independent witnesses and is far too confident.
 
     References
     ----------

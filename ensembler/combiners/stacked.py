@@ -128,7 +128,7 @@ class Stacking(Combiner):
         )
 
     def _pass_on(self, caught: list[warnings.WarningMessage], convergence: type[Warning]) -> None:
-        """Turn convergence warnings into one of ours; hand on the others."""
+        """Turn convergence warnings into one of ours; pass on the others."""
         if any(issubclass(item.category, convergence) for item in caught):
             message = f"{self.name}: the logistic regression did not converge; give more rows or fewer members"
             warnings.warn(message, FitWarning, stacklevel=3)
@@ -169,8 +169,8 @@ class Stacking(Combiner):
     def state(self) -> dict[str, Any]:
         """Return the scaler's and the classifier's numbers; a classifier of the user's own is not saved."""
         if self.final_estimator is not None:
-            told = type(self.final_estimator).__name__
-            raise NotApplicableError(f"{self.name} with a {told} cannot be saved: only its own logistic regression can")
+            kind = type(self.final_estimator).__name__
+            raise NotApplicableError(f"{self.name} with a {kind} cannot be saved: only its own logistic regression can")
         scaler, classifier = self.model_[0], self.model_[-1]
         return {
             "n_members_": self.n_members_,

@@ -12,7 +12,7 @@ from ensembler.errors import ParameterError
 
 @dataclass(frozen=True)
 class Folds:
-    """Pairs of (fitting rows, held-out rows), and what had to be changed to get them.
+    """Pairs of (fitting rows, test-out rows), and what had to be changed to get them.
 
     No pairs at all means that the rows cannot be divided; ``note`` says why.
     """
@@ -49,7 +49,7 @@ def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_
     with warnings.catch_warnings():
         # scikit-learn warns of small classes; the note says it.
         warnings.simplefilter("ignore", UserWarning)
-        pairs = [(train, held) for train, held in splits if len(train) and len(held)]
+        pairs = [(train, test) for train, test in splits if len(train) and len(test)]
     return Folds(pairs, note) if len(pairs) > 1 else Folds(note=f"the {what}s cannot be divided into two folds")
 
 

@@ -37,7 +37,7 @@ def format_signed_interval(interval: Interval, scale: float, digits: int) -> str
 
 
 def noise_word(test: PairedTest) -> str:
-    """Say whether a difference can be told from noise."""
+    """Say whether a difference can be distinguished from noise."""
     if test.interval is None:
         return "untested"
     return "not noise" if test.significant else "within noise"

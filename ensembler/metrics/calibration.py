@@ -37,7 +37,7 @@ def confidence_bins(confidence: NDArray[np.float64], bins: int) -> NDArray[np.in
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often predictions of some sureness are right, in equal-width bins of the top-1 confidence.
+    """How often predictions of some confidence are correct, in equal-width bins of the top-1 confidence.
 
     ``weights`` are the rows' weights, summed. Empty bins have NaN.
     """
@@ -52,7 +52,9 @@ class Reliability:
     def error(self) -> float:
         """The expected calibration error: mean distance of confidence and accuracy, weighted by rows."""
         pairs = zip(self.weights, self.confidence, self.accuracy, strict=True)
-        return sum(weight * abs(hit - sure) for weight, sure, hit in pairs if weight) / sum(self.weights)
+        return sum(weight * abs(share - confidence) for weight, confidence, share in pairs if weight) / sum(
+            self.weights
+        )
 
 
 def reliability(
@@ -60,13 +62,13 @@ def reliability(
 ) -> Reliability:
     """Return the reliability diagram of (N, C) probabilities; the bins are those of the ECE."""
     confidence = proba.max(axis=1).astype(np.float64)
-    right = (proba.argmax(axis=1) == labels).astype(np.float64)
+    correct = (proba.argmax(axis=1) == labels).astype(np.float64)
     place = confidence_bins(confidence, bins)
     weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     rows = np.bincount(place, minlength=bins)
     total = np.bincount(place, weights=weight, minlength=bins)
     with np.errstate(invalid="ignore"):
-        sure = np.bincount(place, weights=weight * confidence, minlength=bins) / total
-        hit = np.bincount(place, weights=weight * right, minlength=bins) / total
+        mean = np.bincount(place, weights=weight * confidence, minlength=bins) / total
+        hit = np.bincount(place, weights=weight * correct, minlength=bins) / total
     edges = np.linspace(0.0, 1.0, bins + 1)
-    return Reliability(*(tuple(values.tolist()) for values in (edges, rows, total, sure, hit)))
+    return Reliability(*(tuple(values.tolist()) for values in (edges, rows, total, mean, hit)))

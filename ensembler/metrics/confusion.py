@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 def confusion_matrix(
     labels: NDArray[np.int64],
-    said: NDArray[np.integer],
+    predicted: NDArray[np.integer],
     n_classes: int,
     sample_weight: NDArray[np.float64] | None = None,
 ) -> NDArray[Any]:
-    """Return how often, or with what weight, each true class (row) was said to be each class (column), (C, C)."""
-    cells = labels * n_classes + said
+    """Return how often, or with what weight, each true class (row) was predicted as each class (column), (C, C)."""
+    cells = labels * n_classes + predicted
     return np.bincount(cells, weights=sample_weight, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
@@ -27,12 +27,12 @@ def class_counts(
     lead = predicted.shape[:-1]
     flat = predicted.reshape(-1, predicted.shape[-1])
     weight = np.ones(len(labels)) if sample_weight is None else sample_weight
-    right, given = np.empty((len(flat), n_classes)), np.empty((len(flat), n_classes))
+    correct, given = np.empty((len(flat), n_classes)), np.empty((len(flat), n_classes))
     for row, classes in enumerate(flat):
-        right[row] = np.bincount(labels, weights=weight * (classes == labels), minlength=n_classes)
+        correct[row] = np.bincount(labels, weights=weight * (classes == labels), minlength=n_classes)
         given[row] = np.bincount(classes, weights=weight, minlength=n_classes)
     true = np.tile(np.bincount(labels, weights=weight, minlength=n_classes).astype(np.float64), (len(flat), 1))
-    return right.reshape(*lead, n_classes), true.reshape(*lead, n_classes), given.reshape(*lead, n_classes)
+    return correct.reshape(*lead, n_classes), true.reshape(*lead, n_classes), given.reshape(*lead, n_classes)
 
 
 def recall_per_class(
@@ -41,6 +41,6 @@ def recall_per_class(
     sample_weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the share of each class that is found, (..., C); NaN for a class that no row has."""
-    right, true, _ = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+    correct, true, _ = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
     with np.errstate(invalid="ignore"):
-        return np.asarray(right / true)
+        return np.asarray(correct / true)

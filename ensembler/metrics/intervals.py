@@ -7,7 +7,7 @@ LEVEL = 0.95
 Interval = tuple[float, float]
 
 
-def wilson(right: int, total: int, level: float = LEVEL) -> Interval:
+def wilson(correct: int, total: int, level: float = LEVEL) -> Interval:
     """Return Wilson's score interval of a share.
 
     Wilson 1927, doi 10.1080/01621459.1927.10502953.
@@ -17,7 +17,7 @@ def wilson(right: int, total: int, level: float = LEVEL) -> Interval:
     """
     from scipy.stats import binomtest
 
-    found = binomtest(right, total).proportion_ci(level, method="wilson")
+    found = binomtest(correct, total).proportion_ci(level, method="wilson")
     return float(found.low), float(found.high)
 
 

@@ -74,7 +74,7 @@ METRICS: dict[str, Metric] = {
 }
 
 SHARES = ("accuracy", "balanced-accuracy", "macro-f1")
-"""Metrics whose values are told in per cent and their differences in points."""
+"""Metrics whose values are written in per cent and their differences in points."""
 TIED_DECIMALS = 12
 """Values of a metric that agree to so many decimals are equal: the rest is rounding."""
 

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Correct
 from ensembler.metrics.intervals import Interval
 
 ALPHA, POWER = 0.05, 0.8
-Right = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Discordance:
-    """How two classifiers differ on N rows: ``b`` only the first is right about, ``c`` only the second."""
+    """How two classifiers differ on N rows: ``b`` only the first is correct about, ``c`` only the second."""
 
     n_rows: int
     b: int
     c: int
 
     @classmethod
-    def of(cls, first: Right, second: Right) -> "Discordance":
-        """Count the rows that only one is right about."""
+    def of(cls, first: Correct, second: Correct) -> "Discordance":
+        """Count the rows that only one is correct about."""
         return cls(len(first), int((first & ~second).sum()), int((second & ~first).sum()))
 
     @property
@@ -65,7 +65,7 @@ def is_significant(interval: Interval | None, p_value: float | None) -> bool:
     return p_value is None or p_value < ALPHA
 
 
-def standard_error(first: Right, second: Right, groups: NDArray[Any] | None = None) -> float:
+def standard_error(first: Correct, second: Correct, groups: NDArray[Any] | None = None) -> float:
     r"""Return the standard error of the difference of two accuracies on the same rows.
 
     With :math:`e_g` the sum over the rows of a group of (difference − mean difference), it is
@@ -105,16 +105,16 @@ class CochranQ:
     p_value: float
 
 
-def cochran_q(right: Right) -> CochranQ:
-    r"""Return Cochran's test that K classifiers are equally often right, for (K, N).
+def cochran_q(correct: Correct) -> CochranQ:
+    r"""Return Cochran's test that K classifiers are equally often correct, for (K, N).
 
     :math:`Q = (K - 1)\,(K \sum_k G_k^2 - T^2) / (K T - \sum_i L_i^2)` with column totals G, row totals L and their sum
     T (Cochran 1950, doi 10.1093/biomet/37.3-4.256). Where no row tells them apart, Q is 0 and the p-value 1.
     """
     from scipy.stats import chi2
 
-    n_rules = len(right)
-    by_rule, by_row = right.sum(axis=1).astype(float), right.sum(axis=0).astype(float)
+    n_rules = len(correct)
+    by_rule, by_row = correct.sum(axis=1).astype(float), correct.sum(axis=0).astype(float)
     total = by_rule.sum()
     spread = n_rules * total - (by_row**2).sum()
     if n_rules < 2 or spread == 0:

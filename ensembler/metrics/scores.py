@@ -29,9 +29,9 @@ def top_k_rows(labels: Labels, proba: Proba, *, k: int = 2) -> Correct:
     """Say in which rows the true class is among the k most probable, (..., N); the earlier class among equals."""
     if k >= proba.shape[-1]:
         raise ParameterError(f"top-k-accuracy: k is {k}, expected less than the {proba.shape[-1]} classes")
-    truth = true_class_proba(labels, proba)[..., None]
+    true = true_class_proba(labels, proba)[..., None]
     earlier = np.arange(proba.shape[-1]) < labels[:, None]
-    rank = ((proba > truth) | ((proba == truth) & earlier)).sum(axis=-1)
+    rank = ((proba > true) | ((proba == true) & earlier)).sum(axis=-1)
     return np.asarray(rank < k)
 
 

@@ -36,17 +36,17 @@ class BiasCorrected:
 
 
 def bias_corrected_best(
-    right: NDArray[np.bool_], n_resamples: int = RESAMPLES, seed: int = 0, groups: NDArray[Any] | None = None
+    correct: NDArray[np.bool_], n_resamples: int = RESAMPLES, seed: int = 0, groups: NDArray[Any] | None = None
 ) -> BiasCorrected:
     """Correct the accuracy of the best of K candidates for having been picked (BBC-CV).
 
-    Rows are drawn with replacement; the candidate with most right rows in the sample (the first among equals) is scored
-    on the rows that were not drawn.
+    Rows are drawn with replacement; the candidate with most correct rows in the sample (the first among equals) is
+    scored on the rows that were not drawn.
 
     Parameters
     ----------
-    right : (K, N) bool
-        Which rows each candidate is right about; equally good ones in order of preference.
+    correct : (K, N) bool
+        Which rows each candidate is correct about; equally good ones in order of preference.
     n_resamples : int
     seed : int
     groups : (N,), optional
@@ -58,22 +58,22 @@ def bias_corrected_best(
 
     Examples
     --------
-    Fifty coins that are all right half of the time: the best looks better than it is.
+    Fifty coins that are all correct half of the time: the best looks better than it is.
 
     >>> coins = np.random.default_rng(0).random((50, 400)) < 0.5
     >>> found = bias_corrected_best(coins)
     >>> round(found.raw, 3), round(found.corrected, 2)
     (0.57, 0.52)
     """
-    n_candidates, n_rows = right.shape
-    turned = right.T.astype(np.float32)
+    n_candidates, n_rows = correct.shape
+    turned = correct.T.astype(np.float32)
     scores: list[float] = []
     for drawn in bootstrap_counts(n_rows, n_resamples, seed, groups):
         # Counts below 2^24 are exact in float32.
         picked = (drawn @ turned).argmax(axis=1)
         outside = drawn == 0
         scores += [
-            float(right[picked[sample], outside[sample]].mean()) for sample in np.flatnonzero(outside.any(axis=1))
+            float(correct[picked[sample], outside[sample]].mean()) for sample in np.flatnonzero(outside.any(axis=1))
         ]
-    raw = float(right.mean(axis=1).max())
+    raw = float(correct.mean(axis=1).max())
     return BiasCorrected(raw, float(np.mean(scores)) if scores else raw, n_candidates, len(scores))

@@ -166,8 +166,8 @@ def class_sums(labels: Labels, probas: Probas) -> Callable[[Counts], ClassSums]:
     def sums(counts: Counts) -> ClassSums:
         turned = np.ascontiguousarray(counts.T)
         of_rules = [np.asarray(matrix @ turned, dtype=np.float64).T for matrix in (all_correct, all_predicted)]
-        hits, said = (part.reshape(-1, n_rules, n_classes) for part in of_rules)
-        return hits, said, np.asarray(counts @ true, dtype=np.float64)[:, None]
+        hits, predictions = (part.reshape(-1, n_rules, n_classes) for part in of_rules)
+        return hits, predictions, np.asarray(counts @ true, dtype=np.float64)[:, None]
 
     return sums
 

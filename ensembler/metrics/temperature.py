@@ -68,12 +68,12 @@ def apply_temperature(proba: Floats, temperature: float) -> Values:
 
 @dataclass(frozen=True)
 class AtBestTemperature:
-    """A rule's log loss when its sureness is put right first.
+    """A rule's log loss when it is calibrated first.
 
     Attributes
     ----------
     temperature : float
-        The best one on all scored rows; above 1 the rule is too sure, below 1 not sure enough.
+        The best one on all scored rows; above 1 the rule is too confident, below 1 not confident enough.
     log_loss : float
         At the best temperature of the other half of the rows, for each half, so that nothing is fitted where it is
         measured.
@@ -93,11 +93,11 @@ def at_best_temperature(
     order = np.random.default_rng(seed).permutation(len(labels))
     halves = [order[::2], order[1::2]]
     scaled = np.empty(proba.shape)
-    for fitted_on, held in (halves, halves[::-1]):
+    for fitted_on, rest in (halves, halves[::-1]):
         if len(fitted_on) and (sample_weight is None or sample_weight[fitted_on].any()):
             part = None if sample_weight is None else sample_weight[fitted_on]
-            scaled[held] = apply_temperature(proba[held], fit_temperature(proba[fitted_on], labels[fitted_on], part))
+            scaled[rest] = apply_temperature(proba[rest], fit_temperature(proba[fitted_on], labels[fitted_on], part))
         else:
-            scaled[held] = proba[held]
+            scaled[rest] = proba[rest]
     loss = float(METRICS["log-loss"](labels, scaled, sample_weight))
     return AtBestTemperature(fit_temperature(proba, labels, sample_weight), loss)

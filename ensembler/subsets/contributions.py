@@ -53,8 +53,8 @@ class Contributions:
         place = np.full(self.n_rows, -1)
         place[rows] = np.arange(len(rows))
         parts = []
-        for held, rule in self.parts:
-            kept = place[held]
+        for rows_of_part, rule in self.parts:
+            kept = place[rows_of_part]
             parts.append((kept[kept >= 0], rule))
         return Contributions(self.proba[:, rows], self.labels[rows], parts)
 
@@ -79,16 +79,16 @@ class Contributions:
 
 
 def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_]:
-    """Say about which rows some committees are right, (S, N); the definition itself, for a few of them.
+    """Say about which rows some committees are correct, (S, N); the definition itself, for a few of them.
 
     Contributions are added to the offset in ascending member order, in float64; the first maximum wins.
     """
-    right = np.empty((len(committees), data.n_rows), dtype=bool)
+    correct = np.empty((len(committees), data.n_rows), dtype=bool)
     if data.n_members <= MOST_DOUBLED and len(committees) << 3 > 1 << data.n_members:
         for rows, rule in data.parts:
             for some, part in all_outcomes(data, rows, rule):
-                right[:, some] = part[np.asarray(committees)]
-        return right
+                correct[:, some] = part[np.asarray(committees)]
+        return correct
     for rows, rule in data.blocks():
         added, labels = data.of(rows, rule), data.labels[rows]
         for position, mask in enumerate(committees):
@@ -97,12 +97,12 @@ def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_
             for member in range(data.n_members):
                 if int(mask) >> member & 1:
                     scores += added[member]
-            right[position, rows] = scores.argmax(axis=1) == labels
-    return right
+            correct[position, rows] = scores.argmax(axis=1) == labels
+    return correct
 
 
 def undisputed(added: Values, labels: Labels) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say which rows every committee with a member is right about, and which it is wrong about, (n,) each.
+    """Say which rows every committee with a member is correct about, and which it is wrong about, (n,) each.
 
     All members prefer the true class to every rival, or the same rival to it, by more than sums can round away.
     """
@@ -110,14 +110,14 @@ def undisputed(added: Values, labels: Labels) -> tuple[NDArray[np.bool_], NDArra
     margins = added[:, rows, labels][:, :, None] - added
     margins[:, rows, labels] = np.inf
     enough = 1e-9 * np.abs(added).max(initial=1e-290)
-    right = (margins > enough).all(axis=(0, 2))
+    correct = (margins > enough).all(axis=(0, 2))
     margins[:, rows, labels] = 0.0
     wrong = (margins < -enough).all(axis=0).any(axis=1)
-    return right, wrong
+    return correct, wrong
 
 
 def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
-    """Yield some of the rows at a time, and about which of them each of all committees is right, (2^M, n).
+    """Yield some of the rows at a time, and about which of them each of all committees is correct, (2^M, n).
 
     The scores of a committee are those of the committee without its last member, plus that member's contribution:
     by doubling, every committee costs one addition, and the order of terms is that of the definition.
@@ -134,10 +134,10 @@ def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Ite
             for member in range(n_members):
                 width = 1 << member
                 np.add(sums[:, :width], added[member].T[:, None], out=sums[:, width : 2 * width])
-            right = np.ones((1 << n_members, len(some)), dtype=bool)
+            correct = np.ones((1 << n_members, len(some)), dtype=bool)
             for rival in range(n_classes):
                 if rival < label:
-                    right &= sums[label] > sums[rival]
+                    correct &= sums[label] > sums[rival]
                 elif rival > label:
-                    right &= sums[label] >= sums[rival]
-            yield some, right
+                    correct &= sums[label] >= sums[rival]
+            yield some, correct

@@ -54,16 +54,16 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class HasOutcomes(Protocol):
-    """An evaluator that can say about which rows a committee is right."""
+    """An evaluator that can say about which rows a committee is correct."""
 
     def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Say about which rows some committees are right, (S, N)."""
+        """Say about which rows some committees are correct, (S, N)."""
         ...
 
 
 @dataclass
 class IndividualCounts:
-    """Right rows of an additive rule's committees by the definition, where few members are free."""
+    """Correct rows of an additive rule's committees by the definition, where few members are free."""
 
     plan: Plan
     data: Contributions
@@ -85,12 +85,12 @@ class IndividualCounts:
         return np.asarray(self.outcomes(masks).sum(axis=1), dtype=np.float64)
 
     def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Say about which rows some committees are right."""
+        """Say about which rows some committees are correct."""
         return outcomes(self.data, masks)
 
 
 class CountsByDoubling(IndividualCounts):
-    """Right rows of an additive rule's committees, all at once, for few members."""
+    """Correct rows of an additive rule's committees, all at once, for few members."""
 
     def values(self, shard: int) -> Values:
         """Return the counts of all committees."""
@@ -99,9 +99,9 @@ class CountsByDoubling(IndividualCounts):
         for rows, rule in data.blocks():
             disputed = rows
             if not rule.offset().any():
-                right, wrong = undisputed(data.of(rows, rule), data.labels[rows])
-                found += right.sum()
-                disputed = rows[~right & ~wrong]
+                correct, wrong = undisputed(data.of(rows, rule), data.labels[rows])
+                found += correct.sum()
+                disputed = rows[~correct & ~wrong]
             for _, part in all_outcomes(data, disputed, rule):
                 found += part.sum(axis=1)
         return np.asarray(found[self.plan.must_mask + Layout(self.plan).masks])
@@ -109,7 +109,7 @@ class CountsByDoubling(IndividualCounts):
 
 @dataclass
 class CountsByWalk(IndividualCounts):
-    """Right rows of an additive rule's committees, by the compiled walk."""
+    """Correct rows of an additive rule's committees, by the compiled walk."""
 
     counter: Counter
 
@@ -128,7 +128,7 @@ def rounded(evaluator: Evaluator, values: Values) -> Values:
 
 
 def counts(data: Contributions, plan: Plan, empty: float) -> IndividualCounts:
-    """Return how right rows are counted: in NumPy where that is quicker than starting a compiler."""
+    """Return how correct rows are counted: in NumPy where that is quicker than starting a compiler."""
     started = "ensembler.subsets.kernel.walk" in sys.modules and plan.shard_bits >= LEAST_WALK_BITS
     if data.n_members <= DOUBLING_BITS and plan.prefix_bits == 0 and not started:
         return CountsByDoubling(plan, data, empty)
@@ -144,7 +144,7 @@ class IndividualValues:
     Parameters
     ----------
     measure : callable
-        From a committee's (N, C) probabilities to its value; None counts right rows.
+        From a committee's (N, C) probabilities to its value; None counts correct rows.
     predict : callable
         From a committee's members to its (N, C) probabilities on all rows; None where the rule cannot run on them.
     """
@@ -187,10 +187,10 @@ class IndividualValues:
         return np.array([self.value(int(mask)) for mask in masks])
 
     def outcomes(self, masks: Sequence[int]) -> NDArray[np.bool_]:
-        """Say about which rows some committees are right."""
-        right = np.zeros((len(masks), len(self.labels)), dtype=bool)
+        """Say about which rows some committees are correct."""
+        correct = np.zeros((len(masks), len(self.labels)), dtype=bool)
         for position, mask in enumerate(masks):
             proba = self.proba(int(mask))
             if proba is not None:
-                right[position] = proba.argmax(axis=1) == self.labels
-        return right
+                correct[position] = proba.argmax(axis=1) == self.labels
+        return correct

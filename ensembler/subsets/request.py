@@ -108,7 +108,7 @@ class SweepRequest:
             )
         parts = [part for part in (predictions, predictions.validation) if part is not None]
         if any(part.sample_weight is not None for part in parts):
-            raise UsageError("a sweep counts right rows and takes no row weights; drop them")
+            raise UsageError("a sweep counts correct rows and takes no row weights; drop them")
         if top < 1:
             raise UsageError(f"top is {top}, expected at least 1")
         members = tuple(sorted({member_number(name, predictions) for name in must}))

@@ -44,7 +44,7 @@ class Pooled:
 
 
 def balanced_accuracy(data: Contributions, plan: Plan) -> Pooled:
-    """Return the mean over classes of the share of their rows that are right; no committee has that of one class."""
+    """Return the mean over classes of the share of their rows that are correct; no committee has that of one class."""
     present = np.unique(data.labels)
     parts = [counts(data.take(np.flatnonzero(data.labels == label)), plan, 0.0) for label in present]
     shares = [1.0 / (part.n_rows * len(present)) for part in parts]

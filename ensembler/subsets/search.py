@@ -229,7 +229,7 @@ def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
 
 
 def count_each(scores: Values, added: Values, members: list[int], labels: Labels) -> list[int]:
-    """Return how many rows are right with each of some members added."""
+    """Return how many rows are correct with each of some members added."""
     size = max(1, MOST_VALUES // scores.size)
     found: list[int] = []
     for begin in range(0, len(members), size):

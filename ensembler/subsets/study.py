@@ -193,7 +193,7 @@ def counted_sweeps(
 
     def sweep(which: str) -> SubsetSweep:
         rows, of_rows = (split.scored, parts) if which == "scored" else (rule.fitting, selection or ())
-        what = f"{rule.name}: {which} rows, right"
+        what = f"{rule.name}: {which} rows, correct"
         return request.sweep(rule, rows, of_rows, what, optimistic=False, metric="accuracy")
 
     return sweep("scored"), None if split.cross_fitted or selection is None else sweep("fitting")

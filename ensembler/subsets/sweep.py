@@ -65,8 +65,8 @@ class SubsetSweep:
     n_rows : int
     tally : Tally
     table : (2^M,) or None
-        The value of every committee (right rows for accuracy, -1 or NaN for those not asked for); None where there are
-        too many places.
+        The value of every committee (correct rows for accuracy, -1 or NaN for those not asked for); None where there
+        are too many places.
     listed : (S,) or None
         Masks and values, in order of masks, where few of many places were asked for.
     optimistic : bool
@@ -96,13 +96,13 @@ class SubsetSweep:
 
     @cached_property
     def correct(self) -> NDArray[np.int32]:
-        """The right rows of every committee, (2^M,), indexed by mask.
+        """The correct rows of every committee, (2^M,), indexed by mask.
 
         Entry 0, the empty committee, is the number of rows of the most frequent class. Committees that were not asked
         for have -1.
         """
         if self.evaluator.n_rows is None:
-            raise UsageError(f"a sweep by {self.metric} counts no right rows; sweep by accuracy")
+            raise UsageError(f"a sweep by {self.metric} counts no correct rows; sweep by accuracy")
         if self.table is None or self.plan.n_members > TABLE_BITS:
             raise UsageError(
                 f"there are 2^{self.plan.n_members} masks, too many for a table; ask best(k), by_size(), to_frame() …"
@@ -237,7 +237,7 @@ class SubsetSweep:
         return sampled_effects(self.evaluator, mean, seed)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return one row for each committee: mask, size, and right rows and accuracy, or the metric's value."""
+        """Return one row for each committee: mask, size, and correct rows and accuracy, or the metric's value."""
         import pandas as pd
 
         masks, values = self.kept

@@ -1,6 +1,6 @@
 """What is kept of a sweep when its committees are not: mergeable, exact, and small.
 
-Values are such that more is better (numbers of right rows, or scores with their sign turned where less is better).
+Values are such that more is better (numbers of correct rows, or scores with their sign turned where less is better).
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Tally:
     Attributes
     ----------
     histogram : (M + 1, N + 1) int64 or None
-        Number of committees of each size with each number of right rows; None for values that are not counts.
+        Number of committees of each size with each number of correct rows; None for values that are not counts.
     inside : (M, M + 1)
         Sum of the values of the committees of each size that have a member.
     totals : (M + 1,)

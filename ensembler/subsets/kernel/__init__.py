@@ -1,1 +1,1 @@
-"""Counting the right rows of many committees, compiled."""
+"""Counting the correct rows of many committees, compiled."""

@@ -1,4 +1,4 @@
-"""Counting the right rows of the committees of a shard by the compiled walk."""
+"""Counting the correct rows of the committees of a shard by the compiled walk."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ Counts = NDArray[np.int32]
 
 @dataclass
 class Counter:
-    """Counts the right rows of all committees of a shard, for one set of rows."""
+    """Counts the correct rows of all committees of a shard, for one set of rows."""
 
     plan: Plan
     pairs: "OpenPairs"
@@ -36,7 +36,7 @@ class Counter:
         return Counter(plan, self.pairs, order_members(self.pairs, plan))
 
     def count(self, shard: int) -> Counts:
-        """Return the right rows of each committee of a shard, in order of their masks; -1 for those not asked for."""
+        """Return the correct rows of each committee of a shard, in order of their masks; -1 for those not asked for."""
         from ensembler.subsets.kernel.walk import Bounds, walk
 
         plan = self.plan
@@ -51,7 +51,7 @@ class Counter:
         return out
 
     def count_some(self, masks: NDArray[np.int64]) -> Counts:
-        """Return the right rows of some committees."""
+        """Return the correct rows of some committees."""
         from ensembler.subsets.kernel.walk import count_committees
 
         out = np.empty(len(masks), dtype=np.int32)

@@ -34,8 +34,8 @@ class Margins:
     ----------
     n_members, n_rows : int
         Of all rows, open or not.
-    always_right : int
-        Rows about which every committee with a member is right.
+    always_correct : int
+        Rows about which every committee with a member is correct.
     row_starts : (R + 1,)
         Where the pairs of each open row begin.
     steps : (M, P) int32
@@ -53,7 +53,7 @@ class Margins:
 
     n_members: int
     n_rows: int
-    always_right: int
+    always_correct: int
     row_starts: NDArray[np.int32]
     steps: Integers
     start: Integers
@@ -96,7 +96,7 @@ def make_margins(data: Contributions) -> Margins:
     exponent, exact = choose_scale(data)
     slack = 0 if exact else data.n_members // 2 + 2
     win, lose = (0, -1) if exact else (slack + 1, -slack - 1)
-    always_right = 0
+    always_correct = 0
     kept: list[tuple[NDArray[Any], ...]] = []
     lengths: list[NDArray[np.intp]] = []
     classes = np.arange(data.n_classes)
@@ -118,7 +118,7 @@ def make_margins(data: Contributions) -> Margins:
         beaten = (rivals & (best <= lose)).any(axis=1)
         pairs = rivals & (worst < win) & ~beaten[:, None]
         count = pairs.sum(axis=1)
-        always_right += int(((count == 0) & ~beaten).sum())
+        always_correct += int(((count == 0) & ~beaten).sum())
         opened = count > 0
         lengths.append(count[opened])
         row, rival = np.nonzero(pairs)
@@ -137,7 +137,7 @@ def make_margins(data: Contributions) -> Margins:
     return Margins(
         n_members=data.n_members,
         n_rows=data.n_rows,
-        always_right=always_right,
+        always_correct=always_correct,
         row_starts=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int32),
         steps=np.ascontiguousarray(columns[0]),
         start=columns[1],

@@ -1,6 +1,6 @@
 """The compiled walk over the committees of one shard; imported only where there are enough of them to pay for it.
 
-A committee S is right about a row if for every rival class the sum of its members' margins (score of the true class
+A committee S is correct about a row if for every rival class the sum of its members' margins (score of the true class
 minus score of the rival) is positive. The walk decides member after member; with the smallest and largest sums that the
 undecided members can add, most (row, rival) pairs are settled high up and never looked at again. The last members are
 not walked: their partial sums stand ready in two small tables, and one comparison decides one committee.
@@ -30,7 +30,7 @@ class OpenPairs(NamedTuple):
     steps: Any
     win: Any
     lose: Any
-    always_right: Any
+    always_correct: Any
     own: Any
     rival: Any
     own_start: Any
@@ -99,10 +99,10 @@ def partial_sums(steps):
 
 @compiled
 def narrow(sums, pairs, starts, n_rows, step, low, high, win, lose, new_sums, new_pairs, new_starts):
-    """Add a member's step to the open pairs, drop what is settled; return the rows left and those settled as right."""
+    """Add a member's step to the open pairs, drop what is settled; return the rows left and the correct ones."""
     kept_rows = 0
     kept = 0
-    right = 0
+    correct = 0
     for row in range(n_rows):
         first = kept
         lost = False
@@ -119,16 +119,16 @@ def narrow(sums, pairs, starts, n_rows, step, low, high, win, lose, new_sums, ne
         if lost:
             kept = first
         elif kept == first:
-            right += 1
+            correct += 1
         else:
             kept_rows += 1
             new_starts[kept_rows] = kept
-    return kept_rows, right
+    return kept_rows, correct
 
 
 @compiled
 def settle(data, pairs, totals, n_pairs, mask):
-    """Say whether a committee is right about a row of which some pairs are too near to tell, by the sum in float64."""
+    """Say whether a committee is correct about a row with pairs that are too near to tell, by the sum in float64."""
     for position in range(n_pairs):
         if totals[position] <= data.lose:
             return False
@@ -149,7 +149,7 @@ def settle(data, pairs, totals, n_pairs, mask):
 
 @compiled
 def count_leaf(data, order, sums, pairs, starts, n_rows, counts, mask, near):
-    """Add to ``counts`` the open rows about which each committee of a leaf is right."""
+    """Add to ``counts`` the open rows about which each committee of a leaf is correct."""
     low_table, high_table, win = order.low_table, order.high_table, data.win
     width = win - data.lose - 1
     for row in range(n_rows):
@@ -169,19 +169,19 @@ def count_leaf(data, order, sums, pairs, starts, n_rows, counts, mask, near):
             for high in range(THRESHOLDS):
                 threshold_one = needed_one - high_table[one, high]
                 threshold_two = needed_two - high_table[two, high]
-                right = at_least(low_table, place_one, threshold_one) & at_least(low_table, place_two, threshold_two)
-                add_one(counts, high * LANES, right)
+                correct = at_least(low_table, place_one, threshold_one) & at_least(low_table, place_two, threshold_two)
+                add_one(counts, high * LANES, correct)
                 doubtful |= within(low_table, place_one, threshold_one - width, width)
                 doubtful |= within(low_table, place_two, threshold_two - width, width)
         else:
             for high in range(THRESHOLDS):
-                right = np.uint16(0xFFFF)
+                correct = np.uint16(0xFFFF)
                 for position in range(first, last):
                     pair = pairs[position]
                     threshold = win - sums[position] - high_table[pair, high]
-                    right &= at_least(low_table, pair * LANES, threshold)
+                    correct &= at_least(low_table, pair * LANES, threshold)
                     doubtful |= within(low_table, pair * LANES, threshold - width, width)
-                add_one(counts, high * LANES, right)
+                add_one(counts, high * LANES, correct)
         if doubtful:
             for lane in range(THRESHOLDS * LANES):
                 some = False
@@ -196,7 +196,7 @@ def count_leaf(data, order, sums, pairs, starts, n_rows, counts, mask, near):
 
 @compiled
 def count_committees(data, masks, out):
-    """Count the right rows of some committees, each by itself."""
+    """Count the correct rows of some committees, each by itself."""
     n_members, n_pairs = data.steps.shape
     row_starts, win, lose = data.row_starts, data.win, data.lose
     sums = np.empty(n_pairs, dtype=np.int32)
@@ -208,7 +208,7 @@ def count_committees(data, masks, out):
                 step = data.steps[member]
                 for pair in range(n_pairs):
                     sums[pair] += step[pair]
-        right = data.always_right
+        correct = data.always_correct
         for row in range(len(row_starts) - 1):
             first, last = row_starts[row], row_starts[row + 1]
             least = sums[first]
@@ -217,13 +217,13 @@ def count_committees(data, masks, out):
             if least >= win or (
                 least > lose and settle(data, all_pairs[first:last], sums[first:last], last - first, mask)
             ):
-                right += 1
-        out[place] = right
+                correct += 1
+        out[place] = correct
 
 
 @compiled
 def walk(data, order, bounds, start_sums, out):
-    """Count the right rows of every committee of a shard into ``out``; -1 where the size is not wanted.
+    """Count the correct rows of every committee of a shard into ``out``; -1 where the size is not wanted.
 
     ``data`` are `OpenPairs`, ``order`` is a `WalkOrder`, ``bounds`` are `Bounds`, and ``start_sums`` (P,) the margins
     with the members that all committees of the shard have.
@@ -240,7 +240,7 @@ def walk(data, order, bounds, start_sums, out):
     pairs = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
     starts = np.zeros((depth_end + 1, n_rows + 1), dtype=np.int32)
     rows = np.zeros(depth_end + 1, dtype=np.int64)
-    right = np.zeros(depth_end + 1, dtype=np.int64)
+    correct = np.zeros(depth_end + 1, dtype=np.int64)
     mask = np.zeros(depth_end + 1, dtype=np.int64)
     slot = np.zeros(depth_end + 1, dtype=np.int64)
     size = np.zeros(depth_end + 1, dtype=np.int64)
@@ -256,13 +256,13 @@ def walk(data, order, bounds, start_sums, out):
     rows[0], settled = narrow(
         start_sums, all_pairs, row_starts, n_rows, nothing, lows[0], highs[0], win, lose, sums[0], pairs[0], starts[0]
     )
-    right[0] = data.always_right + settled
+    correct[0] = data.always_correct + settled
     mask[0], size[0] = bounds.mask, bounds.size
     undecided = depth_end + lane_sizes[n_lanes - 1]
     depth = 0
     while depth >= 0:
         if depth == depth_end:
-            counts[:] = right[depth]
+            counts[:] = correct[depth]
             count_leaf(data, order, sums[depth], pairs[depth], starts[depth], rows[depth], counts, mask[depth], near)
             for lane in range(n_lanes):
                 total = size[depth] + lane_sizes[lane]
@@ -284,7 +284,7 @@ def walk(data, order, bounds, start_sums, out):
             sums[depth], pairs[depth], starts[depth], rows[depth], steps[depth] if included else nothing,
             lows[new], highs[new], win, lose, sums[new], pairs[new], starts[new],
         )  # fmt: skip
-        right[new] = right[depth] + settled
+        correct[new] = correct[depth] + settled
         mask[new] = mask[depth] + (masks[depth] if included else 0)
         slot[new] = slot[depth] + (slots[depth] if included else 0)
         size[new] = new_size
