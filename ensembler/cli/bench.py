@@ -58,7 +58,7 @@ def bench(
     if csv is not None and csv.suffix != ".csv":
         raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")
     if reliability is not None:
-        from ensembler.report.figures.paper import check_format
+        from ensembler.report.figures.matplotlib import check_format
 
         check_format(reliability)
     fit_on, wanted = options.fitting_rows(fit_on, part, val)
@@ -80,8 +80,8 @@ def bench(
             progress=show,
         )
     if reliability is not None:
-        from ensembler.report.figures.kinds import Diagrams
-        from ensembler.report.figures.paper import draw, save_figure
+        from ensembler.report.figures.charts import Diagrams
+        from ensembler.report.figures.matplotlib import draw, save_figure
 
         save_figure(draw(Diagrams(reliability_panels(result))), reliability)
     if csv is not None:

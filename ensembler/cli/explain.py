@@ -58,7 +58,7 @@ def explain(
         row_frame,
     )
     from ensembler.predictions.files import write_text
-    from ensembler.report.changes import describe_explanation, explain_document, votes_table
+    from ensembler.report.compare import describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document
 
     if out is not None and out.suffix != ".csv":

@@ -9,7 +9,7 @@ def list_rules(as_json: options.AsJson = False, as_markdown: options.AsMarkdown 
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.combiners.registry import all_rules
     from ensembler.metrics import METRICS
-    from ensembler.report.inventory import describe_rules, rules_document
+    from ensembler.report.members import describe_rules, rules_document
 
     described = describe_rules(all_rules())
     if as_json:

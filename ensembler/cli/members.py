@@ -18,7 +18,7 @@ def members(
 ) -> None:
     """Describe a prediction set: rows, classes, and each member's accuracy, confidence and metadata."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.report.inventory import describe_members, members_document
+    from ensembler.report.members import describe_members, members_document
 
     data = options.load(paths, labels, val, members, only, without, logits, normalize)
     description = describe_members(data)

@@ -227,7 +227,7 @@ def write_results(
                 frame.to_parquet(temporary, index=False)
     if plot is not None:
         from ensembler.report.figures.collect import sizes_of
-        from ensembler.report.figures.paper import draw, save_figure
+        from ensembler.report.figures.matplotlib import draw, save_figure
 
         for one, described in zip(study.rules, found["rules"], strict=True):
             title = f"{described['n_subsets']:,} committees by {one.rule}, on {study.protocol.n_scored:,} scored rows"
@@ -289,7 +289,7 @@ def check_targets(out: Path | None, plot: Path | None) -> None:
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv or .parquet")
     if plot is not None:
-        from ensembler.report.figures.paper import check_format
+        from ensembler.report.figures.matplotlib import check_format
 
         check_format(plot)
         options.require_module("matplotlib", "report")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ensembler.errors import DataWarning, UsageError
 from ensembler.predictions.files import write_text
 from ensembler.report import bench
-from ensembler.report.figures import interactive
-from ensembler.report.figures.kinds import Chart, Diagrams, Figure, Matrix, Worth
+from ensembler.report.figures import plotly as interactive
+from ensembler.report.figures.charts import Chart, Diagrams, Figure, Matrix, Worth
 from ensembler.report.sections import Listing, Section, Text, cards, sections
 from ensembler.report.survey import Survey
 from ensembler.report.tables import count, html
@@ -160,7 +160,7 @@ def write_figures(found: Survey, folder: Path, suffix: str = "svg") -> list[Path
     ----------
     suffix : "svg", "png" or "pdf"
     """
-    from ensembler.report.figures.paper import draw, save_figure
+    from ensembler.report.figures.matplotlib import draw, save_figure
 
     written = []
     optimistic = found.comparison.protocol.optimistic

@@ -9,9 +9,11 @@ from ensembler.metrics import SHARES
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows, contested_rows, count_votes, missed_rows
 from ensembler.predictions.diagnosis.checks import Finding
 from ensembler.predictions.provenance import provenance
-from ensembler.report import bench, changes, checkup, diversity, search, subsets
+from ensembler.report import bench, diversity, search, subsets
+from ensembler.report import check as checkup
+from ensembler.report import compare as changes
 from ensembler.report.figures import collect
-from ensembler.report.figures.kinds import Figure
+from ensembler.report.figures.charts import Figure
 from ensembler.report.survey import Survey
 from ensembler.report.tables import Table, number
 from ensembler.subsets.describe import describe_study

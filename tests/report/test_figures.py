@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ensembler import Predictions, compare_rules
-from ensembler.report.figures import collect, interactive, paper
+from ensembler.report.figures import collect
+from ensembler.report.figures import matplotlib as paper
+from ensembler.report.figures import plotly as interactive
+from ensembler.report.figures.charts import Axis, Estimate, Figure, Intervals, Sizes
 from ensembler.report.figures.collect import alike_first, size_densities
-from ensembler.report.figures.kinds import Axis, Estimate, Figure, Intervals, Sizes
-from ensembler.report.figures.marks import shortened
+from ensembler.report.figures.style import shortened
 from ensembler.report.page import write_figures
 from ensembler.report.sections import sections
 from ensembler.report.survey import BEAM_SIZE, survey

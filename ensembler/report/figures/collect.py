@@ -13,7 +13,7 @@ from ensembler.predictions.diagnosis.changes import RowChanges
 from ensembler.predictions.diagnosis.diversity import Diversity
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.report.bench import compared_rules, reliability_panels, shown_classes
-from ensembler.report.figures.kinds import (
+from ensembler.report.figures.charts import (
     Axis,
     ByClass,
     Chart,

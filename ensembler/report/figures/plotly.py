@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.report.figures.kinds import (
+from ensembler.report.figures.charts import (
     Axis,
     ByClass,
     Chart,
@@ -26,7 +26,7 @@ from ensembler.report.figures.kinds import (
     Sizes,
     Worth,
 )
-from ensembler.report.figures.marks import LOOKS, TICK, shortened
+from ensembler.report.figures.style import LOOKS, TICK, shortened
 
 Plain = dict[str, Any]
 

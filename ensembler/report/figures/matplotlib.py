@@ -8,8 +8,8 @@ import numpy as np
 
 from ensembler.errors import UsageError
 from ensembler.predictions.files import writing
-from ensembler.report.figures import marks
-from ensembler.report.figures.kinds import (
+from ensembler.report.figures import style as marks
+from ensembler.report.figures.charts import (
     Axis,
     ByClass,
     Chart,
@@ -22,7 +22,7 @@ from ensembler.report.figures.kinds import (
     Sizes,
     Worth,
 )
-from ensembler.report.figures.marks import BLUE, GREY, LOOKS, ORANGE, TICK
+from ensembler.report.figures.style import BLUE, GREY, LOOKS, ORANGE, TICK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
