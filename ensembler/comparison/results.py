@@ -277,7 +277,7 @@ class Comparison:
         from ensembler.report.bench import conclusion, rules_table
         from ensembler.report.tables import fragment
 
-        return fragment([rules_table(self), conclusion(self)])
+        return fragment([rules_table(self), " ".join(conclusion(self))])
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each rule and each member: its metrics, and how it stands."""

@@ -1,16 +1,11 @@
-"""Tables: their order, and how they fit terminals of any width."""
+"""Tables: how they fit terminals of any width, and how numbers are written in them."""
 
 import io
-import math
 
-import numpy as np
 import pytest
 from rich.console import Console
-from scipy.special import softmax
 
-from ensembler import Predictions, compare_rules
-from ensembler.report.bench import members_table
-from ensembler.report.tables import Document, Table, broken, draw
+from ensembler.report.tables import Document, Table, broken, draw, format_interval, format_p_value, some_of
 
 ROWS = [["exponential-weighted:q_min=0", ".6712 … .7015"], ["mean", ".6633 … .6938"]]
 
@@ -41,18 +36,14 @@ def test_breaking(text, lines):
     assert broken(text, 14).splitlines() == lines
 
 
-def test_members_stand_in_the_order_of_the_metric_and_those_without_it_last():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, 200)
-    proba = softmax(
-        np.array([3.0, 2.0, 1.0])[:, None, None] * np.eye(3)[labels] + rng.normal(size=(3, 200, 3)), axis=-1
-    )
-    proba[0] = np.eye(3)[proba[0].argmax(axis=-1)]
-    data = Predictions(proba, labels, names=["votes", "strong", "weak"], hard=[True, False, False])
-    result = compare_rules(data, ["mean"], metric="accuracy", n_resamples=0)
-    for member, loss in zip(result.members, (math.nan, 0.9, 0.4), strict=True):
-        member.metrics["log-loss"] = loss
-    result.metric_names = ["log-loss", "accuracy"]
-    assert [row[0] for row in members_table(result).rows] == ["weak", "strong", "votes"]
-    result.metric_names = ["accuracy", "log-loss"]
-    assert [row[0] for row in members_table(result).rows] == ["votes", "strong", "weak"]
+def test_what_is_missing_is_a_dash():
+    assert format_interval(None) == format_p_value(None) == "–"
+    assert format_interval((-0.01, 0.02), sign=True) == "-.0100 … +.0200"
+    assert format_p_value(0.0004) == "<.001"
+    assert format_p_value(0.0123) == ".012"
+
+
+def test_of_many_names_the_first_are_told():
+    assert some_of(["a", "b"], 2) == "a, b"
+    assert some_of(["a", "b", "c"], 1) == "a and 2 more"
+    assert some_of([], 3) == ""

@@ -1,19 +1,42 @@
-"""What figures show, as data. Files and pages are drawn from the same description, so that they cannot disagree.
+"""What charts share: axes, lines, roles of points, pointed-out committees, and figures of several views.
 
-Everything is plain numbers and texts; a role says how a point is marked, the same in every figure.
+Every chart is plain numbers and texts, from which a page and a file are both drawn, so that these cannot disagree.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from ensembler.comparison.results import Comparison
+from ensembler.metrics import Metric
+from ensembler.report.leading import recommended_rule
+from ensembler.report.metrics import is_share
 
-from ensembler.metrics.calibration import Reliability
-from ensembler.metrics.intervals import Interval
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
 
 Role = Literal["other", "member", "best member", "mean", "chosen", "luckiest", "recommended", "all members", "cheapest"]
+"""How a point is marked, the same in every figure."""
+Plain = dict[str, Any]
+"""A drawing for a page: traces and layout as plotly.js takes them."""
+
+
+class Chart(ABC):
+    """What is shown in one view of a figure, and its two drawings."""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is drawn no narrower than it can be read, and scrolls on a phone."""
+        return False
+
+    @abstractmethod
+    def draw_for_page(self) -> Plain:
+        """Draw it by plotly.js."""
+
+    @abstractmethod
+    def draw_for_file(self) -> "Drawing":
+        """Draw it by matplotlib."""
 
 
 @dataclass(frozen=True)
@@ -34,141 +57,13 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A value with its interval."""
-
-    label: str
-    value: float
-    interval: Interval | None = None
-    role: Role = "other"
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Estimates below one another: a forest plot. The first is drawn on top."""
-
-    axis: Axis
-    rows: Sequence[Estimate]
-    lines: Sequence[Line] = ()
-
-
-@dataclass(frozen=True)
-class SizeDensity:
-    """The committees of one size: how many are at each value, or in each bin around it where ``binned``."""
-
-    size: int
-    values: NDArray[np.float64]
-    numbers: NDArray[np.int64]
-    binned: bool
-
-
-@dataclass(frozen=True)
 class Mark:
-    """A committee that is pointed out, and who is in it."""
+    """A committee that is pointed out: its size, what it reaches, and its members, one a line."""
 
     size: int
     value: float
     members: str = ""
     role: Role = "other"
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """A value against committee size: every committee as density, the best of each size, and some pointed out.
-
-    ``span`` is where to look if some committees are so far off that they would flatten all others.
-    """
-
-    axis: Axis
-    densities: Sequence[SizeDensity]
-    best: Sequence[Mark]
-    marks: Sequence[Mark]
-    top: Sequence[Mark] = ()
-    span: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Worth:
-    """What each member is worth, in a unit, and in what share of committees adding it helped and hurt."""
-
-    axis: Axis
-    unit: str
-    names: Sequence[str]
-    values: Sequence[float]
-    helped: Sequence[float]
-    hurt: Sequence[float]
-
-
-@dataclass(frozen=True)
-class Front:
-    """Committees that no cheaper one equals, from the cheapest on, and single members beside them."""
-
-    axis: Axis
-    unit: str
-    costs: Sequence[float]
-    values: Sequence[float]
-    members: Sequence[str]
-    marks: Sequence[tuple[float, Mark]] = ()
-
-
-@dataclass(frozen=True)
-class Series:
-    """One of several that have a value in each class."""
-
-    label: str
-    values: Sequence[float]
-    role: Role = "other"
-
-
-@dataclass(frozen=True)
-class ByClass:
-    """Values by class: every member as a point, and some series marked. Open marks are below ``base``."""
-
-    axis: Axis
-    classes: Sequence[str]
-    rows: Sequence[int]
-    members: Sequence[Series]
-    series: Sequence[Series]
-    base: Series | None = None
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A square of values: ``diverging`` ones, in points, are coloured by sign, others, shares, from ``low`` on.
-
-    ``counts`` are told beside the values.
-    """
-
-    rows: Sequence[str]
-    columns: Sequence[str]
-    values: NDArray[np.float64]
-    row_title: str = ""
-    column_title: str = ""
-    axis: Axis = field(default_factory=lambda: Axis("share", percent=True))
-    diverging: bool = False
-    low: float = 0.0
-    counts: NDArray[np.int64] | None = None
-    counted: str = "rows"
-
-
-@dataclass(frozen=True)
-class Gains:
-    """Numbers gained and lost in each class."""
-
-    axis: Axis
-    classes: Sequence[str]
-    gained: Sequence[int]
-    lost: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Diagrams:
-    """Reliability diagrams side by side."""
-
-    panels: Sequence[tuple[str, Reliability]]
-
-
-Chart = Intervals | Sizes | Worth | Front | ByClass | Matrix | Gains | Diagrams
 
 
 @dataclass(frozen=True)
@@ -190,3 +85,24 @@ class Figure:
     title: str
     text: str
     views: Sequence[tuple[str, Chart]]
+
+
+def metric_axis(metric: Metric) -> Axis:
+    """Return the axis of a metric: in per cent where it is a share of rows, and told where less is better."""
+    title = metric.name if metric.greater_is_better else f"{metric.name} (less is better)"
+    return Axis(title, percent=is_share(metric))
+
+
+def rule_roles(result: Comparison) -> dict[str, Role]:
+    """Return how each rule of a comparison is marked, by name; the chosen one as chosen whatever else it is."""
+    roles: dict[str, Role] = {}
+    wanted: list[tuple[str | None, Role]] = [
+        (result.luckiest, "luckiest"),
+        (recommended_rule(result), "recommended"),
+        (result.chosen, "chosen"),
+    ]
+    for name, role in wanted:
+        if name is not None:
+            roles[name] = role
+    roles.setdefault("mean", "mean")
+    return roles
