@@ -78,8 +78,8 @@ def committees(survey: Survey) -> Iterator[Section]:
 def committee_notes(result: Comparison, summary: StudySummary | SearchSummary) -> list[Block]:
     """Say in what committees differ from the rules that are compared above."""
     notes = []
-    if result.calibrate == "members":
-        notes.append("Committees are of the members as they are, without the temperatures.")
+    if result.calibrate == "ensemble":
+        notes.append("Committees have no temperature: each rule's was fitted to its result on all members.")
     if summary.metric != result.metric:
         notes.append(f"Committees are judged by {summary.metric}: not all of them can be by {result.metric}.")
     return [Text(note) for note in notes]
