@@ -5,19 +5,17 @@ import math
 import numpy as np
 
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
-from ensembler.comparison.verdict import PairedTest, Verdict
 from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
 from ensembler.report.metrics import metric_of, metrics_of, short_heading
+from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
     CHOSEN,
     LUCKIEST,
-    MISSING,
     WORSE,
     Document,
     Table,
-    format_interval,
-    format_p_value,
     heading,
+    mark_optimistic,
     number,
     some_of,
 )
@@ -65,11 +63,6 @@ def protocol_sentence(result: Comparison) -> str:
     return f"{size}{rows}{how}.{optimistic}{notes}"
 
 
-def mark_optimistic(title: str, result: Comparison) -> str:
-    """Say in the title that the figures are optimistic, where they are."""
-    return f"{title} (optimistic)" if result.protocol.optimistic else title
-
-
 def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     """Show each member by itself, best first."""
     metric, metrics = metric_of(result), metrics_of(result)
@@ -93,7 +86,7 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     if len(shown) < len(ranked):
         notes.append(f"{len(ranked) - len(shown)} more members are not shown; `ensembler members` lists all.")
     headers = ["member", *([fitted] if with_fit else []), *map(short_heading, metrics)]
-    return Table(mark_optimistic("Members", result), headers, rows, notes)
+    return Table(mark_optimistic("Members", optimistic=result.protocol.optimistic), headers, rows, notes)
 
 
 def rules_table(result: Comparison) -> Table:
@@ -105,7 +98,7 @@ def rules_table(result: Comparison) -> Table:
         cells = [number(entry.metrics[metric.name]) for metric in metrics]
         rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
     strong = [index for index, entry in enumerate(result.rules) if entry.name == result.chosen]
-    title = mark_optimistic("Combination rules", result)
+    title = mark_optimistic("Combination rules", optimistic=result.protocol.optimistic)
     headers = ["", "rule", *map(short_heading, metrics), "gain"]
     return Table(title, headers, rows, rules_notes(result), left=(0, 1), strong=strong)
 
@@ -144,110 +137,12 @@ def recall_table(result: Comparison) -> Table:
     if len(shown) < len(counts):
         notes.append(f"{len(counts) - len(shown)} classes in between are not shown (--json has all)")
     headers = ["class", "rows", "best\nmember", *(heading(entry.name) for entry in compared)]
-    return Table(mark_optimistic("Recall per class", result), headers, rows, notes)
+    return Table(mark_optimistic("Recall per class", optimistic=result.protocol.optimistic), headers, rows, notes)
 
 
 def loss_marked(value: float, base: float) -> str:
     """Write a recall, with a mark where it is below the best member's."""
     return f"{number(value)} {WORSE if value < base else ' '}"
-
-
-def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
-    """Show each rule's interval, and its paired comparisons with the best member and with the simple mean."""
-    against_best = [entry.against_best for entry in result.rules]
-    against_mean = [entry.against_mean for entry in result.rules]
-    tables = [difference_table(result, verdict, "best member", against_best, with_intervals=True)]
-    if any(test is not None for test in against_mean):
-        tables.append(difference_table(result, verdict, "mean", against_mean))
-    return tables
-
-
-def difference_table(
-    result: Comparison,
-    verdict: Verdict,
-    other: str,
-    tests: list[PairedTest | None],
-    *,
-    with_intervals: bool = False,
-) -> Table:
-    """Show paired comparisons of all rules with another one; with each rule's own interval and letters on demand."""
-    metric = result.metric
-    letters = verdict.letters if with_intervals else None
-    rows = []
-    for entry, test in zip(result.rules, tests, strict=True):
-        cells = [entry.name]
-        if with_intervals:
-            cells.append(format_interval(entry.intervals.get(metric)))
-        cells += difference_cells(test)
-        if letters is not None:
-            cells.append(letters[entry.name])
-        rows.append(cells)
-    headers = ["rule", *([metric] if with_intervals else []), "difference", "95 % interval", "p"]
-    left: tuple[int, ...] = (0,)
-    if letters is not None:
-        left = (0, len(headers))
-        headers.append("letters")
-    title = mark_optimistic(f"Noise or not: {metric} against the {other}", result)
-    notes = test_notes(result, verdict) if with_intervals else power_notes(result)
-    strong = [row for row, entry in enumerate(result.rules) if entry.name == verdict.recommended]
-    return Table(title, headers, rows, notes, left=left, strong=strong)
-
-
-def difference_cells(test: PairedTest | None) -> list[str]:
-    """Write a difference, its interval and its p-value."""
-    if test is None:
-        return [MISSING, MISSING, MISSING]
-    return [
-        number(test.difference, sign=True),
-        format_interval(test.interval, sign=True),
-        format_p_value(test.p_holm),
-    ]
-
-
-def interval_notes(result: Comparison, verdict: Verdict) -> list[str]:
-    """Say where intervals and p-values come from."""
-    samples = f"{verdict.n_resamples:,} bootstrap samples of the scored rows, fitted weights as they are"
-    if result.scored.sample_weight is None and result.scored.groups is None:
-        return [
-            f"95 % intervals: Wilson's for accuracy, else {samples}",
-            "p: McNemar's exact test of the accuracies, adjusted by Holm for all rules against the same one",
-        ]
-    return [
-        f"95 % intervals: {samples}",
-        "rows with weights or groups are no independent trials, so that there are no p-values and no letters",
-    ]
-
-
-def test_notes(result: Comparison, verdict: Verdict) -> list[str]:
-    """Say where intervals and p-values come from, whether any rules differ, and what letters mean."""
-    notes = interval_notes(result, verdict)
-    if verdict.cochran is not None and len(result.rules) > 1:
-        notes.append(f"Cochran's Q that no rule differs from any other: p {format_p_value(verdict.cochran.p_value)}")
-    if verdict.letters is not None:
-        notes.append(
-            "rules that share a letter are not shown to differ (McNemar, Holm over all pairs), which is not 'equal'"
-        )
-    return notes
-
-
-def power_notes(result: Comparison) -> list[str]:
-    """Say how small a difference these rows could have shown, and what is excluded, for the chosen rule."""
-    if result.chosen is None:
-        return []
-    test = result[result.chosen].against_mean or result[result.chosen].against_best
-    if test is None:
-        return []
-    notes = []
-    if test.smallest_detectable is not None:
-        notes.append(
-            f"{result.chosen} and {test.against} disagree so often that these rows show an accuracy difference of "
-            f"{number(test.smallest_detectable)} in 8 of 10 cases, and smaller ones less often"
-        )
-    if test.excluded_beyond is not None:
-        notes.append(
-            f"{result.chosen} and {test.against}: differences beyond ±{number(test.excluded_beyond)} are excluded"
-        )
-    return notes
 
 
 def calibration_table(result: Comparison) -> Table:
@@ -273,7 +168,7 @@ def calibration_table(result: Comparison) -> Table:
     elif result.calibrate == "ensemble":
         notes.append("each rule's result had a temperature, fitted with the rule")
     headers = ["rule", "ECE", "log loss", "best T", "log loss\nat best T"]
-    return Table(mark_optimistic("Calibration", result), headers, rows, notes)
+    return Table(mark_optimistic("Calibration", optimistic=result.protocol.optimistic), headers, rows, notes)
 
 
 def conclusion(result: Comparison) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ensembler.report.figures.charts import Figure
-from ensembler.report.tables import Table
+from ensembler.report.tables import Table, mark_optimistic
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Section:
     def marked_optimistic(self) -> "Section":
         """Return the section with figures whose titles say that they are optimistic."""
         blocks = [
-            replace(block, title=f"{block.title} (optimistic)") if isinstance(block, Figure) else block
+            replace(block, title=mark_optimistic(block.title, optimistic=True)) if isinstance(block, Figure) else block
             for block in self.blocks
         ]
         return replace(self, blocks=blocks)
@@ -48,7 +48,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """A figure to remember: what it is, its value, whose it is, and how sure it is."""
+    """A figure to remember: what it is, its value, which rule reaches it, and its interval."""
 
     label: str
     value: str

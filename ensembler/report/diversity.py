@@ -14,7 +14,7 @@ from ensembler.serialization import document
 SCHEMA = "ensembler.diversity/1"
 MOST_COLUMNS = 12
 STRONG_CORRELATION = 0.5
-"""From so strong a rank correlation on, a measure is said to tell much."""
+"""From such a rank correlation on, either way, a measure tells much about committees' accuracy."""
 TITLES = {
     "q": "Yule's Q",
     "rho": "correlation ρ",

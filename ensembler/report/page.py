@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ensembler.comparison.results import Comparison
 from ensembler.errors import DataWarning, UsageError
@@ -20,6 +20,9 @@ from ensembler.report.sections import sections
 from ensembler.report.survey import Survey
 from ensembler.report.tables import count, html
 from ensembler.serialization import package_version
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 FILTERED = 8
 """Tables of so many rows have a field that filters them."""
@@ -52,20 +55,15 @@ def render(survey: Survey, title: str | None = None, command: str | None = None)
         The command line that makes the page again, for the page to tell.
     """
     require_report()
-    from jinja2 import Environment, StrictUndefined, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    home = files("ensembler.report").joinpath("templates")
-    environment = Environment(autoescape=select_autoescape(default_for_string=True), undefined=StrictUndefined)
-    environment.filters["breakable"] = breakable
-    template = environment.from_string(home.joinpath("page.html").read_text(encoding="utf-8"))
     made = sections(survey, command)
     result = survey.comparison
     drawn = {figure.key: [draw_for_page(chart) for _, chart in figure.views] for figure in figures(made)}
     plain = json.dumps(drawn, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     # S704: nothing here comes from outside but the figures, in which no tag can begin.
-    return template.render(
+    return page_template().render(
         title=title or "Which combination is best?",
         version=package_version(),
         facts=set_facts(result),
@@ -78,10 +76,24 @@ def render(survey: Survey, title: str | None = None, command: str | None = None)
         cards=cards(result),
         sections=[{**vars(section), "blocks": template_blocks(section, drawn)} for section in made],
         figures=Markup(plain.replace("<", "\\u003c")),  # noqa: S704
-        style=Markup(home.joinpath("page.css").read_text(encoding="utf-8")),  # noqa: S704
-        script=Markup(home.joinpath("page.js").read_text(encoding="utf-8")),  # noqa: S704
+        style=Markup(template_text("page.css")),  # noqa: S704
+        script=Markup(template_text("page.js")),  # noqa: S704
         plotly=Markup(get_plotlyjs()),  # noqa: S704
     )
+
+
+def page_template() -> "Template":
+    """Return the page's template, in which every text is escaped."""
+    from jinja2 import Environment, StrictUndefined, select_autoescape
+
+    environment = Environment(autoescape=select_autoescape(default_for_string=True), undefined=StrictUndefined)
+    environment.filters["breakable"] = breakable
+    return environment.from_string(template_text("page.html"))
+
+
+def template_text(name: str) -> str:
+    """Read one of the files that the page is made of."""
+    return files("ensembler.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def figures(made: Sequence[Section]) -> list[Figure]:

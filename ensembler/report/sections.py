@@ -7,7 +7,7 @@ from ensembler.comparison.results import Comparison
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.checks import Finding
 from ensembler.predictions.provenance import provenance
-from ensembler.report import bench, check, compare, diversity, explain, search, subsets
+from ensembler.report import bench, check, compare, diversity, explain, noise, search, subsets
 from ensembler.report.blocks import Block, Listing, Section, Text
 from ensembler.report.figures.by_class import recall
 from ensembler.report.figures.diagrams import reliability
@@ -54,7 +54,7 @@ def rules(result: Comparison) -> Section | None:
         blocks.append(forest(result))
     blocks.append(Listing("table-rules", bench.rules_table(result)))
     if result.verdict is not None:
-        tables = bench.difference_tables(result, result.verdict)
+        tables = noise.difference_tables(result, result.verdict)
         blocks += [Listing(f"table-noise-{place}", table, folded=True) for place, table in enumerate(tables)]
     every = len(result.members)
     table = bench.members_table(result, most=every)
@@ -225,7 +225,7 @@ def method(survey: Survey, command: str | None) -> Section:
     sources = provenance(result.predictions, seed, command)
     sentences = [bench.protocol_sentence(result)]
     if result.verdict is not None:
-        notes = bench.interval_notes(result, result.verdict)
+        notes = noise.interval_notes(result, result.verdict)
         sentences.append(". ".join(check.capital(note) for note in notes) + ".")
     if result.calibrate != "none":
         sentences.append(f"Temperatures were fitted to each {'member' if result.calibrate == 'members' else 'rule'}.")

@@ -2,7 +2,7 @@
 
 from ensembler.comparison.verdict import PairedTest, is_noise
 from ensembler.report.metrics import metric_named
-from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, number
+from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
 from ensembler.subsets.summaries import CommitteeEntry, CostSummary, RuleSummary, StudySummary
 
@@ -89,7 +89,7 @@ def best_table(rule: RuleSummary, study: StudySummary) -> Table:
         headers += [f"{metric}\nto choose"] * with_choice + [metric]
     headers += ["acc.\nto choose"] * with_choice + ["accuracy"]
     title = f"Best committees of {rule.n_subsets:,}: {rule.rule}"
-    title += " (optimistic)" if rule.optimistic else ""
+    title = mark_optimistic(title, optimistic=rule.optimistic)
     strong = [row for row, entry in enumerate(listed) if entry.mask == chosen]
     legend = f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"
     if study.protocol.optimistic:

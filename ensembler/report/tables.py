@@ -73,6 +73,11 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
+def mark_optimistic(title: str, *, optimistic: bool) -> str:
+    """Say in a title that figures are optimistic, where rules were fitted on the rows that are scored."""
+    return f"{title} (optimistic)" if optimistic else title
+
+
 def some_of(names: Sequence[str], most: int) -> str:
     """Name the first of many, and say how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -88,7 +88,7 @@ class Figure:
 
 
 def metric_axis(metric: Metric) -> Axis:
-    """Return the axis of a metric: in per cent where it is a share of rows, and told where less is better."""
+    """Return the axis of a metric: in per cent where it is a share of rows; its title says where less is better."""
     title = metric.name if metric.greater_is_better else f"{metric.name} (less is better)"
     return Axis(title, percent=is_share(metric))
 

@@ -31,7 +31,7 @@ class Diagrams(Chart):
 
     @property
     def is_wide(self) -> bool:
-        """Panels beside one another."""
+        """Whether it scrolls on a phone: panels stand beside one another."""
         return True
 
     def draw_for_page(self) -> Plain:

@@ -35,7 +35,7 @@ MOST_NAMED = 4
 class Matrix(Chart):
     """A square of values: ``diverging`` ones, in points, are coloured by sign, others, shares, from ``low`` on.
 
-    ``counts`` are told beside the values.
+    ``counts`` are shown beside the values on hover.
     """
 
     rows: Sequence[str]
@@ -51,7 +51,7 @@ class Matrix(Chart):
 
     @property
     def is_wide(self) -> bool:
-        """Whether cells would be too small on a phone."""
+        """Whether it scrolls on a phone, where its cells would be too small."""
         return len(self.rows) > MOST_NARROW
 
     @property

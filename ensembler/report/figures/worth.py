@@ -34,7 +34,7 @@ class Worth(Chart):
 
     @property
     def is_wide(self) -> bool:
-        """Two panels beside one another."""
+        """Whether it scrolls on a phone: panels stand beside one another."""
         return True
 
     def draw_for_page(self) -> Plain:
