@@ -106,8 +106,8 @@ def draw(results: dict[str, Any], path: Path) -> None:
     """Draw coverage and bias from the numbers in the results."""
     from matplotlib.figure import Figure
 
-    from ensembler.report.figures.marks import BLUE, GREY, ORANGE
-    from ensembler.report.figures.paper import save_figure
+    from ensembler.report.figures.drawing import save_figure
+    from ensembler.report.figures.style import BLUE, GREY, ORANGE
 
     figure = Figure(figsize=(7.0, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -94,8 +94,8 @@ def draw_curves(data: Predictions, folder: Path, training: list[dict[str, Any]])
     """Draw learning curves of the members."""
     from matplotlib.figure import Figure
 
-    from ensembler.report.figures.marks import BLUE, ORANGE
-    from ensembler.report.figures.paper import save_figure
+    from ensembler.report.figures.drawing import save_figure
+    from ensembler.report.figures.style import BLUE, ORANGE
 
     columns = 3
     lines = -(-data.n_members // columns)
@@ -124,7 +124,7 @@ def draw_confusions(data: Predictions, best_member: str) -> None:
     """Draw confusion matrices of the best member on validation and of the mean."""
     from matplotlib.figure import Figure
 
-    from ensembler.report.figures.paper import save_figure
+    from ensembler.report.figures.drawing import save_figure
 
     best = data.names.index(best_member)
     pairs = [(best_member, data.proba[best]), ("mean of all", data.proba.mean(axis=0, dtype=np.float64))]

@@ -226,7 +226,7 @@ def draw(growth: dict[str, Any], path: Path) -> None:
     """Draw how the time grows, from the numbers in the results."""
     from matplotlib.figure import Figure
 
-    from ensembler.report.figures.paper import save_figure
+    from ensembler.report.figures.drawing import save_figure
 
     figure = Figure(figsize=(7.0, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -53,12 +53,12 @@ def bench(
     from ensembler.comparison.compare import compare_rules
     from ensembler.metrics.bootstrap import RESAMPLES
     from ensembler.predictions.files import write_text
-    from ensembler.report.bench import bench_document, reliability_panels
+    from ensembler.report.bench import bench_document
 
     if csv is not None and csv.suffix != ".csv":
         raise UsageError(f"--csv {csv.name or '(nothing)'}: expected a file that ends in .csv")
     if reliability is not None:
-        from ensembler.report.figures.paper import check_format
+        from ensembler.report.figures.drawing import check_format
 
         check_format(reliability)
     fit_on, wanted = options.fitting_rows(fit_on, part, val)
@@ -80,10 +80,10 @@ def bench(
             progress=show,
         )
     if reliability is not None:
-        from ensembler.report.figures.kinds import Diagrams
-        from ensembler.report.figures.paper import draw, save_figure
+        from ensembler.report.figures.diagrams import Diagrams, reliability_panels
+        from ensembler.report.figures.drawing import draw_for_file, save_figure
 
-        save_figure(draw(Diagrams(reliability_panels(result))), reliability)
+        save_figure(draw_for_file(Diagrams(reliability_panels(result))), reliability)
     if csv is not None:
         write_text(csv, result.to_frame().to_csv(index=False))
     if as_json:

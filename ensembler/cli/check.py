@@ -25,7 +25,7 @@ def check(
 
     from ensembler.predictions.loading.folder import default_source
     from ensembler.predictions.loading.repair import check_up
-    from ensembler.report.checkup import checkup_document, describe_checkup
+    from ensembler.report.check import checkup_document, describe_checkup
 
     if not paths:
         folder, message = default_source()

@@ -33,7 +33,7 @@ def compare(
     from ensembler.predictions.diagnosis.changes import change_frame, compare_two, side_by_side
     from ensembler.predictions.files import read_tables, write_text
     from ensembler.predictions.loading.load import load_predictions
-    from ensembler.report.changes import changes_document, describe_changes
+    from ensembler.report.compare import changes_document, describe_changes
 
     check_seed(seed, 2)
     if rows is not None and rows.suffix != ".csv":

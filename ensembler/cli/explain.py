@@ -51,15 +51,9 @@ def explain(
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.comparison.compare import compare_rules
     from ensembler.comparison.protocol import resolve_fit_on
-    from ensembler.predictions.diagnosis.changes import (
-        changed_rows,
-        contested_rows,
-        count_votes,
-        missed_rows,
-        row_frame,
-    )
+    from ensembler.predictions.diagnosis.changes import row_frame
     from ensembler.predictions.files import write_text
-    from ensembler.report.changes import describe_explanation, explain_document, votes_table
+    from ensembler.report.explain import Explanation, describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document
 
     if out is not None and out.suffix != ".csv":
@@ -93,18 +87,14 @@ def explain(
     for one in row or []:
         if not 0 <= one < scored.n_samples:
             raise ParameterError(f"--row is {one}, expected 0 to {scored.n_samples - 1}")
-    pair = (entry.proba, result.best_member.proba)
-    changes = changed_rows(scored, (entry.name, "the best member"), pair)
-    contested, missed = contested_rows(scored, entry.proba, top), missed_rows(scored, entry.proba, top)
-    votes = count_votes(scored)
-    all_missed = int((votes[range(scored.n_samples), scored.truth] == 0).sum())
+    explanation = Explanation.of(result, entry, top)
     if out is not None:
-        write_text(out, row_frame(scored, entry.name, *pair).to_csv(index=False))
+        frame = row_frame(scored, entry.name, entry.proba, result.best_member.proba)
+        write_text(out, frame.to_csv(index=False))
     if as_json:
-        print_json(describe_explanation(result, entry.name, changes, contested, missed, all_missed, command_line()))
+        print_json(describe_explanation(explanation, command_line()))
     elif row:
         tables = [votes_table(scored, one, entry.name, int(entry.proba[one].argmax())) for one in row]
         print_document(Document(tables), as_markdown=as_markdown)
     else:
-        document = explain_document(result, entry.name, changes, contested, missed, all_missed)
-        print_document(document, as_markdown=as_markdown)
+        print_document(explain_document(explanation), as_markdown=as_markdown)

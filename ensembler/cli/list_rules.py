@@ -8,11 +8,10 @@ def list_rules(as_json: options.AsJson = False, as_markdown: options.AsMarkdown 
     """Show every combination rule with its parameters and source, and every metric."""
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.combiners.registry import all_rules
-    from ensembler.metrics import METRICS
-    from ensembler.report.inventory import describe_rules, rules_document
+    from ensembler.report.list import describe_rules, rule_entries, rules_document
 
-    described = describe_rules(all_rules())
+    entries = rule_entries(all_rules())
     if as_json:
-        print_json({"schema": "ensembler.list/1", "rules": described, "metrics": list(METRICS)})
+        print_json(describe_rules(entries))
     else:
-        print_document(rules_document(described), as_markdown=as_markdown)
+        print_document(rules_document(entries), as_markdown=as_markdown)

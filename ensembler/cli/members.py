@@ -18,11 +18,11 @@ def members(
 ) -> None:
     """Describe a prediction set: rows, classes, and each member's accuracy, confidence and metadata."""
     one_of(json=as_json, markdown=as_markdown)
-    from ensembler.report.inventory import describe_members, members_document
+    from ensembler.report.members import members_document, summarize_set
 
     data = options.load(paths, labels, val, members, only, without, logits, normalize)
-    description = describe_members(data)
+    summary = summarize_set(data)
     if as_json:
-        print_json(description)
+        print_json(summary.to_dict())
     else:
-        print_document(members_document(description), as_markdown=as_markdown)
+        print_document(members_document(summary), as_markdown=as_markdown)

@@ -85,7 +85,7 @@ def report(
 
 def check_figures(folder: Path | None, kind: str | None) -> None:
     """Refuse, before the work, figures that could not be written after it."""
-    from ensembler.report.figures.paper import FORMATS
+    from ensembler.report.figures.drawing import FORMATS
 
     if kind is not None and kind not in FORMATS:
         raise UnknownNameError("value of --figure-format", kind, FORMATS)

@@ -212,13 +212,13 @@ def write_results(
     """Print the result, and write tables and figures to their files."""
     from ensembler.predictions.files import writing
     from ensembler.report.subsets import subsets_document
-    from ensembler.subsets.describe import describe_study, study_frame
+    from ensembler.subsets.describe import study_frame, summarize_study
 
-    found = describe_study(study, command_line())
+    summary = summarize_study(study)
     if as_json:
-        print_json(found)
+        print_json(summary.to_dict(command_line()))
     else:
-        print_document(subsets_document(found), as_markdown=as_markdown)
+        print_document(subsets_document(summary), as_markdown=as_markdown)
     if out is not None:
         frame = study_frame(study)
         with writing(out) as temporary:
@@ -227,13 +227,13 @@ def write_results(
             else:
                 frame.to_parquet(temporary, index=False)
     if plot is not None:
-        from ensembler.report.figures.collect import sizes_of
-        from ensembler.report.figures.paper import draw, save_figure
+        from ensembler.report.figures.drawing import draw_for_file, save_figure
+        from ensembler.report.figures.sizes import sizes_of
 
-        for one, described in zip(study.rules, found["rules"], strict=True):
-            title = f"{described['n_subsets']:,} committees by {one.rule}, on {study.protocol.n_scored:,} scored rows"
-            path = plot if len(study.rules) == 1 else plot.with_stem(f"{plot.stem}-{file_name(one.rule)}")
-            save_figure(draw(sizes_of(one, described, study.metric), title), path)
+        for swept, rule in zip(study.rules, summary.rules, strict=True):
+            title = f"{rule.n_subsets:,} committees by {rule.rule}, on {study.protocol.n_scored:,} scored rows"
+            path = plot if len(study.rules) == 1 else plot.with_stem(f"{plot.stem}-{file_name(rule.rule)}")
+            save_figure(draw_for_file(sizes_of(swept, rule, summary), title), path)
 
 
 def file_name(rule: str) -> str:
@@ -245,15 +245,16 @@ def run_search(
     data: "Predictions", rules: list[str], width: int, shared: dict[str, Any], as_json: bool, as_markdown: bool
 ) -> None:
     """Search instead of sweeping, and print what was found."""
-    from ensembler.report.search import describe_search, search_document
+    from ensembler.report.search import search_document
+    from ensembler.subsets.describe import summarize_search
     from ensembler.subsets.search import search_subsets
 
     with options.warnings_to_stderr(), progress("searching") as show:
-        found = describe_search(search_subsets(data, rules, width=width, progress=show, **shared), command_line())
+        summary = summarize_search(search_subsets(data, rules, width=width, progress=show, **shared))
     if as_json:
-        print_json(found)
+        print_json(summary.to_dict(command_line()))
     else:
-        print_document(search_document(found), as_markdown=as_markdown)
+        print_document(search_document(summary), as_markdown=as_markdown)
 
 
 def check_choices(
@@ -290,7 +291,7 @@ def check_targets(out: Path | None, plot: Path | None) -> None:
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv or .parquet")
     if plot is not None:
-        from ensembler.report.figures.paper import check_format
+        from ensembler.report.figures.drawing import check_format
 
         check_format(plot)
         options.require_module("matplotlib", "report")

@@ -400,7 +400,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         """Show rules and verdict as a notebook does."""
         bench = door("bench")
-        return str(door("tables").fragment([bench.rules_table(self), bench.conclusion(self)]))
+        return str(door("tables").fragment([bench.rules_table(self), " ".join(bench.conclusion(self))]))
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row for each rule and each member: its metrics, and how it stands."""

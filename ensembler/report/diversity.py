@@ -1,4 +1,4 @@
-"""What ``ensembler diversity`` says."""
+"""Tables, sentences and JSON of ``ensembler diversity``."""
 
 from typing import Any
 
@@ -9,9 +9,12 @@ from ensembler.predictions.diagnosis.diversity import Diversity
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table, number
-from ensembler.serialization import jsonable
+from ensembler.serialization import document
 
+SCHEMA = "ensembler.diversity/1"
 MOST_COLUMNS = 12
+STRONG_CORRELATION = 0.5
+"""From such a rank correlation on, either way, a measure tells much about committees' accuracy."""
 TITLES = {
     "q": "Yule's Q",
     "rho": "correlation ρ",
@@ -26,40 +29,38 @@ TITLES = {
 }
 
 
-def describe_diversity(found: Diversity, data: Predictions, seed: int, command: str | None = None) -> dict[str, Any]:
-    """Return the diversity of a set as plain values."""
-    document = {
-        "schema": "ensembler.diversity/2",
-        "members": list(data.names),
+def describe_diversity(
+    diversity: Diversity, data: Predictions, seed: int, command: str | None = None
+) -> dict[str, Any]:
+    """Return the diversity of a set as the document that ``--json`` prints."""
+    body = {
+        "members": data.names,
         "n_rows": data.n_samples,
-        "pairs": found.pairs,
-        "measures": found.measures,
-        "ambiguity": None if found.ambiguity is None else vars(found.ambiguity),
-        "coverage": found.coverage,
-        "clusters": found.clusters,
-        "gain_correlations": [vars(one) for one in found.gain_correlations],
-        "n_committees": found.n_committees,
-        "sampled": found.sampled,
-        "reproducibility": provenance(data, seed, command),
+        "pairs": diversity.pairs,
+        "measures": diversity.measures,
+        "ambiguity": None if diversity.ambiguity is None else vars(diversity.ambiguity),
+        "coverage": diversity.coverage,
+        "clusters": diversity.clusters,
+        "gain_correlations": [vars(correlation) for correlation in diversity.gain_correlations],
+        "n_committees": diversity.n_committees,
+        "sampled": diversity.sampled,
     }
-    plain = jsonable(document)
-    assert isinstance(plain, dict)
-    return plain
+    return document(SCHEMA, body, provenance(data, seed, command))
 
 
-def diversity_document(found: Diversity, data: Predictions, measure: str) -> Document:
+def diversity_document(diversity: Diversity, data: Predictions, measure: str) -> Document:
     """Arrange the diversity of a set for reading; ``measure`` fills the pairwise table."""
     parts: list[Table | str] = [f"{data.n_members} members, {data.n_samples:,} rows."]
     if data.n_members > 1:
-        parts += [pair_table(found, data, measure), measure_table(found)]
-    parts.append(coverage_table(found, data))
-    parts.append(conclusion(found))
+        parts += [pair_table(diversity, data, measure), measure_table(diversity)]
+    parts.append(coverage_table(diversity, data))
+    parts.append(" ".join(conclusion(diversity)))
     return Document(parts)
 
 
-def pair_table(found: Diversity, data: Predictions, measure: str) -> Table:
+def pair_table(diversity: Diversity, data: Predictions, measure: str) -> Table:
     """Show one pairwise measure as a matrix; with many members, each one's mean and its closest partner."""
-    matrix = found.pairs[measure]
+    matrix = diversity.pairs[measure]
     title = f"Pairs: {TITLES.get(measure, measure)}"
     if data.n_members <= MOST_COLUMNS:
         headers = ["member", *(str(index + 1) for index in range(data.n_members))]
@@ -68,7 +69,7 @@ def pair_table(found: Diversity, data: Predictions, measure: str) -> Table:
             for index, (name, row) in enumerate(zip(data.names, matrix.tolist(), strict=True))
         ]
         return Table(title, headers, rows)
-    alike = found.pairs["different"] + np.eye(data.n_members) * 9
+    alike = diversity.pairs["different"] + np.eye(data.n_members) * 9
     rows = []
     for index, name in enumerate(data.names):
         partner = int(alike[index].argmin())
@@ -79,23 +80,21 @@ def pair_table(found: Diversity, data: Predictions, measure: str) -> Table:
     return Table(title, ["member", "mean", "most alike", "rows that differ"], rows, left=(0, 2))
 
 
-def measure_table(found: Diversity) -> Table:
+def measure_table(diversity: Diversity) -> Table:
     """Show the ten measures, and whether they predict anything here."""
-    rows = []
-    for one in found.gain_correlations:
-        direction = "more" if one.measure in MORE_IS_DIVERSE else "less"
-        rows.append(
-            [
-                TITLES[one.measure],
-                number(found.measures[one.measure], 3),
-                direction,
-                number(one.overall, 2, sign=True),
-                number(one.with_accuracy, 2, sign=True),
-            ]
-        )
-    which = "drawn" if found.sampled else "all"
+    rows = [
+        [
+            TITLES[correlation.measure],
+            number(diversity.measures[correlation.measure], 3),
+            "more" if correlation.measure in MORE_IS_DIVERSE else "less",
+            number(correlation.overall, 2, sign=True),
+            number(correlation.with_accuracy, 2, sign=True),
+        ]
+        for correlation in diversity.gain_correlations
+    ]
+    which = "drawn" if diversity.sampled else "all"
     notes = [
-        f"rank correlations over {which} {found.n_committees:,} committees of two or more, among those of one size",
+        f"rank correlations over {which} {diversity.n_committees:,} committees of two or more, among those of one size",
         "positive: the more diverse, the better",
         "gain: accuracy of the mean over that of the committee's mean member",
     ]
@@ -103,10 +102,10 @@ def measure_table(found: Diversity) -> Table:
     return Table("Measures of all members, and what they predict", headers, rows, notes, left=(0, 2))
 
 
-def coverage_table(found: Diversity, data: Predictions) -> Table:
+def coverage_table(diversity: Diversity, data: Predictions) -> Table:
     """Show in how many rows at least k members are right."""
     shown = sorted({*range(1, min(data.n_members, 10) + 1), data.n_members})
-    rows = [[str(k), number(float(found.coverage[k]))] for k in shown]
+    rows = [[str(k), number(float(diversity.coverage[k]))] for k in shown]
     notes = [
         "share of rows in which at least k members are right",
         "k = 1 is the oracle: no rule that picks among members' answers can do better",
@@ -114,28 +113,27 @@ def coverage_table(found: Diversity, data: Predictions) -> Table:
     return Table("Coverage", ["k", "share"], rows, notes, left=())
 
 
-def conclusion(found: Diversity) -> str:
-    """Say what the spread of members is worth, who is redundant, and which measure tells most."""
-    if not found.gain_correlations or found.n_committees == 0:
-        return "There is one member only, so there is no diversity."
-    text = ""
-    if found.ambiguity is not None:
-        apart = found.ambiguity
-        text += (
-            f"The mean's Brier score is {number(apart.ensemble)}: members have {number(apart.mean_member)} on average, "
-            f"and their spread takes off {number(apart.spread)}. "
+def conclusion(diversity: Diversity) -> list[str]:
+    """Return the sentences that say what spread is worth, who is redundant, and which measure tells most."""
+    if not diversity.gain_correlations or diversity.n_committees == 0:
+        return ["There is one member only, so there is no diversity."]
+    sentences = []
+    if diversity.ambiguity is not None:
+        parts = diversity.ambiguity
+        sentences.append(
+            f"The mean's Brier score is {number(parts.ensemble)}: members have {number(parts.mean_member)} on average, "
+            f"and their spread takes off {number(parts.spread)}."
         )
-    if found.clusters:
-        groups = "; ".join(", ".join(group) for group in found.clusters)
-        text += f"Nearly redundant: {groups}. "
-    known = [one for one in found.gain_correlations if np.isfinite(one.with_accuracy)]
+    if diversity.clusters:
+        groups = "; ".join(", ".join(group) for group in diversity.clusters)
+        sentences.append(f"Nearly redundant: {groups}.")
+    known = [correlation for correlation in diversity.gain_correlations if np.isfinite(correlation.with_accuracy)]
     if known:
-        best = max(known, key=lambda one: abs(one.with_accuracy))
-        verdict = "tells" if abs(best.with_accuracy) >= 0.5 else "tells little about"
-        much = " much about" if verdict == "tells" else ""
+        best = max(known, key=lambda correlation: abs(correlation.with_accuracy))
+        tells = "tells much about" if abs(best.with_accuracy) >= STRONG_CORRELATION else "tells little about"
         way = "the more diverse, the better" if best.with_accuracy > 0 else "the more diverse, the worse"
-        text += (
-            f"Of the ten measures, {TITLES[best.measure]} {verdict}{much} a committee's accuracy here "
+        sentences.append(
+            f"Of the ten measures, {TITLES[best.measure]} {tells} a committee's accuracy here "
             f"(rank correlation {number(best.with_accuracy, 2, sign=True)}, the largest of ten: {way})."
         )
-    return text.strip()
+    return sentences

@@ -3,26 +3,29 @@
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ensembler import serialization
+from ensembler.comparison.results import Comparison
 from ensembler.errors import DataWarning, UsageError
 from ensembler.predictions.files import write_text
 from ensembler.report import bench
-from ensembler.report.figures import interactive
-from ensembler.report.figures.kinds import Chart, Diagrams, Figure, Matrix, Worth
-from ensembler.report.sections import Listing, Section, Text, cards, sections
+from ensembler.report.blocks import Block, Listing, Section, Text
+from ensembler.report.cards import cards
+from ensembler.report.figures.charts import Figure, Plain
+from ensembler.report.figures.drawing import draw_for_file, draw_for_page, save_figure
+from ensembler.report.sections import sections
 from ensembler.report.survey import Survey
 from ensembler.report.tables import count, html
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from jinja2 import Template
 
 FILTERED = 8
 """Tables of so many rows have a field that filters them."""
-MOST_NARROW = 7
-"""Matrices of more rows scroll on a phone."""
 NEEDED = ("jinja2", "plotly")
 
 
@@ -40,58 +43,62 @@ def require_report() -> None:
         raise UsageError(f"{' and '.join(missing)} not installed; pip install 'ensembler-bench[report]'")
 
 
-def render(found: Survey, title: str | None = None, command: str | None = None) -> str:
+def render(survey: Survey, title: str | None = None, command: str | None = None) -> str:
     """Return the page as text.
 
     Parameters
     ----------
-    found : Survey
+    survey : Survey
         What of it is None has no section.
     title : str, optional
     command : str, optional
         The command line that makes the page again, for the page to tell.
     """
     require_report()
-    from jinja2 import Environment, StrictUndefined, select_autoescape
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    import ensembler
-
-    home = files("ensembler.report").joinpath("templates")
-    environment = Environment(autoescape=select_autoescape(default_for_string=True), undefined=StrictUndefined)
-    environment.filters["breakable"] = breakable
-    template = environment.from_string(home.joinpath("page.html").read_text(encoding="utf-8"))
-    made = sections(found, command)
-    result = found.comparison
-    data = result.predictions
-    drawn = {
-        block.key: [interactive.draw(chart) for _, chart in block.views]
-        for section in made
-        for block in section.blocks
-        if isinstance(block, Figure)
-    }
+    made = sections(survey, command)
+    result = survey.comparison
+    drawn = {figure.key: [draw_for_page(chart) for _, chart in figure.views] for figure in figures(made)}
     plain = json.dumps(drawn, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     # S704: nothing here comes from outside but the figures, in which no tag can begin.
-    return template.render(
+    return page_template().render(
         title=title or "Which combination is best?",
-        version=ensembler.__version__,
-        facts=", ".join(
-            (
-                count(data.n_members, "member"),
-                count(result.scored.n_samples, "scored row"),
-                f"{data.n_classes} classes",
-            )
-        ),
-        alarms=[{"grade": one.grade, "text": one.message} for one in found.findings or () if one.grade == "error"],
-        verdict=[bench.conclusion(result)] if result.verdict is None else verdict_of(result),
+        version=serialization.__version__,
+        facts=set_facts(result),
+        alarms=[
+            {"grade": finding.grade, "text": finding.message}
+            for finding in survey.findings or ()
+            if finding.grade == "error"
+        ],
+        verdict=verdict_paragraphs(result),
         cards=cards(result),
-        sections=[{**vars(section), "blocks": blocks(section, drawn)} for section in made],
+        sections=[{**vars(section), "blocks": template_blocks(section, drawn)} for section in made],
         figures=Markup(plain.replace("<", "\\u003c")),  # noqa: S704
-        style=Markup(home.joinpath("page.css").read_text(encoding="utf-8")),  # noqa: S704
-        script=Markup(home.joinpath("page.js").read_text(encoding="utf-8")),  # noqa: S704
+        style=Markup(template_text("page.css")),  # noqa: S704
+        script=Markup(template_text("page.js")),  # noqa: S704
         plotly=Markup(get_plotlyjs()),  # noqa: S704
     )
+
+
+def page_template() -> "Template":
+    """Return the page's template, in which every text is escaped."""
+    from jinja2 import Environment, StrictUndefined, select_autoescape
+
+    environment = Environment(autoescape=select_autoescape(default_for_string=True), undefined=StrictUndefined)
+    environment.filters["breakable"] = breakable
+    return environment.from_string(template_text("page.html"))
+
+
+def template_text(name: str) -> str:
+    """Read one of the files that the page is made of."""
+    return files("ensembler.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def figures(made: Sequence[Section]) -> list[Figure]:
+    """Return all figures of some sections."""
+    return [block for section in made for block in section.blocks if isinstance(block, Figure)]
 
 
 def breakable(name: str) -> str:
@@ -101,91 +108,84 @@ def breakable(name: str) -> str:
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
-def verdict_of(result: Any) -> list[str]:
-    """Return the verdict's sentences, and what else is to be said, a paragraph each."""
-    told = bench.conclusion(result)
-    first = " ".join(result.verdict.sentences)
-    if not first or not told.startswith(first):
-        return [told]
-    rest = told.removeprefix(first).strip()
-    return [*result.verdict.sentences, *([rest] if rest else [])]
+def set_facts(result: Comparison) -> str:
+    """Say how many members, scored rows and classes there are."""
+    data = result.predictions
+    members, rows = count(data.n_members, "member"), count(result.scored.n_samples, "scored row")
+    return f"{members}, {rows}, {data.n_classes} classes"
 
 
-def blocks(section: Section, drawn: dict[str, Any]) -> "Sequence[dict[str, Any]]":
+def verdict_paragraphs(result: Comparison) -> list[str]:
+    """Return the verdict's sentences, a paragraph each, and what else is to be said in one more."""
+    advice, reservations = bench.advice(result), bench.reservations(result)
+    if result.verdict is None:
+        return [" ".join([*advice, *reservations])]
+    return [*advice, *([" ".join(reservations)] if reservations else [])]
+
+
+def template_blocks(section: Section, drawn: dict[str, list[Plain]]) -> list[dict[str, Any]]:
     """Return the blocks of a section as the template wants them."""
+    return [template_block(block, drawn) for block in section.blocks]
+
+
+def template_block(block: Block, drawn: dict[str, list[Plain]]) -> dict[str, Any]:
+    """Return a block as the template wants it."""
     from markupsafe import Markup
 
-    made: list[dict[str, Any]] = []
-    for block in section.blocks:
-        if isinstance(block, Text):
-            kind = "code" if block.code else "text"
-            made.append({"kind": kind, "text": block.text, "strong": block.strong, "label": "command"})
-        elif isinstance(block, Listing):
-            table = html(block.table, block.key, sortable=True)
-            made.append(
-                {
-                    "kind": "table",
-                    "key": block.key,
-                    "title": block.table.title,
-                    "folded": block.folded,
-                    "filter": len(block.table.rows) > FILTERED,
-                    "html": Markup(table),  # noqa: S704  every text in it is escaped
-                    "notes": block.table.notes,
-                }
-            )
-        else:
-            made.append(
-                {
-                    "kind": "figure",
-                    "key": block.key,
-                    "title": block.title,
-                    "text": block.text,
-                    "views": [label for label, _ in block.views],
-                    "height": max(view["layout"]["height"] for view in drawn[block.key]),
-                    "wide": any(is_wide(chart) for _, chart in block.views),
-                }
-            )
-    return made
+    if isinstance(block, Text):
+        kind = "code" if block.code else "text"
+        return {"kind": kind, "text": block.text, "strong": block.strong, "label": "command"}
+    if isinstance(block, Listing):
+        return {
+            "kind": "table",
+            "key": block.key,
+            "title": block.table.title,
+            "folded": block.folded,
+            "filter": len(block.table.rows) > FILTERED,
+            "html": Markup(html(block.table, block.key, sortable=True)),  # noqa: S704  every text in it is escaped
+            "notes": block.table.notes,
+        }
+    return {
+        "kind": "figure",
+        "key": block.key,
+        "title": block.title,
+        "text": block.text,
+        "views": [label for label, _ in block.views],
+        "height": max(view["layout"]["height"] for view in drawn[block.key]),
+        "wide": any(chart.is_wide for _, chart in block.views),
+    }
 
 
-def write_page(found: Survey, path: Path, title: str | None = None, command: str | None = None) -> None:
+def write_page(survey: Survey, path: Path, title: str | None = None, command: str | None = None) -> None:
     """Write the page; an older file stays until the new one is whole."""
-    write_text(path, render(found, title, command))
+    write_text(path, render(survey, title, command))
 
 
-def write_figures(found: Survey, folder: Path, suffix: str = "svg") -> list[Path]:
+def write_figures(survey: Survey, folder: Path, suffix: str = "svg") -> list[Path]:
     """Write every view of every figure as a file fit for a paper, and return the files.
 
     Parameters
     ----------
     suffix : "svg", "png" or "pdf"
     """
-    from ensembler.report.figures.paper import draw, save_figure
-
     written = []
-    optimistic = found.comparison.protocol.optimistic
-    figures = [block for section in sections(found) for block in section.blocks if isinstance(block, Figure)]
-    with warnings.catch_warnings(record=True) as told:
+    optimistic = survey.comparison.protocol.optimistic
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for figure in figures:
+        for figure in figures(sections(survey)):
             for place, (label, chart) in enumerate(figure.views):
                 name = figure.key if not place else f"{figure.key}-{file_name(label)}"
                 path = folder / f"{name}.{suffix}"
-                save_figure(draw(chart, figure.title if optimistic else ""), path)
+                save_figure(draw_for_file(chart, figure.title if optimistic else ""), path)
                 written.append(path)
-    missing = [one for one in told if "missing from font" in str(one.message)]
+    missing = [warning for warning in caught if "missing from font" in str(warning.message)]
     if missing:
         message = "the figures' font lacks some characters of the names; as SVG the text is whole"
         warnings.warn(message, DataWarning, stacklevel=2)
-    for one in told:
-        if one not in missing:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    for warning in caught:
+        if warning not in missing:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return written
-
-
-def is_wide(chart: Chart) -> bool:
-    """Whether a chart is drawn no narrower than it can be read, and scrolls on a phone."""
-    return isinstance(chart, (Diagrams, Worth)) or (isinstance(chart, Matrix) and len(chart.rows) > MOST_NARROW)
 
 
 def file_name(label: str) -> str:

@@ -1,61 +1,68 @@
-"""What ``ensembler subsets`` says, from the plain values of a study."""
+"""Tables and sentences of ``ensembler subsets``: the best committees, sizes, members, shortcuts and costs."""
 
-from typing import Any
-
-from ensembler.metrics import METRICS
-from ensembler.report.tables import Document, Table, count, number
+from ensembler.comparison.results import PairedTest
+from ensembler.comparison.wording import noise_word
+from ensembler.report.metrics import metric_named
+from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
+from ensembler.subsets.summaries import CommitteeEntry, CostSummary, RuleSummary, StudySummary
 
-CHOSEN, LUCKIEST = "★", "†"
+CHEAPEST = "→"
 
 
-def subsets_document(found: dict[str, Any]) -> Document:
-    """Arrange a described study for reading."""
-    parts: list[Table | str] = [introduction(found)]
-    for rule in found["rules"]:
-        parts += [best_table(rule, found), size_table(rule, found)]
-        if rule["members"] is not None:
-            parts.append(members_table(rule, found))
-        if rule["regret"] is not None and len(rule["regret"]) > 1:
-            parts.append(regret_table(rule, found))
-        if rule["cost"] is not None:
-            parts.append(cost_table(rule))
-        parts.append(conclusion(rule, found))
-    parts += [f"Left out: {one['name']}: {one['reason']}" for one in found["left_out"]]
+def subsets_document(study: StudySummary) -> Document:
+    """Arrange a study for reading."""
+    parts: list[Table | str] = [" ".join(introduction(study))]
+    for rule in study.rules:
+        parts += [best_table(rule, study), size_table(rule, study)]
+        members = members_table(rule, study)
+        parts += [] if members is None else [members]
+        regrets = regret_table(rule, study)
+        parts += [] if regrets is None else [regrets]
+        if rule.cost is not None:
+            parts.append(cost_table(rule.rule, rule.cost))
+        parts.append(" ".join(conclusion(rule, study)))
+    parts += [f"Left out: {name}: {reason}" for name, reason in study.left_out]
     return Document(parts)
 
 
-def introduction(found: dict[str, Any]) -> str:
-    """Say what was swept, what was fitted where, and how a committee is chosen."""
-    protocol = found["protocol"]
-    text = f"{len(found['members'])} members, {found['n_classes']} classes. "
-    folds = f"{protocol['folds']}-fold cross-fitting (seed {protocol['seed']})" if protocol["folds"] else "no folds"
-    match protocol["fit_on"]:
+def introduction(study: StudySummary) -> list[str]:
+    """Return the sentences that say what was swept, what was fitted where, and how a committee is chosen."""
+    protocol = study.protocol
+    sentences = [f"{len(study.members)} members, {study.predictions.n_classes} classes."]
+    folds = f"{protocol.folds}-fold cross-fitting (seed {protocol.seed})" if protocol.folds else "no folds"
+    match protocol.fit_on:
         case "val":
-            text += (
-                f"Committees are chosen on {protocol['n_fit']:,} validation rows (weights by {folds} inside them) and "
-                f"scored on {protocol['n_scored']:,} others."
+            rows = (
+                f"Committees are chosen on {protocol.n_fit:,} validation rows (weights by {folds} inside them) and "
+                f"scored on {protocol.n_scored:,} others."
             )
         case "part":
-            text += (
-                f"Committees are chosen on {protocol['n_fit']:,} of the rows and scored on {protocol['n_scored']:,}."
-            )
+            rows = f"Committees are chosen on {protocol.n_fit:,} of the rows and scored on {protocol.n_scored:,}."
         case "cross":
-            text += f"Weights by {folds}; committees are chosen and scored on the same {protocol['n_scored']:,} rows."
+            rows = f"Weights by {folds}; committees are chosen and scored on the same {protocol.n_scored:,} rows."
         case _:
-            text += f"OPTIMISTIC: fitted on the {protocol['n_scored']:,} rows that are scored."
-    if protocol["optimistic"] and protocol["fit_on"] != "test":
-        text += " OPTIMISTIC: these are the same rows."
-    if found["must"]:
-        text += f" Every committee has {', '.join(found['must'])}."
-    if found["weights_frozen"]:
-        text += " Weights are fitted once, on all members, and stay as they are in every committee."
-    if found["calibrate"] == "members":
-        text += " Each member has a temperature, fitted where weights are."
-    return text + "".join(f" Note: {note}." for note in protocol["notes"])
+            rows = f"OPTIMISTIC: fitted on the {protocol.n_scored:,} rows that are scored."
+    sentences.append(rows)
+    if protocol.optimistic and protocol.fit_on != "test":
+        sentences.append("OPTIMISTIC: these are the same rows.")
+    if study.must:
+        sentences.append(f"Every committee has {', '.join(study.must)}.")
+    sentences += fitting_sentences(weights_frozen=study.weights_frozen, calibrate=study.calibrate)
+    return sentences + [f"Note: {note}." for note in protocol.notes]
 
 
-def short(members: list[str], names: list[str]) -> str:
+def fitting_sentences(*, weights_frozen: bool, calibrate: str) -> list[str]:
+    """Return the sentences that say what is fitted otherwise than in each committee anew."""
+    sentences = []
+    if weights_frozen:
+        sentences.append("Weights are fitted once, on all members, and stay as they are in every committee.")
+    if calibrate == "members":
+        sentences.append("Each member has a temperature, fitted where weights are.")
+    return sentences
+
+
+def format_members(members: tuple[str, ...], names: tuple[str, ...]) -> str:
     """Name the members of a committee, or those that are missing where that is shorter."""
     missing = [name for name in names if name not in members]
     if not missing:
@@ -63,150 +70,164 @@ def short(members: list[str], names: list[str]) -> str:
     return "all but " + ", ".join(missing) if len(members) > len(missing) + 1 else ", ".join(members)
 
 
-def best_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
+def best_table(rule: RuleSummary, study: StudySummary) -> Table:
     """Show the best committees in the order of the rows they are chosen by."""
-    names, metric = found["members"], found["metric"]
-    chosen = rule["chosen"] and rule["chosen"]["mask"]
-    lucky = rule["luckiest"]["mask"]
-    listed = list(rule["best"])
-    if lucky not in [entry["mask"] for entry in listed]:
-        listed.append(rule["luckiest"])
-    if rule["whole"] is not None and rule["whole"]["mask"] not in [entry["mask"] for entry in listed]:
-        listed.append(rule["whole"])
-    inside = any(entry["val_accuracy"] is not None for entry in listed)
+    metric, listed = study.metric, listed_committees(rule)
+    chosen = None if rule.chosen is None else rule.chosen.mask
+    # On the scored rows themselves there is no other value to choose by.
+    with_choice = any(entry.val_accuracy is not None for entry in listed)
     rows = []
     for entry in listed:
-        marks = (CHOSEN if entry["mask"] == chosen else "") + (LUCKIEST if entry["mask"] == lucky else "")
-        cells = [marks, short(entry["members"], names), str(entry["size"])]
+        marks = CHOSEN if entry.mask == chosen else ""
+        marks += LUCKIEST if entry.mask == rule.luckiest.mask else ""
+        cells = [marks, format_members(entry.members, study.members), str(entry.size)]
         if metric != "accuracy":
-            cells += [number(entry["val_value"])] * inside + [number(entry["value"])]
-        cells += [number(entry["val_accuracy"])] * inside + [number(entry["accuracy"])]
+            cells += [number(entry.val_value)] * with_choice + [number(entry.value)]
+        cells += [number(entry.val_accuracy)] * with_choice + [number(entry.accuracy)]
         rows.append(cells)
     headers = ["", "committee", "size"]
     if metric != "accuracy":
-        headers += [f"{metric}\nto choose"] * inside + [metric]
-    headers += ["acc.\nto choose"] * inside + ["accuracy"]
-    title = f"Best committees of {rule['n_subsets']:,}: {rule['rule']}"
-    title += " (optimistic)" if rule["optimistic"] else ""
-    strong = [row for row, entry in enumerate(listed) if entry["mask"] == chosen]
-    notes = [f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"]
-    if found["protocol"]["optimistic"]:
-        notes = [f"{CHOSEN} chosen by cross-fitting on the scored rows themselves   {LUCKIEST} luckiest"]
-    if not inside and rule["nested"] is not None:
-        notes = [f"{CHOSEN} best   {LUCKIEST} luckiest; on the same rows, so the best one is also the luckiest"]
-    return Table(title, headers, rows, [*notes, *rule["notes"]], left=(0, 1), strong=strong)
+        headers += [f"{metric}\nto choose"] * with_choice + [metric]
+    headers += ["acc.\nto choose"] * with_choice + ["accuracy"]
+    title = f"Best committees of {rule.n_subsets:,}: {rule.rule}"
+    title = mark_optimistic(title, optimistic=rule.optimistic)
+    strong = [row for row, entry in enumerate(listed) if entry.mask == chosen]
+    legend = f"{CHOSEN} chosen without the scored rows   {LUCKIEST} luckiest: best on the scored rows"
+    if study.protocol.optimistic:
+        legend = f"{CHOSEN} chosen by cross-fitting on the scored rows themselves   {LUCKIEST} luckiest"
+    if not with_choice and rule.nested is not None:
+        legend = f"{CHOSEN} best   {LUCKIEST} luckiest; on the same rows, so the best one is also the luckiest"
+    return Table(title, headers, rows, [legend, *rule.notes], left=(0, 1), strong=strong)
 
 
-def size_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
+def listed_committees(rule: RuleSummary) -> list[CommitteeEntry]:
+    """Return the best committees, with the luckiest and the whole at the end where they are not among them."""
+    listed = list(rule.best)
+    for entry in (rule.luckiest, rule.whole):
+        if entry is not None and entry.mask not in [known.mask for known in listed]:
+            listed.append(entry)
+    return listed
+
+
+def size_table(rule: RuleSummary, study: StudySummary) -> Table:
     """Show how size pays on the scored rows."""
-    names = found["members"]
     rows = [
         [
-            str(one["size"]),
-            f"{one['n_subsets']:,}",
-            number(one["worst"]),
-            number(one["median"]),
-            number(one["best"]),
-            short(one["members"], names),
+            str(size.size),
+            f"{size.n_subsets:,}",
+            number(size.worst),
+            number(size.median),
+            number(size.best),
+            format_members(size.members, study.members),
         ]
-        for one in rule["by_size"]
+        for size in rule.by_size
     ]
     headers = ["size", "committees", "worst", "median", "best", "the best of that size, on the scored rows"]
-    return Table(f"How size pays: {rule['rule']}, {found['metric']} on the scored rows", headers, rows, left=(5,))
+    return Table(f"How size pays: {rule.rule}, {study.metric} on the scored rows", headers, rows, left=(5,))
 
 
-def members_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
-    """Show what each member is worth, most first."""
-    effects = rule["effects"]
-    ranked = sorted(rule["members"], key=lambda member: -member["shapley"])
+def members_table(rule: RuleSummary, study: StudySummary) -> Table | None:
+    """Show what each member is worth, most first; None where not every committee was evaluated."""
+    if rule.members is None or rule.effects is None:
+        return None
     rows = [
         [
-            member["name"],
-            number(member["alone"]),
-            number(member["shapley"], sign=True),
-            number(member["banzhaf"], sign=True),
-            number(member["helped"], 3),
-            number(member["hurt"], 3),
-            number(member["mean_effect"], sign=True),
+            member.name,
+            number(member.alone),
+            number(member.shapley, sign=True),
+            number(member.banzhaf, sign=True),
+            number(member.helped, 3),
+            number(member.hurt, 3),
+            number(member.mean_effect, sign=True),
         ]
-        for member in ranked
+        for member in sorted(rule.members, key=lambda member: -member.shapley)
     ]
-    signed = "" if METRICS[found["metric"]].greater_is_better else " (sign turned: more is better)"
-    nobody = number(effects["no_member"])
+    effects = rule.effects
+    signed = "" if metric_named(study.metric).greater_is_better else " (sign turned: more is better)"
     notes = [
-        f"Shapley values add up to {found['metric']} of all members minus {nobody} of none{signed}",
-        f"adding a member to a committee helped in {number(effects['helped_at_all'], 3)} of all cases",
+        f"Shapley values add up to {study.metric} of all members minus {number(effects.no_member)} of none{signed}",
+        f"adding a member to a committee helped in {number(effects.helped_at_all, 3)} of all cases",
     ]
-    if effects["sampled"]:
-        error = max(member["standard_error"] for member in rule["members"])
-        notes.append(f"helped and hurt are from {effects['n_pairs']:,} sampled pairs, standard error up to {error:.4f}")
+    if effects.sampled:
+        error = max(member.standard_error or 0.0 for member in rule.members)
+        notes.append(f"helped and hurt are from {effects.n_pairs:,} sampled pairs, standard error up to {error:.4f}")
     headers = ["member", "alone", "Shapley", "Banzhaf", "helped", "hurt", "mean\neffect"]
-    return Table(f"What each member is worth: {rule['rule']}", headers, rows, notes)
+    return Table(f"What each member is worth: {rule.rule}", headers, rows, notes)
 
 
-def regret_table(rule: dict[str, Any], found: dict[str, Any]) -> Table:
-    """Show how far shortcuts stay behind the optimum of each size."""
+def regret_table(rule: RuleSummary, study: StudySummary) -> Table | None:
+    """Show how far shortcuts stay behind the optimum of each size; None where sizes are too few or not complete."""
+    if rule.regret is None or len(rule.regret) < 2:
+        return None
     rows = [
         [
-            str(one["size"]),
-            number(natural(one["optimum"], found["metric"])),
-            *(number(one[key]) for key in ("forward", "backward", "top_k")),
+            str(regret.size),
+            number(natural(regret.optimum, study.metric)),
+            number(regret.forward),
+            number(regret.backward),
+            number(regret.top_k),
         ]
-        for one in rule["regret"]
+        for regret in rule.regret
     ]
-    title = f"Shortcuts: {rule['rule']}"
+    title = f"Shortcuts: {rule.rule}"
     notes = ["by how much each shortcut stays behind the best committee of the size, on the rows to choose by"]
     return Table(title, ["size", "optimum", "greedy\nforward", "greedy\nbackward", "top k"], rows, notes, left=())
 
 
-def cost_table(rule: dict[str, Any]) -> Table:
+def cost_table(rule: str, cost: CostSummary) -> Table:
     """Show the committees that no cheaper one equals."""
-    cost = rule["cost"]
     rows = [
         [
-            "→" if entry["mask"] == cost["thrifty"]["mask"] else "",
-            f"{entry['cost']:,.0f}" if entry["cost"] >= 100 else f"{entry['cost']:.4g}",
-            number(entry["val_accuracy"]),
-            number(entry["accuracy"]),
-            ", ".join(entry["members"]),
+            CHEAPEST if entry.mask == cost.cheapest.mask else "",
+            format_cost(entry.cost),
+            number(entry.val_accuracy),
+            number(entry.accuracy),
+            ", ".join(entry.members),
         ]
-        for entry in cost["front"]
+        for entry in cost.front
     ]
-    notes = [
-        "→ the cheapest within one standard error (of the paired difference) of the best, on the rows to choose by"
-    ]
-    headers = ["", cost["unit"], "acc.\nto choose", "accuracy", "committee"]
-    return Table(f"Cost against accuracy: {rule['rule']}", headers, rows, notes, left=(0, 4))
+    best = "the best, on the rows to choose by"
+    notes = [f"{CHEAPEST} the cheapest within one standard error (of the paired difference) of {best}"]
+    headers = ["", cost.unit, "acc.\nto choose", "accuracy", "committee"]
+    return Table(f"Cost against accuracy: {rule}", headers, rows, notes, left=(0, 4))
 
 
-def compared(test: dict[str, Any]) -> str:
-    """Say how all members together compare with the chosen committee, of which the test is."""
-    points = -100 * test["difference"]
-    text = f", {abs(points):.2f} points {'worse' if points < 0 else 'better'}" if points else ", no difference"
-    if test["interval"] is None:
-        return f"{text}, untested"
-    low, high = (round(-100 * end, 2) + 0.0 for end in reversed(test["interval"]))  # no minus before 0
-    return f"{text} (95 % interval {low:+.2f} to {high:+.2f}), {'not noise' if test['significant'] else 'within noise'}"
+def format_cost(cost: float | None) -> str:
+    """Write a cost: large ones as whole numbers."""
+    if cost is None:
+        return number(None)
+    return f"{cost:,.0f}" if cost >= 100 else f"{cost:.4g}"
 
 
-def conclusion(rule: dict[str, Any], found: dict[str, Any], advice: str = "use") -> str:
-    """Say which committee to use and how lucky the best one was."""
-    chosen, lucky, metric = rule["chosen"], rule["luckiest"], found["metric"]
-    key = "accuracy" if metric == "accuracy" else "value"
-    if chosen is None:
-        text = f"{rule['rule']}: no committee could be chosen without the scored rows."
+def conclusion(rule: RuleSummary, study: StudySummary, advice: str = "use") -> list[str]:
+    """Return the sentences that say which committee to use and how lucky the best one was."""
+    sentences = []
+    if rule.chosen is None:
+        sentences.append(f"{rule.rule}: no committee could be chosen without the scored rows.")
     else:
-        names = short(chosen["members"], found["members"])
-        text = f"{rule['rule']}: {advice} {names} ({count(chosen['size'], 'member')}): {metric} {number(chosen[key])}."
-        if rule["whole"] is not None:
-            text += f" All members together reach {number(rule['whole'][key])}"
-            text += f"{compared(rule['against_whole'])}." if rule["against_whole"] is not None else "."
-    if rule["nested"] is not None:
-        text += f" Choosing a committee anew in each fold reached {number(rule['nested'])}: the honest figure."
-    if rule["optimism"] is not None and rule["optimism"]["optimism"] > 0:
-        bound = "at least " if rule["optimism"]["lower_bound"] else ""
-        text += (
-            f" The luckiest has {number(lucky[key])}, of which {bound}{number(rule['optimism']['optimism'])} is luck "
-            f"(bootstrap bias correction leaves {number(rule['optimism']['corrected'])})."
+        names = format_members(rule.chosen.members, study.members)
+        size, score = count(rule.chosen.size, "member"), number(rule.chosen.score)
+        sentences.append(f"{rule.rule}: {advice} {names} ({size}): {study.metric} {score}.")
+        if rule.whole is not None:
+            lead = "" if rule.against_whole is None else f", {whole_against_chosen(rule.against_whole)}"
+            sentences.append(f"All members together reach {number(rule.whole.score)}{lead}.")
+    if rule.nested is not None:
+        sentences.append(f"Choosing a committee anew in each fold reached {number(rule.nested)}: the honest figure.")
+    luck = rule.optimism
+    if luck is not None and luck.optimism > 0:
+        bound = "at least " if luck.lower_bound else ""
+        sentences.append(
+            f"The luckiest has {number(rule.luckiest.score)}, of which {bound}{number(luck.optimism)} is luck "
+            f"(bootstrap bias correction leaves {number(luck.corrected)})."
         )
-    return text
+    return sentences
+
+
+def whole_against_chosen(test: PairedTest) -> str:
+    """Say how all members together compare with the chosen committee, of which the test is."""
+    points = -100 * test.difference
+    text = f"{abs(points):.2f} points {'worse' if points < 0 else 'better'}" if points else "no difference"
+    if test.interval is not None:
+        low, high = (round(-100 * end, 2) + 0.0 for end in reversed(test.interval))  # no minus before 0
+        text += f" (95 % interval {low:+.2f} to {high:+.2f})"
+    return f"{text}, {noise_word(test)}"

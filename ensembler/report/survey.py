@@ -1,19 +1,19 @@
 """Everything there is to know about one prediction set, gathered: rules, committees, diversity, findings."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ensembler.combiners.base import AdditiveCombiner, Combiner, clone
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.simple_average import SimpleAverage
 from ensembler.comparison.compare import compare_rules
-from ensembler.comparison.protocol import DEFAULT_PART, divide
+from ensembler.comparison.protocol import Split, split_of
 from ensembler.comparison.results import Comparison
 from ensembler.errors import UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
-from ensembler.predictions.diagnosis import checks as doctor
-from ensembler.predictions.diagnosis.checks import Finding
+from ensembler.parallel.progress import Progress
+from ensembler.predictions.diagnosis.checks import Finding, examine
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.results import SubsetStudy
@@ -31,10 +31,8 @@ BEAM_VALUES = 3e9
 LISTED = 200
 """Committees whose members are known by name."""
 
-Progress = Callable[[int, int, str], None]
 
-
-@dataclass
+@dataclass(frozen=True)
 class Survey:
     """What is known about a set.
 
@@ -47,8 +45,8 @@ class Survey:
         Good committees of each size, where there are.
     diversity : Diversity or None
     findings : list of Finding or None
-        What the doctor says; None where nobody looked.
-    left_out : list of (what, reason)
+        What is suspicious about the set; None where nobody looked.
+    left_out : tuple of (what, reason)
     """
 
     comparison: Comparison
@@ -56,7 +54,7 @@ class Survey:
     search: SearchStudy | None = None
     diversity: Diversity | None = None
     findings: list[Finding] | None = None
-    left_out: list[tuple[str, str]] = field(default_factory=list)
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def survey(
@@ -65,9 +63,10 @@ def survey(
     *,
     metric: Any = "accuracy",
     fit_on: str | None = None,
-    folds: int = 5,
+    folds: int | None = None,
     part: float | None = None,
-    seed: int = 0,
+    seed: int | None = None,
+    split: Split | None = None,
     n_resamples: int = RESAMPLES,
     calibrate: str = "none",
     progress: Progress | None = None,
@@ -76,65 +75,63 @@ def survey(
 
     Parameters
     ----------
-    predictions, rules, metric, fit_on, folds, part, seed, n_resamples, calibrate
+    predictions, rules, metric, fit_on, folds, part, seed, split, n_resamples, calibrate
         As in `compare_rules`. Committees are judged by the same metric where a sweep can be, else by accuracy.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
     """
+    split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
     comparison = compare_rules(
         predictions,
         rules,
         metric=metric,
-        fit_on=fit_on,
-        folds=folds,
-        part=part,
-        seed=seed,
+        split=split,
         n_resamples=n_resamples,
         calibrate=calibrate,
         progress=progress,
     )
-    found = Survey(comparison)
-    shared: dict[str, Any] = {"fit_on": comparison.protocol.fit_on, "folds": folds, "part": part, "seed": seed}
-    # Committees have no temperature of their own.
-    shared["calibrate"] = calibrate if calibrate == "members" else "none"
-    shared["progress"] = progress
+    study, search, diversity = None, None, None
+    left_out: list[tuple[str, str]] = []
     if predictions.n_members > 1:
         try:
-            found.study, found.search = committees(comparison, shared)
+            study, search = committees(comparison, progress)
         except UsageError as error:
-            found.left_out.append(("committees", str(error)))
+            left_out.append(("committees", str(error)))
         if progress is not None:
             progress(0, 1, "diversity")
-        found.diversity = measure_diversity(comparison.scored, seed)
+        diversity = measure_diversity(comparison.scored, split.seed)
     if progress is not None:
         progress(0, 1, "looking for faults")
-    found.findings = doctor.examine(predictions)
-    return found
+    return Survey(comparison, study, search, diversity, examine(predictions), tuple(left_out))
 
 
-def committees(comparison: Comparison, shared: dict[str, Any]) -> tuple[SubsetStudy | None, SearchStudy | None]:
+def committees(comparison: Comparison, progress: Progress | None) -> tuple[SubsetStudy | None, SearchStudy | None]:
     """Sweep every committee of the set where they are not too many, else search step by step."""
-    data = comparison.predictions
-    names: list[str | Combiner] = ["mean", *additive_rules(comparison)]
+    data, split = comparison.predictions, comparison.split
+    # Committees have no temperature of their own.
+    calibrate = comparison.calibrate if comparison.calibrate == "members" else "none"
+    rules: list[str | Combiner] = ["mean", *additive_rules(comparison)]
     if data.n_members <= EXACT_MEMBERS:
         few = data.n_members <= OTHER_METRIC_MEMBERS
         metric = comparison.metric if few and comparison.metric in METRICS else "accuracy"
-        return study_subsets(data, names, metric=metric, top=LISTED, **shared), None
-    fitting, _ = divide(data, comparison.protocol.fit_on, shared["part"] or DEFAULT_PART, shared["seed"])
+        study = study_subsets(
+            data, rules, metric=metric, top=LISTED, calibrate=calibrate, split=split, progress=progress
+        )
+        return study, None
     size = min(BEAM_SIZE, data.n_members)
-    one_wide = size * data.n_members * fitting.n_samples * data.n_classes
-    one_wide *= (comparison.protocol.folds or 1) if comparison.protocol.fit_on == "cross" else 1
-    width = int(max(1, min(BEAM_WIDTH, BEAM_VALUES / (one_wide * len(names)))))
-    return None, search_subsets(data, names, width=width, sizes=(1, size), **shared)
+    values = size * data.n_members * split.fitting.n_samples * data.n_classes
+    values *= (split.protocol.folds or 1) if split.cross_fitted else 1
+    width = int(max(1, min(BEAM_WIDTH, BEAM_VALUES / (values * len(rules)))))
+    return None, search_subsets(
+        data, rules, width=width, sizes=(1, size), calibrate=calibrate, split=split, progress=progress
+    )
 
 
 def additive_rules(comparison: Comparison) -> list[Combiner]:
     """Return the chosen and the recommended rule where committees are sums of what members add, without the mean."""
-    verdict = comparison.verdict
-    wanted = [comparison.chosen, None if verdict is None else verdict.recommended]
     kept: list[Combiner] = []
-    for name in dict.fromkeys(name for name in wanted if name is not None):
-        rule = next((entry.rule for entry in comparison.rules if entry.name == name), None)
+    for name in dict.fromkeys((comparison.chosen, comparison.recommended)):
+        rule = next((rule.rule for rule in comparison.rules if rule.name == name), None)
         if isinstance(rule, Calibrated):
             rule = rule.rule
         if isinstance(rule, AdditiveCombiner) and not isinstance(rule, SimpleAverage):

@@ -1,6 +1,6 @@
-"""Tables as plain text cells, drawn by rich in a terminal or written as Markdown.
+"""Tables as plain text cells, and how they are drawn in a terminal, written as Markdown and as HTML.
 
-What is in a table is decided here once; how it looks is decided by `draw` and `markdown`.
+Numbers, intervals, p-values and marks are written here, the same in every table.
 """
 
 import math
@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ensembler.metrics.intervals import Interval
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 MISSING = "–"
+CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"
+"""Marks of what was chosen, of what is best on the scored rows, and of what is below the best member."""
+LONG_WORD = 12
+"""Longer first lines of a heading are broken at a hyphen."""
 GAP, NARROWEST = 2, 12
 """Spaces between columns, and what a column of names is not made narrower than."""
 LONG = 36
@@ -50,9 +56,37 @@ def number(value: float | None, decimals: int = 4, *, sign: bool = False) -> str
     return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-").startswith("0.") else text
 
 
+def format_interval(ends: Interval | None, *, sign: bool = False) -> str:
+    """Write the ends of an interval; a dash for one that is missing."""
+    return MISSING if ends is None else f"{number(ends[0], sign=sign)} … {number(ends[1], sign=sign)}"
+
+
+def format_p_value(value: float | None) -> str:
+    """Write a p-value; small ones as a bound, a dash for one that is missing."""
+    if value is None:
+        return MISSING
+    return "<.001" if value < 0.001 else number(value, 3)
+
+
 def count(number: int, what: str) -> str:
     """Write how many there are of something."""
     return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def mark_optimistic(title: str, *, optimistic: bool) -> str:
+    """Say in a title that figures are optimistic, where rules were fitted on the rows that are scored."""
+    return f"{title} (optimistic)" if optimistic else title
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Name the first of many, and say how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def heading(name: str) -> str:
+    """Break a long name, as of a rule, at a hyphen or before its parameters."""
+    name = name.replace(":", ":\n", 1)
+    return name.replace("-", "-\n", 1) if len(name.split("\n")[0]) > LONG_WORD else name
 
 
 def draw(document: Document, console: "Console") -> None:
@@ -155,9 +189,9 @@ def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:
     heads = []
     for column, header in enumerate(table.headers):
         kind = "text" if column in table.left else "number"
-        told = quoted(" ".join(header.replace("-\n", "-").split())) or '<span class="unseen">mark</span>'
-        inside = f'<button type="button">{told}</button>' if sortable and header else told
-        heads.append(f'<th scope="col" class="{kind}">{inside}</th>')
+        label = quoted(" ".join(header.replace("-\n", "-").split())) or '<span class="unseen">mark</span>'
+        content = f'<button type="button">{label}</button>' if sortable and header else label
+        heads.append(f'<th scope="col" class="{kind}">{content}</th>')
     lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
     lines.append("<tbody>")
     named = next((column for column in table.left if column < len(table.headers) and table.headers[column]), None)
@@ -179,8 +213,8 @@ def fragment(parts: Sequence[Table | str]) -> str:
     """Return tables and sentences as HTML to be shown among other things, with notes below their tables."""
     from html import escape as quoted
 
-    told = []
+    lines = []
     for part in parts:
-        told.append(f"<p>{quoted(part)}</p>" if isinstance(part, str) else html(part))
-        told += [] if isinstance(part, str) else [f"<p><small>{quoted(note)}</small></p>" for note in part.notes]
-    return "\n".join(told)
+        lines.append(f"<p>{quoted(part)}</p>" if isinstance(part, str) else html(part))
+        lines += [] if isinstance(part, str) else [f"<p><small>{quoted(note)}</small></p>" for note in part.notes]
+    return "\n".join(lines)

@@ -1,143 +1,161 @@
-"""A study of committees as plain values: what ``--json`` prints and tables are made of."""
+"""Summaries of studies and searches of committees, and a study as a table of all its committees."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS
-from ensembler.predictions.provenance import provenance
-from ensembler.serialization import jsonable
 from ensembler.subsets.results import RuleStudy, SubsetStudy
-from ensembler.subsets.shortcuts import regrets
+from ensembler.subsets.search import Search, SearchStudy, Step
+from ensembler.subsets.shortcuts import Regret, regrets
+from ensembler.subsets.summaries import (
+    CommitteeEntry,
+    CostSummary,
+    EffectsSummary,
+    MemberValue,
+    OptimismSummary,
+    RuleSummary,
+    SearchRuleSummary,
+    SearchSummary,
+    SizeEntry,
+    StudySummary,
+)
 from ensembler.subsets.sweep import SubsetSweep
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = "ensembler.subsets/1"
 PLAIN_BITS = 53
 """Masks of so many bits are exact as JSON numbers everywhere."""
 
 
 def describe_study(study: SubsetStudy, command: str | None = None) -> dict[str, Any]:
-    """Return the whole result as plain values.
-
-    Values are in the metric's own direction; Shapley values, effects and regrets are such that more is better for the
-    former two and worse for the latter.
-    """
-    document = {
-        "schema": SCHEMA,
-        "n_rows": study.predictions.n_samples,
-        "n_classes": study.predictions.n_classes,
-        "metric": study.metric,
-        "weights_frozen": study.frozen,
-        "calibrate": study.calibrate,
-        "members": list(study.predictions.names),
-        "must": [study.predictions.names[member] for member in study.must],
-        "costs": study.costs,
-        "protocol": vars(study.protocol),
-        "rules": [describe_rule(one, study) for one in study.rules],
-        "left_out": [{"name": name, "reason": reason} for name, reason in study.left_out],
-        "reproducibility": provenance(study.predictions, study.protocol.seed, command),
-    }
-    plain = jsonable(document)
-    assert isinstance(plain, dict)
-    return plain
+    """Return a study as the document that ``--json`` prints."""
+    return summarize_study(study).to_dict(command)
 
 
-def describe_rule(one: RuleStudy, study: SubsetStudy) -> dict[str, Any]:
-    """Return one rule's committees as plain values."""
-    scored, metric = one.scored, study.metric
-    choice = one.choice or scored
-    document: dict[str, Any] = {
-        "rule": one.rule,
-        "n_subsets": scored.plan.n_committees,
-        "sizes": [scored.plan.size_min, scored.plan.size_max],
-        "complete": scored.plan.complete and not scored.notes,
-        "optimistic": scored.optimistic,
-        "best": entries(one, [committee.mask for committee in choice.top()[: study.top]], metric),
-        "chosen": None if one.chosen is None else entries(one, [one.chosen.mask], metric)[0],
-        "luckiest": entries(one, [one.luckiest.mask], metric)[0],
-        "whole": None,
-        "against_whole": None if one.against_whole is None else one.against_whole.to_dict(),
-        "nested": None if one.nested is None else natural(one.nested, metric),
-        "optimism": None,
-        "by_size": [
-            {
-                "size": size.size,
-                "n_subsets": size.n_committees,
-                "worst": natural(size.worst, metric),
-                "median": natural(size.median, metric),
-                "best": natural(size.best, metric),
-                "mask": mask_number(size.committee.mask, scored.plan.n_members),
-                "members": list(size.committee.members),
-            }
-            for size in scored.by_size()
-        ],
-        "notes": scored.notes,
-        **member_values(scored, study.protocol.seed),
-        "cost": None,
-    }
-    if scored.plan.size_max == scored.plan.n_members:
-        document["whole"] = entries(one, [(1 << scored.plan.n_members) - 1], metric)[0]
-    if one.optimism is not None:
-        document["optimism"] = {
-            "method": "bootstrap bias correction",
-            "accuracy": one.optimism.raw,
-            "corrected": one.optimism.corrected,
-            "optimism": one.optimism.optimism,
-            "n_subsets": one.optimism.n_candidates,
-            "n_resamples": one.optimism.n_resamples,
-            "lower_bound": one.optimism_is_bound,
-        }
+def summarize_study(study: SubsetStudy) -> StudySummary:
+    """Return what a study comes to: for each rule the best committees, sizes, values of members, costs."""
+    return StudySummary(
+        predictions=study.predictions,
+        metric=study.metric,
+        weights_frozen=study.frozen,
+        calibrate=study.calibrate,
+        must=tuple(study.predictions.names[member] for member in study.must),
+        costs=study.costs,
+        protocol=study.protocol,
+        rules=tuple(summarize_rule(rule, study) for rule in study.rules),
+        left_out=tuple(study.left_out),
+    )
+
+
+def summarize_rule(rule: RuleStudy, study: SubsetStudy) -> RuleSummary:
+    """Return what one rule's committees come to."""
+    scored, metric = rule.scored, study.metric
+    plan, choice = scored.plan, rule.choice or scored
+    values = member_values(scored, study.protocol.seed)
+    whole = None
+    if plan.size_max == plan.n_members:
+        whole = entries(rule, [(1 << plan.n_members) - 1], metric)[0]
+    return RuleSummary(
+        rule=rule.rule,
+        n_subsets=plan.n_committees,
+        sizes=(plan.size_min, plan.size_max),
+        complete=plan.complete and not scored.notes,
+        optimistic=scored.optimistic,
+        best=entries(rule, [committee.mask for committee in choice.top()[: study.top]], metric),
+        chosen=None if rule.chosen is None else entries(rule, [rule.chosen.mask], metric)[0],
+        luckiest=entries(rule, [rule.luckiest.mask], metric)[0],
+        whole=whole,
+        against_whole=rule.against_whole,
+        nested=None if rule.nested is None else natural(rule.nested, metric),
+        optimism=optimism_of(rule),
+        by_size=size_entries(scored),
+        notes=tuple(scored.notes),
+        members=None if values is None else values[0],
+        effects=None if values is None else values[1],
+        cost=cost_of(rule, study),
+        regret=regrets_of(choice),
+    )
+
+
+def optimism_of(rule: RuleStudy) -> OptimismSummary | None:
+    """Return how much of the luckiest committee is luck, where that was computed."""
+    corrected = rule.optimism
+    if corrected is None:
+        return None
+    return OptimismSummary(
+        method="bootstrap bias correction",
+        accuracy=corrected.raw,
+        corrected=corrected.corrected,
+        optimism=corrected.optimism,
+        n_subsets=corrected.n_candidates,
+        n_resamples=corrected.n_resamples,
+        lower_bound=rule.optimism_is_bound,
+    )
+
+
+def size_entries(sweep: SubsetSweep) -> tuple[SizeEntry, ...]:
+    """Return how the committees of each size did."""
+    return tuple(
+        SizeEntry(
+            size=size.size,
+            n_subsets=size.n_committees,
+            worst=natural(size.worst, sweep.metric),
+            median=natural(size.median, sweep.metric),
+            best=natural(size.best, sweep.metric),
+            mask=mask_number(size.committee.mask, sweep.plan.n_members),
+            members=size.committee.members,
+        )
+        for size in sweep.by_size()
+    )
+
+
+def regrets_of(sweep: SubsetSweep) -> tuple[Regret, ...] | None:
+    """Return how far shortcuts stay behind the best committee of each size, where the sweep is complete."""
     try:
-        document["regret"] = [vars(regret) for regret in regrets(choice)]
+        return tuple(regrets(sweep))
     except NotApplicableError:
-        document["regret"] = None
-    if one.cost is not None:
-        listed = [committee.mask for committee, _ in one.cost.committees]
-        front, names = entries(one, listed, metric), study.predictions.names
-        for entry, (_, cost) in zip(front, one.cost.committees, strict=True):
-            entry["cost"] = cost
-        document["cost"] = {
-            "unit": study.cost_unit,
-            "front": front,
-            "thrifty": next(
-                entry for entry in front if entry["mask"] == mask_number(one.cost.cheapest.mask, len(names))
-            ),
-        }
-    return document
+        return None
 
 
-def member_values(sweep: SubsetSweep, seed: int) -> dict[str, Any]:
-    """Return what each member is worth, where the sweep is complete."""
+def cost_of(rule: RuleStudy, study: SubsetStudy) -> CostSummary | None:
+    """Return the committees that no cheaper one equals, where costs are known."""
+    if rule.cost is None or study.cost_unit is None:
+        return None
+    masks = [committee.mask for committee, _ in rule.cost.committees]
+    front = entries(rule, masks, study.metric, [cost for _, cost in rule.cost.committees])
+    return CostSummary(study.cost_unit, front, front[masks.index(rule.cost.cheapest.mask)])
+
+
+def member_values(sweep: SubsetSweep, seed: int) -> tuple[tuple[MemberValue, ...], EffectsSummary] | None:
+    """Return what each member is worth, and what adding one did, where the sweep is complete."""
     try:
         shapley, banzhaf, effects = sweep.shapley(), sweep.banzhaf(), sweep.effects(seed)
     except NotApplicableError:
-        return {"members": None, "effects": None}
+        return None
     alone = sweep.value_of([1 << member for member in range(sweep.plan.n_members)])
-    members = [
-        {
-            "name": name,
-            "alone": natural(alone[member], sweep.metric),
-            "shapley": shapley[member],
-            "banzhaf": banzhaf[member],
-            "helped": effects.helped[member],
-            "hurt": effects.hurt[member],
-            "mean_effect": effects.mean[member],
-            "standard_error": None if effects.standard_error is None else effects.standard_error[member],
-        }
+    error = effects.standard_error
+    members = tuple(
+        MemberValue(
+            name=name,
+            alone=natural(alone[member], sweep.metric),
+            shapley=float(shapley[member]),
+            banzhaf=float(banzhaf[member]),
+            helped=float(effects.helped[member]),
+            hurt=float(effects.hurt[member]),
+            mean_effect=float(effects.mean[member]),
+            standard_error=None if error is None else float(error[member]),
+        )
         for member, name in enumerate(sweep.names)
-    ]
-    return {
-        "members": members,
-        "effects": {
-            "helped_at_all": effects.helped_at_all,
-            "n_pairs": effects.n_pairs,
-            "sampled": effects.standard_error is not None,
-            "no_member": natural(sweep.evaluator.empty / sweep.unit, sweep.metric),
-        },
-    }
+    )
+    summary = EffectsSummary(
+        helped_at_all=effects.helped_at_all,
+        n_pairs=effects.n_pairs,
+        sampled=error is not None,
+        no_member=natural(sweep.evaluator.empty / sweep.unit, sweep.metric),
+    )
+    return members, summary
 
 
 def natural(value: float, metric: str) -> float:
@@ -150,31 +168,76 @@ def mask_number(mask: int, n_members: int) -> int | str:
     return mask if n_members <= PLAIN_BITS else str(mask)
 
 
-def entries(one: RuleStudy, masks: Sequence[int], metric: str) -> list[dict[str, Any]]:
-    """Describe some committees: members, accuracy on the scored rows and on the rows they are chosen by."""
-    accuracy = one.accuracy(masks)
-    across = one.choice is None or one.choice is one.scored
-    val_accuracy: Sequence[float | None] = [None] * len(masks) if across else one.val_accuracy(masks)
-    found = []
-    values = one.scored.value_of(masks)
-    val_values: Sequence[float | None] = [None] * len(masks)
-    if not across and one.choice is not None:
-        val_values = one.choice.value_of(masks)
+def entries(
+    rule: RuleStudy, masks: Sequence[int], metric: str, costs: Sequence[float] | None = None
+) -> tuple[CommitteeEntry, ...]:
+    """Describe some committees: members, and values on the scored rows and on the rows they are chosen by."""
+    scored, missing = rule.scored, [None] * len(masks)
+    choice = None if rule.choice is rule.scored else rule.choice
+    accuracy = rule.accuracy(masks)
+    val_accuracy: Sequence[float | None] = missing if choice is None else rule.val_accuracy(masks)
+    values: Sequence[float | None] = missing
+    val_values: Sequence[float | None] = missing
+    if metric != "accuracy":
+        values = [natural(value, metric) for value in scored.value_of(masks)]
+        if choice is not None:
+            val_values = [natural(value, metric) for value in choice.value_of(masks)]
+    described = []
     for position, mask in enumerate(masks):
-        committee = one.scored.committee(mask, 0.0)
-        entry = {
-            "mask": mask_number(mask, one.scored.plan.n_members),
-            "members": list(committee.members),
-            "size": committee.size,
-            "accuracy": accuracy[position],
-            "val_accuracy": val_accuracy[position],
-        }
-        if metric != "accuracy":
-            inside = val_values[position]
-            entry["value"] = natural(values[position], metric)
-            entry["val_value"] = None if inside is None else natural(inside, metric)
-        found.append(entry)
-    return found
+        committee = scored.committee(mask, 0.0)
+        described.append(
+            CommitteeEntry(
+                mask=mask_number(mask, scored.plan.n_members),
+                members=committee.members,
+                size=committee.size,
+                accuracy=accuracy[position],
+                val_accuracy=val_accuracy[position],
+                value=values[position],
+                val_value=val_values[position],
+                cost=None if costs is None else costs[position],
+            )
+        )
+    return tuple(described)
+
+
+def summarize_search(study: SearchStudy) -> SearchSummary:
+    """Return what a search comes to: for each rule the best committee of each size that it came upon."""
+    return SearchSummary(
+        predictions=study.predictions,
+        width=study.width,
+        sizes=study.sizes,
+        weights_frozen=study.frozen,
+        calibrate=study.calibrate,
+        must=tuple(study.predictions.names[member] for member in study.must),
+        protocol=study.protocol,
+        rules=tuple(summarize_path(rule, study) for rule in study.rules),
+        left_out=tuple(study.left_out),
+    )
+
+
+def summarize_path(rule: Search, study: SearchStudy) -> SearchRuleSummary:
+    """Return what one rule's search comes to."""
+    names = study.predictions.names
+    on_scored_rows = study.protocol.fit_on == "cross"
+
+    def entry(step: Step) -> CommitteeEntry:
+        return CommitteeEntry(
+            mask=mask_number(step.mask, len(names)),
+            members=tuple(name for member, name in enumerate(names) if step.mask >> member & 1),
+            size=step.size,
+            accuracy=step.accuracy,
+            val_accuracy=None if on_scored_rows else step.selection_accuracy,
+        )
+
+    order = sorted(rule.steps, key=lambda step: (-step.selection_accuracy, step.size))
+    return SearchRuleSummary(
+        rule=rule.rule,
+        n_subsets=rule.n_evaluated,
+        best=tuple(entry(step) for step in order),
+        chosen=entry(rule.chosen),
+        nested=rule.nested,
+        by_size=tuple(entry(step) for step in rule.steps),
+    )
 
 
 def study_frame(study: SubsetStudy) -> "pd.DataFrame":
@@ -182,18 +245,18 @@ def study_frame(study: SubsetStudy) -> "pd.DataFrame":
     import pandas as pd
 
     frames = []
-    for one in study.rules:
-        right, inside = one.counted or (one.scored, None if one.choice is one.scored else one.choice)
-        frame = right.to_frame()
-        frame.insert(0, "rule", one.rule)
-        if inside is not None:
-            chosen_by = inside.to_frame().set_index("mask").reindex(frame["mask"])
+    for rule in study.rules:
+        scored, choice = rule.counted or (rule.scored, None if rule.choice is rule.scored else rule.choice)
+        frame = scored.to_frame()
+        frame.insert(0, "rule", rule.rule)
+        if choice is not None:
+            chosen_by = choice.to_frame().set_index("mask").reindex(frame["mask"])
             frame["val_correct"] = chosen_by["correct"].to_numpy()
             frame["val_accuracy"] = chosen_by["accuracy"].to_numpy()
         if study.metric != "accuracy":
             frame["metric"] = study.metric
-            for column, sweep in (("value", one.scored), ("val_value", one.choice)):
-                if sweep is not None and (column == "value" or sweep is not one.scored):
+            for column, sweep in (("value", rule.scored), ("val_value", rule.choice)):
+                if sweep is not None and (column == "value" or sweep is not rule.scored):
                     values = sweep.to_frame().set_index("mask").reindex(frame["mask"])["value"].to_numpy()
                     frame[column] = METRICS[study.metric].signed(values)
         if study.predictions.n_members > PLAIN_BITS:

@@ -225,7 +225,7 @@ def test_bad_input_is_explained(case, write_set, run):
 AS_NOBODY = """
 import os, sys
 import ensembler.comparison.compare, ensembler.predictions.loading.load
-import ensembler.report.bench, ensembler.report.inventory, ensembler.combiners.registry
+import ensembler.report.bench, ensembler.report.list, ensembler.report.members, ensembler.combiners.registry
 import pandas, scipy.stats, sklearn.model_selection, rich.table
 ensembler.combiners.registry.all_rules()
 from ensembler.cli import main

@@ -227,7 +227,7 @@ def test_what_another_part_does_not_deliver_is_left_out_whole(fer):
     weighted = Predictions(fer.proba, fer.labels, sample_weight=np.linspace(1, 2, fer.n_samples))
     text = render(survey(weighted, ["mean", "median"], n_resamples=100))
     assert "committees" not in sections(text)
-    assert "Left out: committees: a sweep counts right rows and takes no row weights" in text
+    assert "Left out: committees: a sweep counts correct rows and takes no row weights" in text
 
 
 def test_optimistic_figures_say_so_everywhere(fer):

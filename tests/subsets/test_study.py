@@ -221,7 +221,7 @@ def test_json_names_and_orders():
     data = divided()
     found = describe_study(study_subsets(data, ["mean"], metric="log-loss", top=3))
     [rule] = found["rules"]
-    assert found["schema"] == "ensembler.subsets/1"
+    assert found["schema"] == "ensembler.subsets/2"
     assert len(rule["best"]) == 3
     values = [entry["val_value"] for entry in rule["best"]]
     assert values == sorted(values)

@@ -1,1 +1,1 @@
-"""Figures: what they show (kinds, collect), drawn as files (paper) or on a page (interactive)."""
+"""Figures of pages and papers: one file a chart, with its data, its drawing for a page and its drawing for a file."""

@@ -5,7 +5,7 @@ Colours are Okabe & Ito's, told apart by people who see few of them; shapes diff
 
 from typing import NamedTuple
 
-from ensembler.report.figures.kinds import Role
+from ensembler.report.figures.charts import Role
 
 GREY, BLUE, ORANGE, GREEN, PURPLE = "#9aa5b1", "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 

@@ -1,0 +1,144 @@
+"""Tables, sentences and JSON of ``ensembler explain``: what a rule changed, and which rows are hard for all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ensembler.comparison.results import Comparison, RuleScore
+from ensembler.predictions.diagnosis.changes import (
+    HardRow,
+    RowChanges,
+    changed_rows,
+    contested_rows,
+    count_votes,
+    missed_rows,
+)
+from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import provenance
+from ensembler.report.compare import class_table
+from ensembler.report.tables import MISSING, Document, Table, number
+from ensembler.serialization import document
+
+SCHEMA = "ensembler.explain/1"
+MOST_VOTES = 4
+
+
+@dataclass(frozen=True)
+class HardRows:
+    """The rows that are hard for all members.
+
+    Attributes
+    ----------
+    contested : list of HardRow
+        The rows that members disagree on most.
+    missed : list of HardRow
+        The rows that all members miss, those first in which they are most confident of one wrong class.
+    n_missed : int
+        How many rows all members miss.
+    """
+
+    contested: list[HardRow]
+    missed: list[HardRow]
+    n_missed: int
+
+    @classmethod
+    def of(cls, data: Predictions, rule: RuleScore, most: int) -> "HardRows":
+        """Find the hardest rows, with the classes that a rule predicts for them."""
+        votes = count_votes(data)
+        n_missed = int((votes[range(data.n_samples), data.truth] == 0).sum())
+        return cls(contested_rows(data, rule.proba, most), missed_rows(data, rule.proba, most), n_missed)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a rule changed against the best member, and the rows that are hard for all."""
+
+    comparison: Comparison
+    rule: RuleScore
+    changes: RowChanges
+    hard: HardRows
+
+    @classmethod
+    def of(cls, comparison: Comparison, rule: RuleScore, most: int) -> "Explanation":
+        """Explain a rule of a comparison that has a best member, with so many hard rows of each kind."""
+        assert comparison.best_member is not None
+        data = comparison.scored
+        pair = (rule.proba, comparison.best_member.proba)
+        changes = changed_rows(data, (rule.name, "the best member"), pair)
+        return cls(comparison, rule, changes, HardRows.of(data, rule, most))
+
+
+def describe_explanation(explanation: Explanation, command: str | None = None) -> dict[str, Any]:
+    """Return an explanation as the document that ``--json`` prints."""
+    result, changes, hard = explanation.comparison, explanation.changes, explanation.hard
+    body = {
+        "rule": explanation.rule.name,
+        "best_member": result.best_member_name,
+        "class_names": result.scored.classes,
+        "rescued": changes.gained,
+        "broken": changes.lost,
+        "by_class": [vars(change) for change in changes.by_class],
+        "contested": [vars(row) for row in hard.contested],
+        "missed_by_all": hard.n_missed,
+        "missed": [vars(row) for row in hard.missed],
+        "protocol": vars(result.protocol),
+    }
+    return document(SCHEMA, body, provenance(result.predictions, result.protocol.seed, command))
+
+
+def explain_document(explanation: Explanation) -> Document:
+    """Arrange what a rule changed, and the rows that are hard, for reading."""
+    result, pair = explanation.comparison, explanation.changes.pair
+    head = (
+        f"{explanation.rule.name} against the best member, {result.best_member_name}: of {pair.n_rows:,} rows it "
+        f"rescues {pair.b:,} and breaks {pair.c:,}."
+    )
+    hard = explanation.hard
+    tables = [contested_table(hard, result.scored), missed_table(hard, result.scored)]
+    return Document([head, class_table(explanation.changes), *tables])
+
+
+def contested_table(hard: HardRows, data: Predictions) -> Table:
+    """Show the rows that members disagree on most."""
+    notes = ["entropy of the members' votes, in bits"]
+    return hard_table("Most contested rows", "entropy", hard.contested, data, notes)
+
+
+def missed_table(hard: HardRows, data: Predictions) -> Table:
+    """Show the rows that all members miss."""
+    notes = [f"{hard.n_missed:,} rows are missed by every member; a label that all contradict surely may be wrong"]
+    return hard_table("Missed by all, and sure of a wrong class", "p of it", hard.missed, data, notes)
+
+
+def hard_table(title: str, heading: str, rows: list[HardRow], data: Predictions, notes: list[str]) -> Table:
+    """Show hard rows with their labels, what the rule predicts, and the members' votes."""
+    cells = [
+        [
+            str(row.row) if data.ids is None else f"{row.row} ({data.ids[row.row]})",
+            data.classes[row.label],
+            data.classes[row.said],
+            number(row.value, 3),
+            format_votes(row, data.classes),
+        ]
+        for row in rows
+    ]
+    return Table(title, ["row", "label", "rule says", heading, "votes"], cells, notes, left=(0, 1, 2, 4))
+
+
+def format_votes(row: HardRow, classes: tuple[str, ...]) -> str:
+    """Write the votes of a row, most first."""
+    ranked = sorted((-votes, label) for label, votes in enumerate(row.votes) if votes)
+    text = ", ".join(f"{classes[label]} × {-votes}" for votes, label in ranked[:MOST_VOTES])
+    return text + (", …" if len(ranked) > MOST_VOTES else "")
+
+
+def votes_table(data: Predictions, row: int, rule: str, predicted: int) -> Table:
+    """Show what every member predicts for one row."""
+    label = int(data.truth[row])
+    rows = []
+    for name, hard, member in zip(data.names, data.hard, data.proba, strict=True):
+        vote = int(member[row].argmax())
+        of_vote = MISSING if hard else number(float(member[row, vote]), 3)
+        of_label = MISSING if hard else number(float(member[row, label]), 3)
+        rows.append([name, data.classes[vote], of_vote, of_label, "right" if vote == label else ""])
+    title = f"Row {row}: label {data.classes[label]}, {rule} says {data.classes[predicted]}"
+    return Table(title, ["member", "says", "p(says)", "p(label)", ""], rows, left=(0, 1, 4))

@@ -1,0 +1,154 @@
+"""Tables and JSON of ``ensembler members``: what is in a prediction set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ensembler.metrics import METRICS
+from ensembler.predictions.prediction_set import Predictions
+from ensembler.report.tables import Document, Table, number
+from ensembler.serialization import jsonable
+
+SCHEMA = "ensembler.members/1"
+MOST_CLASSES = 30
+LONGEST_VALUE = 24
+
+
+@dataclass(frozen=True)
+class MemberEntry:
+    """A member: its accuracies, its mean largest probability (None for hard labels), and its metadata."""
+
+    name: str
+    kind: str
+    accuracy: float
+    val_accuracy: float | None
+    confidence: float | None
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ClassEntry:
+    """A class and how many rows have it; ``val_rows`` is None without validation rows."""
+
+    name: str
+    rows: int
+    val_rows: int | None
+
+
+@dataclass(frozen=True)
+class SetSummary:
+    """How large a prediction set is, how its classes are balanced, and what each member is."""
+
+    n_members: int
+    n_rows: int
+    n_val_rows: int | None
+    n_classes: int
+    classes: tuple[ClassEntry, ...]
+    members: tuple[MemberEntry, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document that ``--json`` prints."""
+        plain: dict[str, Any] = jsonable(
+            {
+                "schema": SCHEMA,
+                **vars(self),
+                "classes": [vars(entry) for entry in self.classes],
+                "members": [vars(member) for member in self.members],
+            }
+        )
+        return plain
+
+
+def summarize_set(predictions: Predictions) -> SetSummary:
+    """Return what is in a prediction set."""
+    validation = predictions.validation
+    return SetSummary(
+        n_members=predictions.n_members,
+        n_rows=predictions.n_samples,
+        n_val_rows=None if validation is None else validation.n_samples,
+        n_classes=predictions.n_classes,
+        classes=tuple(
+            ClassEntry(
+                name=name,
+                rows=int((predictions.truth == label).sum()),
+                val_rows=None if validation is None else int((validation.truth == label).sum()),
+            )
+            for label, name in enumerate(predictions.classes)
+        ),
+        members=member_entries(predictions),
+    )
+
+
+def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
+    """Return what each member is."""
+    accuracy = accuracies(predictions)
+    val_accuracy = None if predictions.validation is None else accuracies(predictions.validation)
+    entries = []
+    for index, (name, hard) in enumerate(zip(predictions.names, predictions.hard, strict=True)):
+        entries.append(
+            MemberEntry(
+                name=name,
+                kind="hard labels" if hard else "probabilities",
+                accuracy=accuracy[index],
+                val_accuracy=None if val_accuracy is None else val_accuracy[index],
+                confidence=None if hard else float(predictions.proba[index].max(axis=-1).mean(dtype=np.float64)),
+                metadata=jsonable(dict(predictions.metadata[index])),
+            )
+        )
+    return tuple(entries)
+
+
+def accuracies(predictions: Predictions) -> list[float]:
+    """Return the accuracy of each member."""
+    values: list[float] = METRICS["accuracy"](predictions.truth, predictions.proba, predictions.sample_weight).tolist()
+    return values
+
+
+def members_document(summary: SetSummary) -> Document:
+    """Arrange what is in a set for reading."""
+    val_rows = "no validation rows" if summary.n_val_rows is None else f"{summary.n_val_rows:,} validation rows"
+    sentence = f"{summary.n_members} members, {summary.n_rows:,} rows, {val_rows}, {summary.n_classes} classes."
+    ranked = sorted(summary.members, key=lambda member: -member.accuracy)
+    parts: list[Table | str] = [sentence, classes_table(summary), members_table(ranked)]
+    known = [[member.name, format_metadata(member.metadata)] for member in ranked if member.metadata]
+    if known:
+        parts.append(Table("Metadata", ["member", "what is known"], known, ["more of it with --json"], left=(0, 1)))
+    return Document(parts)
+
+
+def classes_table(summary: SetSummary) -> Table:
+    """Show how many rows each class has; where classes are many, the most frequent ones."""
+    shown, notes = list(summary.classes), []
+    if len(shown) > MOST_CLASSES:
+        shown = sorted(shown, key=lambda entry: -entry.rows)[:MOST_CLASSES]
+        notes = [f"{summary.n_classes - MOST_CLASSES} rarer classes are not shown (--json has all)"]
+    rows = [
+        [entry.name, f"{entry.rows:,}", number(entry.rows / summary.n_rows, 3)]
+        + ([] if entry.val_rows is None else [f"{entry.val_rows:,}"])
+        for entry in shown
+    ]
+    headers = ["class", "rows", "share", *([] if summary.n_val_rows is None else ["val. rows"])]
+    return Table("Classes", headers, rows, notes)
+
+
+def members_table(members: list[MemberEntry]) -> Table:
+    """Show each member's accuracy and confidence."""
+    with_val = any(member.val_accuracy is not None for member in members)
+    rows = [
+        [member.name]
+        + ([number(member.val_accuracy)] if with_val else [])
+        + [number(member.accuracy), number(member.confidence), member.kind]
+        for member in members
+    ]
+    headers = ["member", *(["val.\nacc."] if with_val else []), "acc.", "confidence", "kind"]
+    notes = ["confidence: mean of the largest probability; above the accuracy, a member is too sure of itself"]
+    return Table("Members", headers, rows, notes, left=(0, len(headers) - 1))
+
+
+def format_metadata(metadata: Mapping[str, Any]) -> str:
+    """Write metadata in one line: single values, without long ones such as checksums."""
+    simple = {key: value for key, value in metadata.items() if not isinstance(value, (dict, list))}
+    texts = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in simple.items()}
+    return ", ".join(f"{key}={text}" for key, text in texts.items() if len(text) <= LONGEST_VALUE)
