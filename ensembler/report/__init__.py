@@ -1,1 +1,1 @@
-"""Results as tables, for a terminal, for Markdown and for spreadsheets."""
+"""Results as tables for a terminal, Markdown and notebooks, as figures, and as one page."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ensembler.comparison.verdict import PairedTest, is_noise
+from ensembler.comparison.verdict import PairedTest
+from ensembler.comparison.verdict import is_noise as noise_word
 from ensembler.predictions.diagnosis.changes import Changes, RowChanges
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
@@ -80,7 +81,7 @@ def conclusion(changes: Changes, data: Predictions) -> list[str]:
         first += "both are right equally often"
     else:
         better = changes.first if pair.difference > 0 else changes.second
-        noise = is_noise(accuracy_test(changes, data))
+        noise = noise_word(accuracy_test(changes, data))
         first += f"{better} is {abs(pair.difference) * 100:.2f} points better, which is {noise}"
     if data.groups is not None:
         return [first + "."]

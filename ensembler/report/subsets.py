@@ -1,6 +1,7 @@
 """Tables and sentences of ``ensembler subsets``: the best committees, sizes, members, shortcuts and costs."""
 
-from ensembler.comparison.verdict import PairedTest, is_noise
+from ensembler.comparison.verdict import PairedTest
+from ensembler.comparison.verdict import is_noise as noise_word
 from ensembler.report.metrics import metric_named
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
@@ -229,4 +230,4 @@ def whole_against_chosen(test: PairedTest) -> str:
     if test.interval is not None:
         low, high = (round(-100 * end, 2) + 0.0 for end in reversed(test.interval))  # no minus before 0
         text += f" (95 % interval {low:+.2f} to {high:+.2f})"
-    return f"{text}, {is_noise(test)}"
+    return f"{text}, {noise_word(test)}"
