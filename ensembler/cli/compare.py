@@ -1,6 +1,5 @@
 """``ensembler compare``."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +41,7 @@ def compare(
         raise UsageError(f"{first} and {second} are the same file, expected two")
     folders = [path.resolve().parent for path in (first, second)]
     if first.stem == second.stem and folders[0] != folders[1]:
-        with options.warnings_to_stderr():
-            warnings.filterwarnings("ignore", "there is one member only")
+        with options.warnings_to_stderr(ignore=("one-member",)):
             parts = [
                 load_predictions(
                     path, labels=labels, val=False, members=members, logits=logits, normalize=normalize, groups=groups

@@ -51,13 +51,8 @@ def explain(
     one_of(json=as_json, markdown=as_markdown)
     from ensembler.comparison.compare import compare_rules
     from ensembler.comparison.protocol import resolve_fit_on
-    from ensembler.predictions.diagnosis.changes import (
-        changed_rows,
-        contested_rows,
-        count_votes,
-        missed_rows,
-        row_frame,
-    )
+    from ensembler.predictions.diagnosis.changes import changed_rows
+    from ensembler.predictions.diagnosis.hard_rows import contested_rows, count_votes, missed_rows, row_frame
     from ensembler.predictions.files import write_text
     from ensembler.report.changes import describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document

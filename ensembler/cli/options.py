@@ -4,7 +4,7 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -158,8 +158,8 @@ def require_module(name: str, extra: str) -> None:
 
 
 @contextmanager
-def warnings_to_stderr() -> Iterator[None]:
-    """Print our own warnings as one line each; leave all others to Python."""
+def warnings_to_stderr(ignore: Collection[str] = ()) -> Iterator[None]:
+    """Print our own warnings as one line each, but for findings of these codes; leave all others to Python."""
     original = warnings.showwarning
 
     def show(
@@ -170,6 +170,8 @@ def warnings_to_stderr() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
+        if getattr(message, "code", None) in ignore:
+            return
         if issubclass(category, EnsemblerWarning):
             sys.stderr.write(f"warning: {message}\n")
         else:

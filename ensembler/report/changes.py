@@ -3,7 +3,8 @@
 from typing import Any
 
 from ensembler.comparison.results import Comparison
-from ensembler.predictions.diagnosis.changes import Changes, HardRow, RowChanges
+from ensembler.predictions.diagnosis.changes import Changes, RowChanges
+from ensembler.predictions.diagnosis.hard_rows import HardRow
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.report.bench import interval, p_value

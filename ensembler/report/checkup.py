@@ -20,7 +20,7 @@ def describe_checkup(checkup: Checkup, command: str | None = None) -> dict[str, 
         "healthy": checkup.healthy,
         "members": checkup.members,
         "members_read": [] if data is None else list(data.names),
-        "findings": [vars(finding) for finding in checkup.findings],
+        "findings": [finding.to_dict() for finding in checkup.findings],
         "reproducibility": None if data is None else provenance(data, 0, command),
     }
     plain = jsonable(document)
@@ -42,7 +42,7 @@ def checkup_document(checkup: Checkup) -> Document:
 
 def findings_table(findings: Sequence[Finding]) -> Table:
     """Show what was seen, and what to do."""
-    rows = [[MARKS[one.grade], one.message + (f". {capital(one.advice)}" if one.advice else "")] for one in findings]
+    rows = [[MARKS[one.severity], one.message + (f". {capital(one.advice)}" if one.advice else "")] for one in findings]
     return Table("Findings", ["grade", "what was seen, and what to do"], rows, left=(0, 1))
 
 
@@ -50,7 +50,7 @@ def summary(findings: Sequence[Finding]) -> str:
     """Say how many findings there are of each grade."""
     if not findings:
         return "Nothing suspicious was found."
-    counts = {grade: sum(one.grade == grade for one in findings) for grade in MARKS}
+    counts = {grade: sum(one.severity == grade for one in findings) for grade in MARKS}
     told = ", ".join(f"{number} {grade}{'s' * (number != 1)}" for grade, number in counts.items() if number)
     end = "Mend the errors before you believe a comparison." if counts["error"] else "No errors."
     return f"{told}. {end}"

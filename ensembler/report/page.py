@@ -83,7 +83,7 @@ def render(found: Survey, title: str | None = None, command: str | None = None) 
                 f"{data.n_classes} classes",
             )
         ),
-        alarms=[{"grade": one.grade, "text": one.message} for one in found.findings or () if one.grade == "error"],
+        alarms=[{"grade": "error", "text": one.message} for one in found.findings or () if one.severity == "error"],
         verdict=[bench.conclusion(result)] if result.verdict is None else verdict_of(result),
         cards=cards(result),
         sections=[{**vars(section), "blocks": blocks(section, drawn)} for section in made],

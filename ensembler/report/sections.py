@@ -6,8 +6,9 @@ from typing import Any
 
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics import SHARES
-from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows, contested_rows, count_votes, missed_rows
+from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.checks import Finding
+from ensembler.predictions.diagnosis.hard_rows import contested_rows, count_votes, missed_rows
 from ensembler.predictions.provenance import provenance
 from ensembler.report import bench, changes, checkup, diversity, search, subsets
 from ensembler.report.figures import collect

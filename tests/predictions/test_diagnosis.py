@@ -35,14 +35,14 @@ def planted(tmp_path):
 
 
 def codes(checkup, grade=None):
-    return {finding.code for finding in checkup.findings if grade in (None, finding.grade)}
+    return {finding.code for finding in checkup.findings if grade in (None, finding.severity)}
 
 
 def test_the_bundled_set_has_no_errors():
     checkup = check_up(HOME)
     assert checkup.healthy
     assert codes(checkup) == {"shared-rows", "overconfident"}
-    assert all(finding.grade == "info" for finding in checkup.findings)
+    assert all(finding.severity == "info" for finding in checkup.findings)
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="the CIFAR-10.1 predictions are not here")
@@ -81,7 +81,7 @@ def test_classes_in_another_order(planted, order, told):
 def test_rows_in_another_order(planted, change, told):
     checkup = planted(change, parts=("",))
     [found] = [finding for finding in checkup.findings if finding.code == "misaligned-rows"]
-    assert (found.grade, found.subject) == ("error", NAME)
+    assert (found.severity, found.subject) == ("error", NAME)
     assert told in found.message
 
 
@@ -127,7 +127,7 @@ def test_another_number_of_rows(planted):
 def test_another_number_of_classes(planted):
     checkup = planted(lambda array, labels: array[:, :5])
     assert not checkup.healthy
-    assert "5" in next(f.message for f in checkup.findings if f.grade == "error")
+    assert "5" in next(f.message for f in checkup.findings if f.severity == "error")
 
 
 def test_copies(planted):
@@ -311,7 +311,7 @@ def test_all_members_in_another_order_than_the_labels(tmp_path, change, code, to
         for name, member in zip(one.names, one.proba, strict=True):
             write_array(tmp_path / part / f"{name}.npy", member[kept])
         write_array(tmp_path / part / "labels.npy", change(one.truth[kept]))
-    found = [finding for finding in check_up(tmp_path).findings if finding.grade == "error"]
+    found = [finding for finding in check_up(tmp_path).findings if finding.severity == "error"]
     assert [(finding.code, finding.subject) for finding in found] == [(code, "labels"), (code, "validation labels")]
     assert any(told in finding.message for finding in found)
     with pytest.warns(DataWarning):
@@ -325,7 +325,7 @@ def test_members_in_two_other_orders_are_told_one_by_one(tmp_path):
     for index, (name, member) in enumerate(zip(data.names, data.proba, strict=True)):
         write_array(tmp_path / f"{name}.npy", member[:, orders[index % 2]])
     write_array(tmp_path / "labels.npy", data.truth)
-    found = [finding for finding in check_up(tmp_path).findings if finding.grade == "error"]
+    found = [finding for finding in check_up(tmp_path).findings if finding.severity == "error"]
     assert [(finding.code, finding.subject) for finding in found] == [("permuted-classes", name) for name in data.names]
 
 

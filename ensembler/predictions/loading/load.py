@@ -9,7 +9,7 @@ import numpy as np
 
 from ensembler.arrays import check_labels
 from ensembler.errors import AlignmentError, ShapeError, UsageError
-from ensembler.predictions.diagnosis import checks as doctor
+from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.files import Table, read_row_values
 from ensembler.predictions.loading.alignment import Shape, class_numbers, count_classes, name_classes, row_order
 from ensembler.predictions.loading.conversion import Options, member_proba
@@ -112,7 +112,7 @@ def load_predictions(
         raise UsageError("--logits has no effect: every member is hard labels; drop it")
     if normalize and all(table.array.ndim == 1 or table.array.shape[1] == 1 for table in scored.tables):
         raise UsageError("--normalize has no effect: no member has a column a class; drop it")
-    doctor.warn(predictions)
+    warn(predictions)
     return predictions
 
 

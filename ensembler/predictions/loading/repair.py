@@ -12,7 +12,8 @@ import numpy as np
 
 from ensembler.arrays import row_sum_tolerance
 from ensembler.errors import DataError, FileError
-from ensembler.predictions.diagnosis.checks import SATURATED, Finding, examine, worst_first
+from ensembler.predictions.diagnosis.checks import examine
+from ensembler.predictions.diagnosis.findings import Finding, worst_first
 from ensembler.predictions.files import Table, read_row_values
 from ensembler.predictions.loading.alignment import Shape, class_numbers, count_classes, name_classes, row_order
 from ensembler.predictions.loading.conversion import Options, member_proba
@@ -33,6 +34,8 @@ from ensembler.predictions.prediction_set import Predictions, matching
 
 ROUNDING = 1e-5
 """How far below 0 a probability may be rounded."""
+SATURATED = 0.2
+"""Share of float16 rows that hold an exact 1."""
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Checkup:
     @property
     def healthy(self) -> bool:
         """Whether there is no error."""
-        return all(finding.grade != "error" for finding in self.findings)
+        return all(finding.severity != "error" for finding in self.findings)
 
 
 def check_up(
