@@ -24,7 +24,7 @@ def check(
     import sys
 
     from ensembler.predictions.loading.folder import default_source
-    from ensembler.predictions.loading.repair import check_up
+    from ensembler.predictions.loading.inspection import check_predictions
     from ensembler.report.checkup import checkup_document, describe_checkup
 
     if not paths:
@@ -32,10 +32,12 @@ def check(
         sys.stderr.write(f"{message}\n")
         paths = [folder]
     with options.warnings_to_stderr():
-        checkup = check_up(*paths, labels=labels, val=val, members=members, only=only or (), without=without or ())
+        checkup = check_predictions(
+            *paths, labels=labels, val=val, members=members, only=only or (), without=without or ()
+        )
     if as_json:
         print_json(describe_checkup(checkup, command_line()))
     else:
         print_document(checkup_document(checkup), as_markdown=as_markdown)
-    if not checkup.healthy:
+    if not checkup.ok:
         raise typer.Exit(1)

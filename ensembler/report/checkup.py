@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ensembler.predictions.diagnosis.checks import Finding
-from ensembler.predictions.loading.repair import Checkup
+from ensembler.predictions.loading.inspection import Inspection
 from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table
 from ensembler.serialization import jsonable
@@ -12,12 +12,12 @@ from ensembler.serialization import jsonable
 MARKS = {"error": "✗ error", "warning": "! warning", "info": "· info"}
 
 
-def describe_checkup(checkup: Checkup, command: str | None = None) -> dict[str, Any]:
+def describe_checkup(checkup: Inspection, command: str | None = None) -> dict[str, Any]:
     """Return the findings as plain values."""
     data = checkup.predictions
     document = {
-        "schema": "ensembler.check/1",
-        "healthy": checkup.healthy,
+        "schema": "ensembler.check/2",
+        "ok": checkup.ok,
         "members": checkup.members,
         "members_read": [] if data is None else list(data.names),
         "findings": [finding.to_dict() for finding in checkup.findings],
@@ -28,7 +28,7 @@ def describe_checkup(checkup: Checkup, command: str | None = None) -> dict[str, 
     return plain
 
 
-def checkup_document(checkup: Checkup) -> Document:
+def checkup_document(checkup: Inspection) -> Document:
     """Arrange the findings for reading, worst first."""
     data = checkup.predictions
     read = "none could be looked at" if data is None else f"{data.n_members} looked at, {data.n_samples:,} rows"
