@@ -20,7 +20,12 @@ def bench(
     protocol: options.Protocol,
     resamples: options.Resamples = None,
     letters: Annotated[
-        bool, typer.Option("--letters", help="Compare all pairs of rules as well.", rich_help_panel=options.PROTOCOL)
+        bool,
+        typer.Option(
+            "--letters",
+            help="Also compare all pairs of rules (compact letter display).",
+            rich_help_panel=options.PROTOCOL,
+        ),
     ] = False,
     calibrate: options.Calibrate = "none",
     source: options.Source,

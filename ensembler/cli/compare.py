@@ -22,7 +22,7 @@ def compare(
     first: Annotated[Path, typer.Argument(help="A prediction file.", show_default=False, readable=False)],
     second: Annotated[Path, typer.Argument(help="Another one, of the same rows.", show_default=False, readable=False)],
     source: Annotated[options.Source, Omit("paths", "val", "only", "without", "weights")],
-    seed: Annotated[int, typer.Option(help="Resamples the rows.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.")] = 0,
     output: options.Output,
     rows: Annotated[
         Path | None,

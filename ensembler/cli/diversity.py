@@ -18,7 +18,9 @@ def diversity(
     pairs: Annotated[
         str, typer.Option(metavar="|".join(PAIRS), help="Which pairwise measure the matrix shows.")
     ] = "disagreement",
-    seed: Annotated[int, typer.Option(help="Draws committees where they are too many to look at all.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the committees drawn where they are too many to look at all.")
+    ] = 0,
     source: Annotated[Source, Omit("val", "weights", "groups")],
     output: Output,
 ) -> None:

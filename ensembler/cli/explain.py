@@ -20,7 +20,7 @@ def explain(
         typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to explain (default: mean)."),
     ] = None,
     row: Annotated[
-        list[int] | None, typer.Option(help="Show what every member said about this row (from 0); repeatable.")
+        list[int] | None, typer.Option(help="Show what every member predicts for this row (from 0); repeatable.")
     ] = None,
     top: Annotated[int, typer.Option(help="How many hard rows are listed.", rich_help_panel=options.OUTPUT)] = 10,
     fit_on: Annotated[
@@ -33,7 +33,7 @@ def explain(
         int | None,
         typer.Option(help="Number of folds of cross-fitting (default: 5).", rich_help_panel=options.PROTOCOL),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Divides the rows.", rich_help_panel=options.PROTOCOL)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the folds.", rich_help_panel=options.PROTOCOL)] = 0,
     calibrate: options.Calibrate = "none",
     source: Annotated[options.Source, Omit("weights")],
     output: options.Output,

@@ -49,10 +49,12 @@ Members = Annotated[
     ),
 ]
 Only = Annotated[
-    list[str] | None, typer.Option(metavar="PATTERN", help="Use only members of such names.", rich_help_panel=INPUT)
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Use only members whose names match; repeatable.", rich_help_panel=INPUT),
 ]
 Without = Annotated[
-    list[str] | None, typer.Option(metavar="PATTERN", help="Leave out members of such names.", rich_help_panel=INPUT)
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Leave out members whose names match; repeatable.", rich_help_panel=INPUT),
 ]
 Logits = Annotated[
     bool, typer.Option("--logits", help="The files hold logits: apply a softmax.", rich_help_panel=INPUT)
@@ -104,7 +106,7 @@ Part = Annotated[
     ),
 ]
 Folds = Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)]
-Seed = Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)]
+Seed = Annotated[int, typer.Option(help="Random seed of folds and bootstrap.", rich_help_panel=PROTOCOL)]
 Resamples = Annotated[
     int | None,
     typer.Option(

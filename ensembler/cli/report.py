@@ -22,19 +22,23 @@ def report(
     resamples: options.Resamples = None,
     calibrate: options.Calibrate = "none",
     source: options.Source,
-    out: Annotated[Path, typer.Option(help="The page.", rich_help_panel=options.OUTPUT)] = Path("report.html"),
-    title: Annotated[
-        str | None, typer.Option(help="What stands above the page.", rich_help_panel=options.OUTPUT)
-    ] = None,
+    out: Annotated[Path, typer.Option(help="HTML file to write.", rich_help_panel=options.OUTPUT)] = Path(
+        "report.html"
+    ),
+    title: Annotated[str | None, typer.Option(help="Title of the page.", rich_help_panel=options.OUTPUT)] = None,
     figures: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Also write every figure as a file fit for a paper.", rich_help_panel=options.OUTPUT
+            metavar="DIR",
+            help="Also write every figure into this folder, fit for a paper.",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     figure_format: Annotated[
         str | None,
-        typer.Option(metavar="svg|png|pdf", help="Of these files (default: svg).", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            metavar="svg|png|pdf", help="Format of these figures (default: svg).", rich_help_panel=options.OUTPUT
+        ),
     ] = None,
 ) -> None:
     """Write one page that a person would rather look at: verdict, rules, committees, members, classes, rows, findings.

@@ -35,14 +35,17 @@ class Committees:
     k: Annotated[
         str | None,
         typer.Option(
-            "--k", metavar="K|A-B", help="Only committees of so many members.", rich_help_panel=options.PROTOCOL
+            "--k",
+            metavar="K|A-B",
+            help="Only committees of this size, or of these sizes.",
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = None
     metric: Annotated[
         str,
         typer.Option(
             metavar="accuracy|balanced-accuracy|brier|log-loss",
-            help="Rank and choose by.",
+            help="Metric that ranks and chooses committees.",
             rich_help_panel=options.PROTOCOL,
         ),
     ] = "accuracy"
@@ -144,7 +147,7 @@ class Work:
         str,
         typer.Option(
             metavar="exact|greedy|beam",
-            help="Look at every committee, or grow good ones where there are too many.",
+            help="Search exhaustively, or greedily or with a beam where committees are too many.",
             rich_help_panel=WORK,
         ),
     ] = "exact"
@@ -153,20 +156,28 @@ class Work:
         typer.Option(help="Committees kept of each size by --search beam (default: 16).", rich_help_panel=WORK),
     ] = None
     jobs: Annotated[
-        int | None, typer.Option(help="Threads (default: one a core); changes no figure.", rich_help_panel=WORK)
+        int | None,
+        typer.Option(help="Number of threads (default: one a core); does not change results.", rich_help_panel=WORK),
     ] = None
     backend: Annotated[
-        str, typer.Option(metavar="local|dask", help="Where shards are evaluated.", rich_help_panel=WORK)
+        str,
+        typer.Option(
+            metavar="local|dask",
+            help="Evaluate on threads of this machine, or on a Dask cluster.",
+            rich_help_panel=WORK,
+        ),
     ] = "local"
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Of a running Dask cluster, with --backend dask.", rich_help_panel=WORK),
+        typer.Option(
+            metavar="HOST:PORT", help="Address of a running Dask scheduler, with --backend dask.", rich_help_panel=WORK
+        ),
     ] = None
     checkpoint: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Keep the state there: killed at any moment, the same command goes on.",
+            help="Resume from this checkpoint file, which is written on the way.",
             rich_help_panel=WORK,
         ),
     ] = None
