@@ -1,10 +1,9 @@
-"""The commands by name."""
+"""The program: its commands by name."""
 
 from typing import Annotated
 
 import typer
 
-from ensembler import __version__
 from ensembler.cli import (
     bench,
     check,
@@ -34,7 +33,9 @@ app = typer.Typer(
 def show_version(value: bool) -> None:
     """Print the version and stop."""
     if value:
-        typer.echo(f"ensembler {__version__}")
+        from ensembler import serialization
+
+        typer.echo(f"ensembler {serialization.__version__}")
         raise typer.Exit
 
 

@@ -1,41 +1,33 @@
 """``ensembler check``."""
 
+from typing import Annotated
+
 import typer
 
-from ensembler.cli import options
-from ensembler.cli.output import command_line, one_of, print_document, print_json
+from ensembler.cli.groups import Omit, expand
+from ensembler.cli.options import Output, Source
+from ensembler.cli.output import command_line, warnings_to_stderr
 
 
-def check(
-    paths: options.Paths = None,
-    labels: options.Labels = None,
-    val: options.Val = None,
-    members: options.Members = None,
-    only: options.Only = None,
-    without: options.Without = None,
-    as_json: options.AsJson = False,
-    as_markdown: options.AsMarkdown = False,
-) -> None:
+@expand
+def check(source: Annotated[Source, Omit("logits", "normalize", "weights", "groups")], output: Output) -> None:
     """Look for what makes results too good or too bad: permuted classes, rows out of order, leaks, copies, logits.
 
     Files that other commands refuse are looked at as far as possible. Exit code 1 if a finding is an error.
     """
-    one_of(json=as_json, markdown=as_markdown)
-    import sys
+    from ensembler.predictions.loading.inspection import check_predictions
+    from ensembler.report.check import describe_inspection, inspection_document
 
-    from ensembler.predictions.loading.folder import default_source
-    from ensembler.predictions.loading.repair import check_up
-    from ensembler.report.check import checkup_document, describe_checkup
-
-    if not paths:
-        folder, message = default_source()
-        sys.stderr.write(f"{message}\n")
-        paths = [folder]
-    with options.warnings_to_stderr():
-        checkup = check_up(*paths, labels=labels, val=val, members=members, only=only or (), without=without or ())
-    if as_json:
-        print_json(describe_checkup(checkup, command_line()))
-    else:
-        print_document(checkup_document(checkup), as_markdown=as_markdown)
-    if not checkup.healthy:
+    files = source.files()
+    with warnings_to_stderr():
+        inspection = check_predictions(
+            *files,
+            labels=source.labels,
+            val=source.val,
+            members=source.members,
+            only=source.only or (),
+            without=source.without or (),
+        )
+    output.print(lambda: describe_inspection(inspection, command_line()), lambda: inspection_document(inspection))
+    if not inspection.ok:
         raise typer.Exit(1)

@@ -6,18 +6,21 @@ from typing import Annotated
 import typer
 
 from ensembler.cli import options
-from ensembler.cli.output import command_line, one_of, print_document, print_json, progress
+from ensembler.cli.groups import Omit, expand
+from ensembler.cli.output import command_line, print_document, progress, warnings_to_stderr
+from ensembler.cli.refusals import check_suffix, only_one
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
 
 
+@expand
 def explain(
-    paths: options.Paths = None,
+    *,
     rules: Annotated[
         list[str] | None,
         typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to explain (default: mean)."),
     ] = None,
     row: Annotated[
-        list[int] | None, typer.Option(help="Show what every member said about this row (from 0); repeatable.")
+        list[int] | None, typer.Option(help="Show what every member predicts for this row (from 0); repeatable.")
     ] = None,
     top: Annotated[int, typer.Option(help="How many hard rows are listed.", rich_help_panel=options.OUTPUT)] = 10,
     fit_on: Annotated[
@@ -30,71 +33,55 @@ def explain(
         int | None,
         typer.Option(help="Number of folds of cross-fitting (default: 5).", rich_help_panel=options.PROTOCOL),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Divides the rows.", rich_help_panel=options.PROTOCOL)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the folds.", rich_help_panel=options.PROTOCOL)] = 0,
     calibrate: options.Calibrate = "none",
-    labels: options.Labels = None,
-    val: options.Val = None,
-    members: options.Members = None,
-    only: options.Only = None,
-    without: options.Without = None,
-    logits: options.Logits = False,
-    normalize: options.Normalize = False,
-    groups: options.Groups = None,
-    as_json: options.AsJson = False,
-    as_markdown: options.AsMarkdown = False,
+    source: Annotated[options.Source, Omit("weights")],
+    output: options.Output,
     out: Annotated[
         Path | None,
         typer.Option(help="Also write every row, and what came of it (.csv).", rich_help_panel=options.OUTPUT),
     ] = None,
 ) -> None:
     """Show which rows a rule rescues and breaks against the best member, and which rows are hard for all."""
-    one_of(json=as_json, markdown=as_markdown)
     from ensembler.comparison.compare import compare_rules
     from ensembler.comparison.protocol import resolve_fit_on
-    from ensembler.predictions.diagnosis.changes import row_frame
+    from ensembler.predictions.diagnosis.hard_rows import row_frame
     from ensembler.predictions.files import write_text
     from ensembler.report.explain import Explanation, describe_explanation, explain_document, votes_table
     from ensembler.report.tables import Document
 
-    if out is not None and out.suffix != ".csv":
-        raise UsageError(f"--out {out.name or '(nothing)'}: expected a file that ends in .csv")
-    rule = options.only_one(rules, "--rule") or "mean"
-    if top < 1:
-        raise ParameterError(f"--top is {top}, expected at least 1")
-    if row and as_json:
-        raise UsageError("--row and --json exclude one another: --out has every row")
+    check_suffix(out, "--out", (".csv",))
+    rule = only_one(rules, "--rule") or "mean"
+    check_rows(row, top, output)
     if fit_on == "part":
         raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
-    fit_on, wanted = options.fitting_rows(fit_on, None, val)
-    data = options.load(paths, labels, wanted, members, only, without, logits, normalize, None, groups)
+    protocol = options.Protocol(fit_on, folds=5 if folds is None else folds, seed=seed)
+    data = protocol.load(source)
     fit_on = resolve_fit_on(fit_on, None, data)
     if folds is not None and fit_on != "cross":
         raise UsageError(f"--folds has no effect with --fit-on {fit_on}: all its rows are fitted on at once; drop it")
-    with options.warnings_to_stderr(), progress("fitting") as show:
-        result = compare_rules(
-            data,
-            [rule],
-            fit_on=fit_on,
-            folds=5 if folds is None else folds,
-            seed=seed,
-            n_resamples=0,
-            calibrate=calibrate,
-            progress=show,
-        )
+    with warnings_to_stderr(), progress("fitting") as show:
+        result = compare_rules(data, [rule], **protocol.arguments(), n_resamples=0, calibrate=calibrate, progress=show)
     if not result.rules or result.best_member is None:
         raise NotApplicableError("; ".join(f"{name}: {reason}" for name, reason in result.left_out) or "nothing fitted")
     scored, entry = result.scored, result.rules[0]
-    for one in row or []:
-        if not 0 <= one < scored.n_samples:
-            raise ParameterError(f"--row is {one}, expected 0 to {scored.n_samples - 1}")
-    explanation = Explanation.of(result, entry, top)
+    for number in row or []:
+        if not 0 <= number < scored.n_samples:
+            raise ParameterError(f"--row is {number}, expected 0 to {scored.n_samples - 1}")
     if out is not None:
         frame = row_frame(scored, entry.name, entry.proba, result.best_member.proba)
         write_text(out, frame.to_csv(index=False))
-    if as_json:
-        print_json(describe_explanation(explanation, command_line()))
-    elif row:
-        tables = [votes_table(scored, one, entry.name, int(entry.proba[one].argmax())) for one in row]
-        print_document(Document(tables), as_markdown=as_markdown)
-    else:
-        print_document(explain_document(explanation), as_markdown=as_markdown)
+    if row:
+        tables = [votes_table(scored, number, entry.name, int(entry.proba[number].argmax())) for number in row]
+        print_document(Document(tables), as_markdown=output.as_markdown)
+        return
+    explanation = Explanation.of(result, entry, top)
+    output.print(lambda: describe_explanation(explanation, command_line()), lambda: explain_document(explanation))
+
+
+def check_rows(row: list[int] | None, top: int, output: options.Output) -> None:
+    """Refuse what cannot be listed."""
+    if top < 1:
+        raise ParameterError(f"--top is {top}, expected at least 1")
+    if row and output.as_json:
+        raise UsageError("--row and --json exclude one another: --out has every row")

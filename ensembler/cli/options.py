@@ -1,20 +1,20 @@
-"""Arguments and options that several commands share, and the prediction set they lead to."""
+"""Options that several commands share, in three groups: where predictions come from, the protocol, and the output."""
 
-import importlib.util
-import os
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ensembler.errors import EnsemblerWarning, UsageError
+from ensembler.cli.output import print_document, print_json, warnings_to_stderr
+from ensembler.cli.refusals import one_of
+from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
     from ensembler.predictions.prediction_set import Predictions
+    from ensembler.report.tables import Document
 
 INPUT = "Input"
 PROTOCOL = "Protocol"
@@ -49,10 +49,12 @@ Members = Annotated[
     ),
 ]
 Only = Annotated[
-    list[str] | None, typer.Option(metavar="PATTERN", help="Use only members of such names.", rich_help_panel=INPUT)
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Use only members whose names match; repeatable.", rich_help_panel=INPUT),
 ]
 Without = Annotated[
-    list[str] | None, typer.Option(metavar="PATTERN", help="Leave out members of such names.", rich_help_panel=INPUT)
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Leave out members whose names match; repeatable.", rich_help_panel=INPUT),
 ]
 Logits = Annotated[
     bool, typer.Option("--logits", help="The files hold logits: apply a softmax.", rich_help_panel=INPUT)
@@ -104,7 +106,7 @@ Part = Annotated[
     ),
 ]
 Folds = Annotated[int, typer.Option(help="Number of folds wherever there are folds.", rich_help_panel=PROTOCOL)]
-Seed = Annotated[int, typer.Option(help="Divides and resamples the rows.", rich_help_panel=PROTOCOL)]
+Seed = Annotated[int, typer.Option(help="Random seed of folds and bootstrap.", rich_help_panel=PROTOCOL)]
 Resamples = Annotated[
     int | None,
     typer.Option(
@@ -125,92 +127,98 @@ AsJson = Annotated[
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT)]
 
 
-def fitting_rows(fit_on: str | None, part: float | None, val: Path | None) -> tuple[str | None, Path | bool | None]:
-    """Return where weights are fitted and which validation rows to load; refuse rows that nothing is fitted on."""
-    from ensembler.comparison.protocol import check_fit_on
+@dataclass(frozen=True)
+class Source:
+    """Where a prediction set comes from."""
 
-    fit_on = check_fit_on(fit_on, part)
-    if fit_on in (None, "val"):
-        return fit_on, val if val is not None else (True if fit_on == "val" else None)
-    if val is not None:
-        raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
-    return fit_on, False
+    paths: Paths = None
+    labels: Labels = None
+    val: Val = None
+    members: Members = None
+    only: Only = None
+    without: Without = None
+    logits: Logits = False
+    normalize: Normalize = False
+    weights: Weights = None
+    groups: Groups = None
 
+    def files(self) -> list[Path]:
+        """Return the paths given, or the folder that is read without any, which is then told on stderr."""
+        from ensembler.predictions.loading.folder import default_source
 
-def only_one(values: list[str] | None, option: str) -> str | None:
-    """Return the value of an option that can be given once; of two, the first would be lost without a word."""
-    if values is not None and len(values) > 1:
-        raise UsageError(f"{option} is given {len(values)} times ({', '.join(values)}), expected once")
-    return values[0] if values else None
-
-
-def check_writable(path: Path) -> None:
-    """Refuse, before long work, a file that could not be written after it."""
-    home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
-    if path.is_dir() or not home.is_dir() or not os.access(home, os.W_OK):
-        raise UsageError(f"{path}: cannot be written; give another file")
-
-
-def require_module(name: str, extra: str) -> None:
-    """Refuse what a package is missing for."""
-    if importlib.util.find_spec(name) is None:
-        raise UsageError(f"{name} is not installed; pip install 'ensembler-bench[{extra}]'")
-
-
-@contextmanager
-def warnings_to_stderr() -> Iterator[None]:
-    """Print our own warnings as one line each; leave all others to Python."""
-    original = warnings.showwarning
-
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, EnsemblerWarning):
-            sys.stderr.write(f"warning: {message}\n")
-        else:
-            original(message, category, filename, lineno, file, line)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", EnsemblerWarning)
-        warnings.showwarning = show
-        yield
-
-
-def load(
-    paths: list[Path] | None,
-    labels: Path | None,
-    val: Path | bool | None,
-    members: Path | None,
-    only: list[str] | None,
-    without: list[str] | None,
-    logits: bool,
-    normalize: bool,
-    weights: Path | None = None,
-    groups: Path | None = None,
-) -> "Predictions":
-    """Load the prediction set that the shared options describe, telling on stderr where it comes from by default."""
-    from ensembler.predictions.loading.folder import default_source
-    from ensembler.predictions.loading.load import load_predictions
-
-    if not paths:
+        if self.paths:
+            return self.paths
         folder, message = default_source()
         sys.stderr.write(f"{message}\n")
-        paths = [folder]
-    with warnings_to_stderr():
-        return load_predictions(
-            *paths,
-            labels=labels,
-            val=val,
-            members=members,
-            only=only or (),
-            without=without or (),
-            logits=logits,
-            normalize=normalize,
-            weights=weights,
-            groups=groups,
-        )
+        return [folder]
+
+    def load(self, validation: bool | None = None, *, ignore: Collection[str] = ()) -> "Predictions":
+        """Load the prediction set.
+
+        Parameters
+        ----------
+        validation : bool, optional
+            Whether validation rows must be there (True) or stay unread (False); by default they are read if there.
+        ignore : collection of str
+            Codes of findings that are not warned of.
+        """
+        from ensembler.predictions.loading.load import load_predictions
+
+        files = self.files()
+        with warnings_to_stderr(ignore):
+            return load_predictions(
+                *files,
+                labels=self.labels,
+                val=validation if self.val is None else self.val,
+                members=self.members,
+                only=self.only or (),
+                without=self.without or (),
+                logits=self.logits,
+                normalize=self.normalize,
+                weights=self.weights,
+                groups=self.groups,
+            )
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which rows weights are fitted on, and which are scored."""
+
+    fit_on: FitOn = None
+    part: Part = None
+    folds: Folds = 5
+    seed: Seed = 0
+
+    def load(self, source: Source) -> "Predictions":
+        """Load a prediction set with the validation rows that are fitted on; refuse others, which have no effect."""
+        fit_on = self.arguments()["fit_on"]
+        if fit_on in (None, "val"):
+            return source.load(validation=True if fit_on == "val" else None)
+        if source.val is not None:
+            raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
+        return source.load(validation=False)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the protocol as arguments of a comparison, a sweep, a search or a survey."""
+        from ensembler.comparison.protocol import check_fit_on
+
+        fit_on = check_fit_on(self.fit_on, self.part)
+        return {"fit_on": fit_on, "folds": self.folds, "part": self.part, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class Output:
+    """In which form the result is printed."""
+
+    as_json: AsJson = False
+    as_markdown: AsMarkdown = False
+
+    def __post_init__(self) -> None:
+        one_of(json=self.as_json, markdown=self.as_markdown)
+
+    def print(self, describe: Callable[[], Any], arrange: Callable[[], "Document"]) -> None:
+        """Print plain values as JSON, or tables for reading or as Markdown; only what is printed is made."""
+        if self.as_json:
+            print_json(describe())
+        else:
+            print_document(arrange(), as_markdown=self.as_markdown)

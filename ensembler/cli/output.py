@@ -1,15 +1,16 @@
-"""Results on stdout, progress on stderr."""
+"""Printing: results on stdout, progress and warnings on stderr."""
 
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ensembler.errors import UsageError
+from ensembler.errors import EnsemblerWarning
 
 if TYPE_CHECKING:
     from ensembler.report.tables import Document
@@ -35,18 +36,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def one_of(**flags: bool) -> None:
-    """Refuse options that exclude one another."""
-    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude one another; give one of them")
-
-
 def command_line() -> str:
     """Return the command as it was typed, with files by their base names, so that it tells nothing of the machine."""
     words = sys.argv[1:]
-    told = [word if before == "--rule" else base_name(word) for before, word in zip(["", *words], words, strict=False)]
-    return shlex.join(["ensembler", *told])
+    pairs = zip(["", *words], words, strict=False)
+    return shlex.join(["ensembler", *(word if before == "--rule" else base_name(word) for before, word in pairs)])
 
 
 def base_name(word: str) -> str:
@@ -74,3 +68,29 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
             bar.update(task, completed=done, total=total, description=f"{what}: {name:24.24}")
 
         yield show
+
+
+@contextmanager
+def warnings_to_stderr(ignore: Collection[str] = ()) -> Iterator[None]:
+    """Print our own warnings as one line each, but for findings of these codes; leave all others to Python."""
+    original = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if getattr(message, "code", None) in ignore:
+            return
+        if issubclass(category, EnsemblerWarning):
+            sys.stderr.write(f"warning: {message}\n")
+        else:
+            original(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EnsemblerWarning)
+        warnings.showwarning = show
+        yield

@@ -2,16 +2,24 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ensembler.cli import options
+from ensembler.cli.groups import Omit, expand
+from ensembler.cli.output import warnings_to_stderr
+from ensembler.cli.refusals import check_suffix, check_writable, only_one, refuse_given
 from ensembler.errors import UsageError
 
+if TYPE_CHECKING:
+    from ensembler.predictions.loading.load import MemberSet
+    from ensembler.predictions.prediction_set import Predictions
 
+
+@expand
 def predict(
-    paths: options.Paths = None,
+    *,
     rules: Annotated[
         list[str] | None,
         typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to fit; `ensembler bench` says which."),
@@ -48,80 +56,110 @@ def predict(
         ),
     ] = None,
     calibrate: options.Calibrate = "none",
-    labels: options.Labels = None,
-    val: options.Val = None,
-    members: options.Members = None,
-    only: options.Only = None,
-    without: options.Without = None,
-    logits: options.Logits = False,
-    normalize: options.Normalize = False,
-    weights: options.Weights = None,
+    source: Annotated[options.Source, Omit("groups")],
 ) -> None:
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
     from ensembler.comparison.compare import fit_rule
-    from ensembler.deployment.output import check_destination, write_prediction
-    from ensembler.deployment.recipe import Recipe, is_recipe
-    from ensembler.predictions.loading.folder import METADATA_FILE
-    from ensembler.predictions.loading.load import load_rows_like
+    from ensembler.deployment.output import write_prediction
+    from ensembler.deployment.recipe import Recipe
 
-    rule = options.only_one(rules, "--rule")
-    if (to is None) != (out is None):
-        raise UsageError("--to and --out belong together: the rows to predict, and where to; give both or neither")
-    if to is not None and out is not None:
-        check_destination(out, proba, [*(paths or []), to], [labels] if labels is not None else [])
-    elif proba:
-        raise UsageError("--proba has no effect without --to and --out; drop it")
+    rule = only_one(rules, "--rule")
+    check_target(source, to, out, with_proba=proba)
     if recipe is not None:
-        given = {"PATHS": paths, "--rule": rule, "--save": save, "--metric": metric, "--fit-on": fit_on, "--val": val}
-        more = {"--labels": labels, "--members": members, "--only": only, "--without": without, "--weights": weights}
-        refuse_with_recipe({**given, **more, "--calibrate": calibrate != "none"})
+        given = {"PATHS": source.paths, "--rule": rule, "--save": save, "--metric": metric, "--fit-on": fit_on}
+        refuse_given(
+            {**given, **fitting_options(source), "--calibrate": calibrate != "none"},
+            "with --recipe: the rule is fitted already",
+        )
         if to is None or out is None:
             raise UsageError("--recipe needs rows to predict; give --to FOLDER and --out FILE")
-        saved = Recipe.load(recipe)
-        with options.warnings_to_stderr():
-            rows = load_rows_like(saved, to, logits=logits, normalize=normalize)
-        write_prediction(out, saved.rule.predict_proba(rows.proba, check_input=False), rows, with_proba=proba)
-        sys.stderr.write(f"{saved.rule.name} of {recipe}: predicted {rows.n_samples:,} rows, wrote {out}\n")
+        predict_by_recipe(recipe, source, to, out, with_proba=proba)
         return
     if rule is None:
         raise UsageError("which rule? give --rule RULE (`ensembler bench` says which one), or --recipe FILE")
     if to is None and save is None:
         raise UsageError("nothing to do with the fitted rule; give --to FOLDER and --out FILE, or --save FILE")
     if save is not None:
-        if save.name == METADATA_FILE:
-            raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")
-        if save.suffix != ".json":
-            raise UsageError(f"--save {save.name or '(nothing)'}: expected a file that ends in .json")
-        options.check_writable(save)
-        if save.exists() and not is_recipe(save):
-            raise UsageError(f"--save {save}: is there already and is no recipe, so it stays; choose another name")
-    if val is not None and fit_on == "test":
-        raise UsageError("--val has no effect with --fit-on test; drop one of them")
-    wanted = False if fit_on == "test" else (True if fit_on == "val" else None)
-    data = options.load(
-        paths, labels, val if val is not None else wanted, members, only, without, logits, normalize, weights
-    )
-    with options.warnings_to_stderr():
-        new = None if to is None else load_rows_like(data, to, logits=logits, normalize=normalize)
+        check_save(save)
+    data = load_fitting(source, fit_on)
+    with warnings_to_stderr():
+        new = None if to is None else load_new_rows(data, source, to)
         fitted_on = data.validation if data.validation is not None and fit_on != "test" else data
-        if weights is not None and fitted_on.sample_weight is None:
+        if source.weights is not None and fitted_on.sample_weight is None:
             raise UsageError(
-                f"--weights has no effect: the validation folder has no {weights.name} for the rows fitted on"
+                f"--weights has no effect: the validation folder has no {source.weights.name} for the rows fitted on"
             )
         fitted = fit_rule(data, rule, fit_on, metric=metric or "accuracy", calibrate=calibrate)
-    told = f"{rule}: fitted on {fitted_on.n_samples:,} rows"
+    message = f"{rule}: fitted on {fitted_on.n_samples:,} rows"
     if save is not None:
         Recipe.of(fitted, fitted_on).save(save)
-        told += f", saved as {save}"
+        message += f", saved as {save}"
     if new is not None and out is not None:
         scores = fitted.predict_proba(new.proba, check_input=False)
         write_prediction(out, scores, new, with_proba=proba)
-        told += f", predicted {new.n_samples:,} rows, wrote {out}"
-    sys.stderr.write(told + "\n")
+        message += f", predicted {new.n_samples:,} rows, wrote {out}"
+    sys.stderr.write(message + "\n")
 
 
-def refuse_with_recipe(given: dict[str, Any]) -> None:
-    """Refuse options that only a fit would use."""
-    for name, value in given.items():
-        if value:
-            raise UsageError(f"{name} has no effect with --recipe: the rule is fitted already; drop one of them")
+def check_target(source: options.Source, to: Path | None, out: Path | None, *, with_proba: bool) -> None:
+    """Refuse, before the work, a prediction that could not be written after it."""
+    from ensembler.deployment.output import check_destination
+
+    if (to is None) != (out is None):
+        raise UsageError("--to and --out belong together: the rows to predict, and where to; give both or neither")
+    if to is not None and out is not None:
+        labels = [source.labels] if source.labels is not None else []
+        check_destination(out, with_proba, [*(source.paths or []), to], labels)
+    elif with_proba:
+        raise UsageError("--proba has no effect without --to and --out; drop it")
+
+
+def check_save(save: Path) -> None:
+    """Refuse, before the work, a file that the fitted rule cannot be saved as."""
+    from ensembler.deployment.recipe import is_recipe
+    from ensembler.predictions.loading.folder import METADATA_FILE
+
+    if save.name == METADATA_FILE:
+        raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")
+    check_suffix(save, "--save", (".json",))
+    check_writable(save)
+    if save.exists() and not is_recipe(save):
+        raise UsageError(f"--save {save}: is there already and is no recipe, so it stays; choose another name")
+
+
+def fitting_options(source: options.Source) -> dict[str, object]:
+    """Return, by name, the options that only the rows fitted on have."""
+    return {
+        "--val": source.val,
+        "--labels": source.labels,
+        "--members": source.members,
+        "--only": source.only,
+        "--without": source.without,
+        "--weights": source.weights,
+    }
+
+
+def load_fitting(source: options.Source, fit_on: str | None) -> "Predictions":
+    """Load the labelled rows that the rule is fitted on."""
+    if source.val is not None and fit_on == "test":
+        raise UsageError("--val has no effect with --fit-on test; drop one of them")
+    return source.load(validation={"test": False, "val": True}.get(fit_on or ""))
+
+
+def load_new_rows(like: "MemberSet", source: options.Source, folder: Path) -> "Predictions":
+    """Load the rows to predict, with the same members and the same kind of numbers."""
+    from ensembler.predictions.loading.load import load_rows_like
+
+    return load_rows_like(like, folder, logits=source.logits, normalize=source.normalize)
+
+
+def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool) -> None:
+    """Apply a rule that was saved to new rows."""
+    from ensembler.deployment.output import write_prediction
+    from ensembler.deployment.recipe import Recipe
+
+    recipe = Recipe.load(path)
+    with warnings_to_stderr():
+        rows = load_new_rows(recipe, source, to)
+    write_prediction(out, recipe.rule.predict_proba(rows.proba, check_input=False), rows, with_proba=with_proba)
+    sys.stderr.write(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}\n")

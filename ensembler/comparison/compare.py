@@ -1,7 +1,6 @@
 """Fit every rule without the scored rows, score it on them, and say which one to use."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,12 +22,13 @@ from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_f
 from ensembler.comparison.results import Comparison, MemberScore, PairedTest, RuleScore, Verdict
 from ensembler.comparison.scoring import Measured, fit_rules, measure_all, measure_members, oracle_accuracy
 from ensembler.comparison.verdict import Contest, Intervals, reach_verdict
-from ensembler.errors import DataWarning, NotApplicableError, ParameterError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UsageError
 from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.metrics.intervals import wilson
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis import checks
+from ensembler.predictions.diagnosis.findings import warn_of
 from ensembler.predictions.prediction_set import Predictions
 
 
@@ -161,9 +161,8 @@ def check_resamples(n_resamples: int, *, letters: bool) -> None:
 
 def warn_of_findings(predictions: Predictions) -> list[str]:
     """Warn of what spoils every figure; return that and all that costs nothing to see, for the result."""
-    critical = list(checks.grave(predictions))
-    for finding in critical:
-        warnings.warn(f"{finding} (`ensembler check` looks closer)", DataWarning, stacklevel=3)
+    critical = list(checks.critical(predictions))
+    warn_of(critical, stacklevel=3)
     return [str(finding) for finding in (*checks.quick(predictions), *critical)]
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from ensembler.arrays import Rows
 from ensembler.comparison.folds import Folds, make_folds, split_part
 from ensembler.errors import AlignmentError, ParameterError, UnknownNameError, UsageError
-from ensembler.predictions.diagnosis.checks import validation_is_scored
+from ensembler.predictions.diagnosis.leak_checks import validation_is_scored
 from ensembler.predictions.prediction_set import Predictions
 
 FIT_ON = ("val", "cross", "part", "test")

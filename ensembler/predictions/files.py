@@ -25,7 +25,7 @@ ID_COLUMN = "id"
 
 @dataclass(frozen=True)
 class Table:
-    """What a file says about one member: an array, and row ids and column names where the format has them."""
+    """What a file holds of one member: an array, and row ids and column names where the format has them."""
 
     name: str
     path: Path
@@ -86,12 +86,12 @@ def read_npy(path: Path) -> NDArray[Any]:
     try:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
-        raise FileError(f"{path}: {explain(error)}") from error
+        raise FileError(f"{path}: {format_error(error)}") from error
     return mapped
 
 
-def explain(error: Exception) -> str:
-    """Say in our words what NumPy found wrong with a file."""
+def format_error(error: Exception) -> str:
+    """Return a message that says in plain words what NumPy finds wrong with a file."""
     text = str(error)
     if "allow_pickle" in text or "Python objects" in text:
         fix = "numpy.save(path, array.astype('float32'))"
@@ -109,7 +109,7 @@ def read_npz(path: Path) -> list[Table]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise FileError(f"{path}: {explain(error)}") from error
+        raise FileError(f"{path}: {format_error(error)}") from error
     if not arrays:
         raise FileError(f"{path}: the archive holds no array, expected 'proba' or one array a member")
     return [Table(path.stem if name == "proba" else name, path, array) for name, array in arrays.items()]
@@ -131,6 +131,16 @@ def read_frame(path: Path) -> Table:
     ids = None
     if ID_COLUMN in frame.columns:
         ids = frame.pop(ID_COLUMN).astype(str).to_numpy(dtype=str)
+    check_cells(frame, path)
+    if frame.shape[1] == 1:
+        values = frame.iloc[:, 0]
+        single = values.to_numpy(dtype=str) if values.dtype.kind not in "biuf" else values.to_numpy()
+        return Table(path.stem, path, single, ids)
+    return Table(path.stem, path, numeric_columns(frame, path), ids, tuple(frame.columns))
+
+
+def check_cells(frame: "pd.DataFrame", path: Path) -> None:
+    """Raise unless a table has rows and columns beside the id, and a value in each cell."""
     if frame.shape[1] == 0 or len(frame) == 0:
         raise FileError(
             f"{path}: holds {len(frame)} rows and {frame.shape[1]} columns beside the id, expected a header and rows"
@@ -140,10 +150,10 @@ def read_frame(path: Path) -> Table:
         raise FileError(
             f"{path}: row {row} has no value in column {frame.columns[column]!r}, expected one in every cell"
         )
-    if frame.shape[1] == 1:
-        values = frame.iloc[:, 0]
-        single = values.to_numpy(dtype=str) if values.dtype.kind not in "biuf" else values.to_numpy()
-        return Table(path.stem, path, single, ids)
+
+
+def numeric_columns(frame: "pd.DataFrame", path: Path) -> NDArray[np.float64]:
+    """Return a table as an array, or raise if one of its columns is no class."""
     texts = [column for column in frame.columns if frame[column].dtype.kind not in "biuf"]
     if texts:
         raise FileError(
@@ -157,7 +167,7 @@ def read_frame(path: Path) -> Table:
             f"{path}: column {frame.columns[surplus]!r} is no class, for the others sum to 1 without it; drop it "
             "(true classes belong into labels.csv)"
         )
-    return Table(path.stem, path, array, ids, tuple(frame.columns))
+    return array
 
 
 def surplus_column(array: NDArray[np.float64]) -> int | None:
@@ -168,8 +178,8 @@ def surplus_column(array: NDArray[np.float64]) -> int | None:
         totals = array.sum(axis=1)
         if (np.abs(totals - 1) <= ROW_SUM_TOLERANCE).all():
             return None
-        one_without = (np.abs(totals[:, None] - array - 1) <= ROW_SUM_TOLERANCE).all(axis=0)
-        for column in np.flatnonzero(one_without).tolist():
+        sum_without = (np.abs(totals[:, None] - array - 1) <= ROW_SUM_TOLERANCE).all(axis=0)
+        for column in np.flatnonzero(sum_without).tolist():
             rest = np.delete(array, column, axis=1)
             # Whole numbers are counts rather than probabilities.
             if (rest >= 0).all() and (rest % 1 != 0).any():

@@ -11,7 +11,7 @@ from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table, number
 from ensembler.serialization import document
 
-SCHEMA = "ensembler.diversity/1"
+SCHEMA = "ensembler.diversity/2"
 MOST_COLUMNS = 12
 STRONG_CORRELATION = 0.5
 """From such a rank correlation on, either way, a measure tells much about committees' accuracy."""

@@ -4,14 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ensembler.comparison.results import Comparison, RuleScore
-from ensembler.predictions.diagnosis.changes import (
-    HardRow,
-    RowChanges,
-    changed_rows,
-    contested_rows,
-    count_votes,
-    missed_rows,
-)
+from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
+from ensembler.predictions.diagnosis.hard_rows import HardRow, contested_rows, count_votes, missed_rows
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.report.compare import class_table

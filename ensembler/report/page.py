@@ -68,9 +68,9 @@ def render(survey: Survey, title: str | None = None, command: str | None = None)
         version=serialization.__version__,
         facts=set_facts(result),
         alarms=[
-            {"grade": finding.grade, "text": finding.message}
+            {"grade": finding.severity, "text": finding.message}
             for finding in survey.findings or ()
-            if finding.grade == "error"
+            if finding.severity == "error"
         ],
         verdict=verdict_paragraphs(result),
         cards=cards(result),

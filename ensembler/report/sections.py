@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ensembler.comparison.results import Comparison
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
-from ensembler.predictions.diagnosis.checks import Finding
+from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.provenance import provenance
 from ensembler.report import bench, check, compare, diversity, explain, noise, search, subsets
 from ensembler.report.blocks import Block, Listing, Section, Text

@@ -13,8 +13,9 @@ from ensembler.comparison.results import Comparison
 from ensembler.errors import UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
 from ensembler.parallel.progress import Progress
-from ensembler.predictions.diagnosis.checks import Finding, examine
+from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
+from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.results import SubsetStudy
 from ensembler.subsets.rules import METRICS

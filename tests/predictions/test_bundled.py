@@ -7,7 +7,7 @@ import pytest
 
 from ensembler import load_predictions
 from ensembler.predictions import bundled
-from ensembler.predictions.loading.repair import check_up
+from ensembler.predictions.loading.inspection import check_predictions
 
 COUNTS = {"val": [467, 56, 496, 895, 653, 415, 607], "test": [491, 55, 528, 879, 594, 416, 626]}
 
@@ -18,7 +18,7 @@ def test_a_set_is_whole_and_sound(folder):
     assert data.classes == ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
     assert np.bincount(data.truth).tolist() == COUNTS["test"]
     assert np.bincount(data.validation.truth).tolist() == COUNTS["val"]
-    assert check_up(folder).healthy
+    assert check_predictions(folder).ok
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 3_000_000
 
 

@@ -243,7 +243,7 @@ def test_normalize(tmp_path, four):
         load_predictions(home, normalize=True)
 
 
-@pytest.mark.filterwarnings("ignore:no member is right more often")
+@pytest.mark.filterwarnings("ignore::ensembler.predictions.diagnosis.findings.FindingWarning")
 def test_half_precision_may_miss_the_sum_by_more(tmp_path):
     rng = np.random.default_rng(0)
     proba = rng.dirichlet(np.ones(1000), (2, 20)).astype(np.float16)

@@ -1,4 +1,4 @@
-"""Which rows two predictions differ on, and which rows are hard for all members."""
+"""The rows on which two predictions differ, and what the difference comes to in each metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Rows
+from ensembler.arrays import Rows, Values
 from ensembler.errors import AlignmentError, UsageError
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.bootstrap import RESAMPLES, enough_units
@@ -25,7 +25,7 @@ REPORTED = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "e
 
 @dataclass(frozen=True)
 class ClassChange:
-    """What changed in the rows of one class."""
+    """How many rows of one class a prediction gains and loses against another."""
 
     name: str
     rows: int
@@ -53,9 +53,9 @@ class RowChanges:
     first, second : str
     pair : Discordance
     gained, lost : (n,) int
-        Rows that only the first, and only the second, is right about.
+        Rows that only the first, and only the second, is correct about.
     relabelled : int
-        Rows in which they say different classes, right or wrong.
+        Number of rows in which they predict different classes, correct or not.
     by_class : list of ClassChange
     """
 
@@ -70,7 +70,7 @@ class RowChanges:
 
 @dataclass(frozen=True)
 class Changes(RowChanges):
-    """Two predictions of the same rows: the rows, and what they come to.
+    """Two predictions of the same rows: the rows on which they differ, and their metrics with intervals.
 
     Attributes
     ----------
@@ -93,8 +93,8 @@ class Changes(RowChanges):
 def changed_rows(data: Predictions, names: tuple[str, str], probas: tuple[Proba, Proba]) -> RowChanges:
     """Return the rows on which two predictions of the rows of a set differ."""
     labels = data.truth
-    said = [proba.argmax(axis=1) for proba in probas]
-    first, second = (one == labels for one in said)
+    predicted = [proba.argmax(axis=1) for proba in probas]
+    first, second = (classes == labels for classes in predicted)
     gained, lost = np.flatnonzero(first & ~second), np.flatnonzero(second & ~first)
     counts = [np.bincount(labels[rows], minlength=data.n_classes).tolist() for rows in (slice(None), gained, lost)]
     return RowChanges(
@@ -103,8 +103,8 @@ def changed_rows(data: Predictions, names: tuple[str, str], probas: tuple[Proba,
         Discordance.of(first, second),
         gained,
         lost,
-        int((said[0] != said[1]).sum()),
-        [ClassChange(*one) for one in zip(data.classes, *counts, strict=True)],
+        int((predicted[0] != predicted[1]).sum()),
+        [ClassChange(*of_class) for of_class in zip(data.classes, *counts, strict=True)],
     )
 
 
@@ -125,15 +125,12 @@ def side_by_side(parts: Sequence[Predictions], folders: Sequence[str]) -> Predic
             )
         if part.ids is not None and first.ids is not None and not np.array_equal(part.ids, first.ids):
             raise AlignmentError(f"the files in {folders[0]} and {folders[-1]} do not have their rows in one order")
-    return Predictions(
-        np.concatenate([part.proba for part in parts]),
-        first.labels,
+    return first.replace(
+        proba=np.concatenate([part.proba for part in parts]),
         names=[f"{name} ({folder})" for part, folder in zip(parts, folders, strict=True) for name in part.names],
-        class_names=first.class_names,
+        metadata=[metadata for part in parts for metadata in part.metadata],
         hard=[hard for part in parts for hard in part.hard],
-        groups=first.groups,
-        ids=first.ids,
-        check_input=False,
+        validation=None,
     )
 
 
@@ -164,143 +161,54 @@ def compare_two(
     rows = changed_rows(data, names, probas)
     metrics: list[Metric] = [METRICS[name] for name in REPORTED if not (hard and METRICS[name].needs_probabilities)]
     samples = resampled_metrics(metrics, data.truth, probas, groups=data.groups, n_resamples=n_resamples, seed=seed)
-    enough = enough_units(data.n_samples, data.groups)
-    found = []
-    for metric in metrics:
-        ours, theirs = (float(metric(data.truth, proba, None)) for proba in probas)
-        lead = metric.signed(samples[metric.name][:, 0] - samples[metric.name][:, 1])
-        difference = float(metric.signed(ours - theirs))
-        found.append(MetricChange(metric.name, ours, theirs, difference, percentile_interval(lead) if enough else None))
-    accuracies = found[0].first, found[0].second
-    if data.groups is None:
-        ends: list[Interval | None] = [wilson(round(one * data.n_samples), data.n_samples) for one in accuracies]
-    else:
-        ends = [percentile_interval(samples["accuracy"][:, index]) if enough else None for index in (0, 1)]
+    if not enough_units(data.n_samples, data.groups):
+        samples = {}
+    changes = [metric_change(metric, data, probas, samples.get(metric.name)) for metric in metrics]
+    accuracy = changes[0]
+    intervals: list[Interval | None] = [
+        wilson(round(value * data.n_samples), data.n_samples)
+        if data.groups is None
+        else percentile_interval(samples["accuracy"][:, index])
+        if samples
+        else None
+        for index, value in enumerate((accuracy.first, accuracy.second))
+    ]
     return Changes(
         **vars(rows),
-        intervals=(ends[0], ends[1]),
-        metrics=found,
-        shown=is_significant(found[0].interval, rows.pair.p_value if data.groups is None else None),
+        intervals=(intervals[0], intervals[1]),
+        metrics=changes,
+        shown=is_significant(accuracy.interval, rows.pair.p_value if data.groups is None else None),
         n_resamples=n_resamples,
         seed=seed,
     )
 
 
+def metric_change(
+    metric: Metric, data: Predictions, probas: tuple[Proba, Proba], samples: Values | None
+) -> MetricChange:
+    """Return a metric of both predictions; ``samples`` (B, 2) are its bootstrap values, None where rows are too few."""
+    first, second = (float(metric(data.truth, proba, None)) for proba in probas)
+    interval = None
+    if samples is not None:
+        interval = percentile_interval(metric.signed(samples[:, 0] - samples[:, 1]))
+    return MetricChange(metric.name, first, second, float(metric.signed(first - second)), interval)
+
+
 def change_frame(data: Predictions, names: tuple[str, str], probas: tuple[Proba, Proba]) -> "pd.DataFrame":
-    """Return the rows that changed: number, id, label, what both said and how sure they were, what came of it."""
+    """Return a table of the rows in which two predictions name different classes, and which of them is correct."""
     import pandas as pd
 
     labels, classes = data.truth, np.array(data.classes, dtype=object)
-    said = [proba.argmax(axis=1) for proba in probas]
-    rows = np.flatnonzero(said[0] != said[1])
-    right = [one[rows] == labels[rows] for one in said]
+    predicted = [proba.argmax(axis=1) for proba in probas]
+    rows = np.flatnonzero(predicted[0] != predicted[1])
+    correct = [prediction[rows] == labels[rows] for prediction in predicted]
     columns: dict[str, Any] = {"row": rows}
     if data.ids is not None:
         columns["id"] = data.ids[rows]
     columns["label"] = classes[labels[rows]]
-    for name, one, proba in zip(names, said, probas, strict=True):
-        columns[name] = classes[one[rows]]
-        columns[f"p({name})"] = proba[rows, one[rows]]
+    for name, prediction, proba in zip(names, predicted, probas, strict=True):
+        columns[name] = classes[prediction[rows]]
+        columns[f"p({name})"] = proba[rows, prediction[rows]]
         columns[f"p(label) {name}"] = proba[rows, labels[rows]]
-    columns["change"] = np.select([right[0], right[1]], ["gained", "lost"], "other")
-    return pd.DataFrame(columns)
-
-
-@dataclass(frozen=True)
-class HardRow:
-    """A row that members disagree on, or that all of them miss.
-
-    Attributes
-    ----------
-    row : int
-    label, said : int
-        The true class, and the class that the rule says.
-    votes : (C,)
-        How many members say each class.
-    value : float
-        What the list is sorted by: the entropy of the votes in bits, or the members' mean probability of a wrong class.
-    """
-
-    row: int
-    label: int
-    said: int
-    votes: tuple[int, ...]
-    value: float
-
-
-def count_votes(data: Predictions) -> NDArray[np.int64]:
-    """Return how many members say each class in each row, (N, C)."""
-    votes = np.zeros((data.n_samples, data.n_classes), dtype=np.int64)
-    rows = np.arange(data.n_samples)
-    for member in data.proba:
-        votes[rows, member.argmax(axis=1)] += 1
-    return votes
-
-
-def contested_rows(data: Predictions, proba: Proba, most: int) -> list[HardRow]:
-    """Return the rows whose votes are spread most evenly, most contested first."""
-    votes = count_votes(data)
-    share = votes / data.n_members
-    with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -np.where(votes > 0, share * np.log2(share), 0.0).sum(axis=1)
-    ordered = np.sort(proba, axis=1)
-    order = np.lexsort((np.arange(len(votes)), ordered[:, -1] - ordered[:, -2], -np.round(entropy, 9)))
-    return hard_rows(data, proba, votes, order[:most], np.abs(entropy))
-
-
-def missed_rows(data: Predictions, proba: Proba, most: int) -> list[HardRow]:
-    """Return rows that no member is right about, those first in which all are surest of one wrong class.
-
-    Such rows are where a label may be wrong.
-    """
-    votes = count_votes(data)
-    labels = data.truth
-    missed = np.flatnonzero(votes[np.arange(len(labels)), labels] == 0)
-    mean = data.proba[:, missed].mean(axis=0, dtype=np.float64)
-    mean[np.arange(len(missed)), labels[missed]] = 0.0
-    sure = np.zeros(len(labels))
-    sure[missed] = mean.max(axis=1, initial=0.0)
-    order = missed[np.lexsort((missed, -sure[missed]))]
-    return hard_rows(data, proba, votes, order[:most], sure)
-
-
-def hard_rows(
-    data: Predictions, proba: Proba, votes: NDArray[np.int64], rows: Sequence[int] | Rows, values: NDArray[np.float64]
-) -> list[HardRow]:
-    """Describe some rows."""
-    said = proba.argmax(axis=1)
-    return [
-        HardRow(int(row), int(data.truth[row]), int(said[row]), tuple(votes[row].tolist()), float(values[row]))
-        for row in rows
-    ]
-
-
-def row_frame(data: Predictions, rule: str, proba: Proba, best: Proba) -> "pd.DataFrame":
-    """Return every row: label, what the rule and the best member say, how members voted, and what came of it."""
-    import pandas as pd
-
-    labels, classes = data.truth, np.array(data.classes, dtype=object)
-    votes = count_votes(data)
-    rows = np.arange(data.n_samples)
-    said, before = proba.argmax(axis=1), best.argmax(axis=1)
-    right, was_right = said == labels, before == labels
-    mean = data.proba.mean(axis=0, dtype=np.float64)
-    mean[rows, labels] = 0.0
-    columns: dict[str, Any] = {"row": rows}
-    if data.ids is not None:
-        columns["id"] = data.ids
-    columns |= {
-        "label": classes[labels],
-        rule: classes[said],
-        "best member": classes[before],
-        "p(said)": proba[rows, said],
-        "p(label)": proba[rows, labels],
-        "members right": votes[rows, labels],
-        "classes named": (votes > 0).sum(axis=1),
-        "surest wrong class": classes[mean.argmax(axis=1)],
-        "its mean p": mean.max(axis=1),
-        "change": np.select(
-            [right & ~was_right, was_right & ~right, right], ["rescued", "broken", "both right"], "both wrong"
-        ),
-    }
+    columns["change"] = np.select([correct[0], correct[1]], ["gained", "lost"], "other")
     return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""Which row and which column of one file is which of another."""
+"""Bringing the rows and columns of all files into one order: classes by name or number, rows by id."""
 
 import re
 from collections.abc import Sequence
@@ -16,11 +16,17 @@ MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Number of classes, and their names where known."""
+class ClassSpace:
+    """The classes of a prediction set: how many, and their names where known."""
 
     n_classes: int
     class_names: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, given: tuple[str, ...] | None, tables: Sequence[Table], labels: Sequence[Table]) -> "ClassSpace":
+        """Find the classes of all files, the names being those given where there are some."""
+        class_names = name_classes(given, tables, labels)
+        return cls(count_classes(class_names, tables, labels), class_names)
 
 
 def name_classes(
@@ -116,12 +122,12 @@ def unique_positions(table: Table) -> dict[str, int]:
     return position
 
 
-def class_numbers(values: NDArray[Any], shape: Shape, subject: str, path: Path) -> NDArray[Any]:
+def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path: Path) -> NDArray[Any]:
     """Turn class names into class numbers; numbers stay, unless the class names are numbers themselves."""
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    names = shape.class_names
+    names = classes.class_names
     numeric_names = names is not None and all(re.fullmatch(r"-?\d+", name) for name in names)
     if values.dtype.kind not in "USO" and not (numeric_names and values.dtype.kind in "iu" and values.ndim == 1):
         return values

@@ -1,4 +1,4 @@
-"""From what a file holds to rows of probabilities: logits, hard labels, P(class 1), columns in another order."""
+"""Turning what a file holds into rows of probabilities: logits, hard labels, P(class 1), columns in another order."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from ensembler.arrays import ROW_SUM_TOLERANCE, check_labels, check_rows, one_hot, row_blocks, sigmoid, softmax
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
 from ensembler.predictions.files import Table
-from ensembler.predictions.loading.alignment import Shape, class_numbers
+from ensembler.predictions.loading.alignment import ClassSpace, class_numbers
 
 
 @dataclass(frozen=True)
-class Options:
+class ReadOptions:
     """How the numbers in member files are to be read."""
 
     logits: bool = False
@@ -22,7 +22,7 @@ class Options:
 
 
 def member_proba(
-    table: Table, shape: Shape, labels: NDArray[Any] | None, options: Options, which: str
+    table: Table, classes: ClassSpace, labels: NDArray[Any] | None, options: ReadOptions, which: str
 ) -> tuple[NDArray[Any], bool]:
     """Return a member's (N, C) probabilities, and whether they stand for hard labels."""
     array, subject = table.array, f"{which}{table.subject}"
@@ -32,30 +32,39 @@ def member_proba(
         raise ShapeError(f"{subject} has shape {array.shape}, expected at least one row")
     single = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if single and array.dtype.kind != "f":
-        numbers = check_labels(class_numbers(array, shape, subject, table.path), len(array), shape.n_classes, subject)
-        return one_hot(numbers, shape.n_classes), True
+        numbers = check_labels(
+            class_numbers(array, classes, subject, table.path), len(array), classes.n_classes, subject
+        )
+        return one_hot(numbers, classes.n_classes), True
     if single:
-        return positive_class(table, shape, labels, options, subject), False
+        return positive_class(table, classes, labels, options, subject), False
     if array.ndim != 2:
         raise ShapeError(f"{subject} has shape {array.shape}, expected (rows, classes); give one file a member")
-    if array.shape[1] != shape.n_classes:
-        raise ShapeError(f"{subject} has {array.shape[1]} columns, expected {shape.n_classes} as in the other members")
-    if table.columns is not None and shape.class_names is not None and table.columns != shape.class_names:
-        if set(table.columns) != set(shape.class_names):
-            odd = sorted(set(table.columns) ^ set(shape.class_names))
-            raise AlignmentError(
-                f"{table.path}: the columns are {', '.join(table.columns)}, expected the classes "
-                f"{', '.join(shape.class_names)} (differing: {', '.join(odd)})"
-            )
-        array = array[:, [table.columns.index(name) for name in shape.class_names]]
-    return to_probabilities(array, options, subject), False
+    if array.shape[1] != classes.n_classes:
+        raise ShapeError(
+            f"{subject} has {array.shape[1]} columns, expected {classes.n_classes} as in the other members"
+        )
+    return to_probabilities(ordered_columns(table, classes), options, subject), False
+
+
+def ordered_columns(table: Table, classes: ClassSpace) -> NDArray[Any]:
+    """Return a table's array with its columns in the order of the classes, where both have names."""
+    if table.columns is None or classes.class_names is None or table.columns == classes.class_names:
+        return table.array
+    if set(table.columns) != set(classes.class_names):
+        odd = sorted(set(table.columns) ^ set(classes.class_names))
+        raise AlignmentError(
+            f"{table.path}: the columns are {', '.join(table.columns)}, expected the classes "
+            f"{', '.join(classes.class_names)} (differing: {', '.join(odd)})"
+        )
+    return table.array[:, [table.columns.index(name) for name in classes.class_names]]
 
 
 def positive_class(
-    table: Table, shape: Shape, labels: NDArray[Any] | None, options: Options, subject: str
+    table: Table, classes: ClassSpace, labels: NDArray[Any] | None, options: ReadOptions, subject: str
 ) -> NDArray[Any]:
     """Turn P(class 1) into two columns."""
-    binary = shape.n_classes == 2 and (
+    binary = classes.n_classes == 2 and (
         labels is None or labels.dtype.kind in "US" or bool(np.isin(labels, (0, 1)).all())
     )
     if not binary:
@@ -72,31 +81,41 @@ def positive_class(
     return both
 
 
-def to_probabilities(array: NDArray[Any], options: Options, subject: str) -> NDArray[Any]:
-    """Apply what was asked for, and check that the rows are probabilities."""
+def to_probabilities(array: NDArray[Any], options: ReadOptions, subject: str) -> NDArray[Any]:
+    """Return rows of probabilities, after the softmax or the division that the options ask for."""
     if options.logits:
-        converted = np.empty(array.shape, dtype=np.float64 if array.dtype == np.float64 else np.float32)
-        already = True
-        for rows in row_blocks(*array.shape):
-            block = np.asarray(array[rows], dtype=np.float64)
-            if not np.isfinite(block).all():
-                row = int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
-                raise ValueRangeError(
-                    f"{subject}: row {rows.start + row} holds values that are not finite, expected finite logits"
-                )
-            already = already and bool(
-                (block >= 0).all() and (np.abs(block.sum(axis=1) - 1) <= ROW_SUM_TOLERANCE).all()
+        return from_logits(array, subject)
+    check_rows(array, subject, sums=not options.normalize)
+    return divided_by_sums(array, subject) if options.normalize else array
+
+
+def from_logits(array: NDArray[Any], subject: str) -> NDArray[Any]:
+    """Apply a softmax to each row; warn if all rows are probabilities already."""
+    converted = np.empty(array.shape, dtype=kept_dtype(array))
+    already = True
+    for rows in row_blocks(*array.shape):
+        block = np.asarray(array[rows], dtype=np.float64)
+        if not np.isfinite(block).all():
+            row = int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+            raise ValueRangeError(
+                f"{subject}: row {rows.start + row} holds values that are not finite, expected finite logits"
             )
-            converted[rows] = softmax(block)
-        if already:
-            warnings.warn(f"{subject} are probabilities already; is --logits meant?", DataWarning, stacklevel=2)
-        return converted
-    if options.normalize:
-        check_rows(array, subject, sums=False)
-        totals = np.asarray(array.sum(axis=1, dtype=np.float64))
-        if (totals == 0).any():
-            row = int(np.flatnonzero(totals == 0)[0])
-            raise ValueRangeError(f"{subject}: row {row} sums to 0 and cannot be normalised")
-        return np.asarray((array / totals[:, None]).astype(np.float64 if array.dtype == np.float64 else np.float32))
-    check_rows(array, subject)
-    return array
+        already = already and bool((block >= 0).all() and (np.abs(block.sum(axis=1) - 1) <= ROW_SUM_TOLERANCE).all())
+        converted[rows] = softmax(block)
+    if already:
+        warnings.warn(f"{subject} are probabilities already; is --logits meant?", DataWarning, stacklevel=3)
+    return converted
+
+
+def divided_by_sums(array: NDArray[Any], subject: str) -> NDArray[Any]:
+    """Divide each row of non-negative numbers by its sum."""
+    totals = np.asarray(array.sum(axis=1, dtype=np.float64))
+    if (totals == 0).any():
+        row = int(np.flatnonzero(totals == 0)[0])
+        raise ValueRangeError(f"{subject}: row {row} sums to 0 and cannot be normalised")
+    return np.asarray((array / totals[:, None]).astype(kept_dtype(array)))
+
+
+def kept_dtype(array: NDArray[Any]) -> type[np.float32] | type[np.float64]:
+    """Return the type that an array's probabilities are kept in: float64 where it is that, else float32."""
+    return np.float64 if array.dtype == np.float64 else np.float32

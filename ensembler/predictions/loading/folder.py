@@ -22,7 +22,7 @@ COSTS = ("cost", "multiply_adds", "parameters")
 
 
 @dataclass(frozen=True)
-class Found:
+class InputFiles:
     """The files that arguments lead to: those of members, and labels where they are among them."""
 
     members: list[Path]
@@ -30,16 +30,16 @@ class Found:
 
 
 def default_source() -> tuple[Path, str]:
-    """Return the folder used when no path is given, and what to say about it."""
+    """Return the folder that is read when no path is given, and a message that says so."""
     local = Path(DEFAULT_FOLDER)
     if local.is_dir():
         return local, f"no paths given: reading ./{DEFAULT_FOLDER}"
     return bundled.folder(), "no paths given and no ./preds: reading the bundled FER2013 predictions"
 
 
-def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> Found:
+def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> InputFiles:
     """Expand folders and patterns; set aside labels, metadata, the validation folder and files with another part."""
-    # Absolute but not resolved: two links to one file are two members, and the doctor says that they are identical.
+    # Absolute but not resolved: two links to one file are two members, and a check says that they are identical.
     set_aside = {Path(path).absolute() for path in reserved}
     files: dict[Path, Path] = {}
     for path in expand([Path(path) for path in paths]):
@@ -57,7 +57,7 @@ def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> F
         raise FileError(
             f"no predictions in {', '.join(map(str, paths))}; expected one file a member: {', '.join(SUFFIXES)}"
         )
-    return Found(members, read_row_values(label_files[0]) if label_files else None)
+    return InputFiles(members, read_row_values(label_files[0]) if label_files else None)
 
 
 def expand(given: Sequence[Path]) -> list[Path]:
@@ -100,17 +100,17 @@ def sorted_folder(folder: Path) -> list[Path]:
 
 
 def read_all(files: Sequence[Path], unreadable: Callable[[FileError], object] | None = None) -> list[Table]:
-    """Read the members of all files, sorted by name, refusing two of one name; hand on what cannot be read."""
+    """Read the members of all files, sorted by name, refusing two of one name; pass on what cannot be read."""
     tables: dict[str, Table] = {}
     for file in files:
         try:
-            there = read_tables(file)
+            of_file = read_tables(file)
         except FileError as error:
             if unreadable is None:
                 raise
             unreadable(error)
             continue
-        for table in there:
+        for table in of_file:
             if table.name == LABELS:
                 raise AlignmentError(
                     f"{file}: holds an array called 'labels' among the members; save it as labels.npy beside it"
@@ -125,12 +125,12 @@ def read_all(files: Sequence[Path], unreadable: Callable[[FileError], object] | 
 
 
 def labels_beside(folder: Path, fix: str) -> Table:
-    """Read the labels of a folder."""
-    there = [path for suffix in SUFFIXES if exists(path := folder / f"{LABELS}{suffix}")]
-    if len(there) > 1:
-        raise AlignmentError(f"two files of labels: {there[0]} and {there[1]}; keep one of them")
-    if there:
-        return read_row_values(there[0])
+    """Read the labels of a folder; ``fix`` says in the error what to do where there are none."""
+    files = [path for suffix in SUFFIXES if exists(path := folder / f"{LABELS}{suffix}")]
+    if len(files) > 1:
+        raise AlignmentError(f"two files of labels: {files[0]} and {files[1]}; keep one of them")
+    if files:
+        return read_row_values(files[0])
     raise FileError(f"no labels in {folder}, expected labels.npy (or {', '.join(SUFFIXES[1:])}); {fix}")
 
 
@@ -141,10 +141,10 @@ def validation_folder(val: str | Path | bool | None, tables: Sequence[Table]) ->
     if val is None or val is True:
         homes = {table.path.parent.resolve() for table in tables}
         beside = tables[0].path.parent / VALIDATION_FOLDER
-        found = len(homes) == 1 and is_folder(beside)
-        if val is True and not found:
+        is_beside = len(homes) == 1 and is_folder(beside)
+        if val is True and not is_beside:
             raise FileError(f"no validation rows: {beside} is not there; pass --val FOLDER, or another --fit-on")
-        return beside if found else None
+        return beside if is_beside else None
     folder = Path(val)
     if not is_folder(folder):
         raise FileError(f"{folder}: no such folder, expected validation predictions of the same members")
@@ -152,7 +152,7 @@ def validation_folder(val: str | Path | bool | None, tables: Sequence[Table]) ->
 
 
 def validation_tables(folder: Path, names: Sequence[str]) -> list[Table]:
-    """Read the members of that name in the validation folder."""
+    """Read the members of these names from the validation folder."""
     files = [path for path in sorted_folder(folder) if path.stem in names or path.suffix == ".npz"]
     tables = {table.name: table for table in read_all([path for path in files if path.stem != LABELS])}
     missing = [name for name in names if name not in tables]
@@ -165,7 +165,7 @@ def validation_tables(folder: Path, names: Sequence[str]) -> list[Table]:
 
 
 @dataclass(frozen=True)
-class Facts:
+class MemberMetadata:
     """What members.json says: class names, and free metadata by member."""
 
     class_names: tuple[str, ...] | None = None
@@ -177,22 +177,22 @@ def is_cost(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
-def read_facts(given: str | Path | None, home: Path) -> Facts:
-    """Read class names and member metadata."""
+def read_metadata(given: str | Path | None, home: Path) -> MemberMetadata:
+    """Read class names and member metadata from the file given, else from members.json beside the members."""
     path = home / METADATA_FILE if given is None else Path(given)
     if given is None and not exists(path):
-        return Facts()
+        return MemberMetadata()
     with readable(path):
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise FileError(f"{path}: is not JSON: {error}") from error
     expected = 'expected {"class_names": ["…", …], "members": {"<member>": {"architecture": "…", …}, …}}'
-    if not isinstance(facts, dict):
-        raise FileError(f"{path}: holds {type(facts).__name__}, {expected}")
-    names, members = facts.get("class_names"), facts.get("members", {})
+    if not isinstance(content, dict):
+        raise FileError(f"{path}: holds {type(content).__name__}, {expected}")
+    names, members = content.get("class_names"), content.get("members", {})
     if not isinstance(members, dict) or not all(isinstance(entry, dict) for entry in members.values()):
         raise FileError(f"{path}: 'members' is not an object of objects, {expected}")
     if names is not None and not (isinstance(names, list) and len({str(name) for name in names}) == len(names) >= 2):
         raise FileError(f"{path}: 'class_names' is {names!r}, expected a list of at least two different names")
-    return Facts(None if names is None else tuple(map(str, names)), members)
+    return MemberMetadata(None if names is None else tuple(map(str, names)), members)

@@ -1,27 +1,24 @@
-"""From files, folders and patterns to a `Predictions`."""
+"""Loading a prediction set from files, folders and patterns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from ensembler.arrays import check_labels
-from ensembler.errors import AlignmentError, ShapeError, UsageError
-from ensembler.predictions.diagnosis import checks as doctor
+from ensembler.errors import AlignmentError, UsageError
+from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.files import Table, read_row_values
-from ensembler.predictions.loading.alignment import Shape, class_numbers, count_classes, name_classes, row_order
-from ensembler.predictions.loading.conversion import Options, member_proba
+from ensembler.predictions.loading.alignment import ClassSpace
+from ensembler.predictions.loading.conversion import ReadOptions
 from ensembler.predictions.loading.folder import (
     default_source,
     find_files,
     labels_beside,
     read_all,
-    read_facts,
+    read_metadata,
     validation_folder,
     validation_tables,
 )
+from ensembler.predictions.loading.row_set import RowSet, assemble, class_space, read_each
 from ensembler.predictions.prediction_set import Predictions, matching
 
 
@@ -82,42 +79,48 @@ def load_predictions(
     given = {"weights": weights, "groups": groups}
     row_files = {key: Path(path) for key, path in given.items() if path is not None}
     reserved = [*row_files.values(), *([labels] if labels is not None else [])]
-    found = find_files(paths or [default_source()[0]], reserved)
-    tables = read_all(found.members)
-    kept = matching([table.name for table in tables], only, without)
-    tables = [table for table in tables if table.name in kept]
+    files = find_files(paths or [default_source()[0]], reserved)
+    tables = select_tables(read_all(files.members), only, without)
     home = tables[0].path.parent
-    label_table = found.labels if labels is None else read_row_values(Path(labels))
+    label_table = files.labels if labels is None else read_row_values(Path(labels))
     scored = RowSet("", tables, label_table or labels_beside(home, "pass --labels FILE"), read_each(row_files))
-    fitting = None
-    val_folder = validation_folder(val, tables)
-    if val_folder is not None:
-        fitting = RowSet(
-            "validation ",
-            validation_tables(val_folder, kept),
-            labels_beside(val_folder, "weights are fitted on these rows; leave them out with --fit-on cross"),
-            read_each(
-                {key: val_folder / path.name for key, path in row_files.items() if (val_folder / path.name).exists()}
-            ),
-        )
-    facts = read_facts(members, home)
-    everything = [*scored.tables, *(fitting.tables if fitting else [])]
-    every_label = [rows.labels for rows in (scored, fitting) if rows is not None and rows.labels is not None]
-    class_names = name_classes(facts.class_names, everything, every_label)
-    shape = Shape(count_classes(class_names, everything, every_label), class_names)
-    options = Options(logits, normalize)
-    validation = None if fitting is None else assemble(fitting, shape, facts.members, options)
-    predictions = assemble(scored, shape, facts.members, options, validation)
+    fitting = validation_rows(val, tables, row_files)
+    metadata = read_metadata(members, home)
+    classes = class_space(metadata.class_names, [scored, *([fitting] if fitting is not None else [])])
+    options = ReadOptions(logits, normalize)
+    validation = None if fitting is None else assemble(fitting, classes, metadata.members, options)
+    predictions = assemble(scored, classes, metadata.members, options, validation)
     if logits and all(predictions.hard):
         raise UsageError("--logits has no effect: every member is hard labels; drop it")
     if normalize and all(table.array.ndim == 1 or table.array.shape[1] == 1 for table in scored.tables):
         raise UsageError("--normalize has no effect: no member has a column a class; drop it")
-    doctor.warn(predictions)
+    warn(predictions)
     return predictions
 
 
+def select_tables(tables: Sequence[Table], only: Sequence[str], without: Sequence[str]) -> list[Table]:
+    """Return the members that match a pattern of ``only`` and none of ``without``."""
+    kept = matching([table.name for table in tables], only, without)
+    return [table for table in tables if table.name in kept]
+
+
+def validation_rows(
+    val: str | Path | bool | None, tables: Sequence[Table], row_files: Mapping[str, Path]
+) -> RowSet | None:
+    """Read the validation rows of these members, with the row values that have a file of the same name there."""
+    folder = validation_folder(val, tables)
+    if folder is None:
+        return None
+    return RowSet(
+        "validation ",
+        validation_tables(folder, [table.name for table in tables]),
+        labels_beside(folder, "weights are fitted on these rows; leave them out with --fit-on cross"),
+        read_each({key: folder / path.name for key, path in row_files.items() if (folder / path.name).exists()}),
+    )
+
+
 class MemberSet(Protocol):
-    """What new rows must have in common with: the members, of which kind they are, and the classes."""
+    """What new rows must match: the members of a set or a recipe, their kinds, and the classes."""
 
     @property
     def names(self) -> tuple[str, ...]: ...  # noqa: D102
@@ -142,80 +145,12 @@ def load_rows_like(
             f"{', '.join(map(str, paths))}: no predictions of member {missing[0]!r} "
             f"(missing: {len(missing)} of {predictions.n_members}); expected the members that the rule is fitted on"
         )
-    shape = Shape(predictions.n_classes, predictions.class_names)
-    rows = assemble(RowSet("new ", [tables[name] for name in predictions.names]), shape, {}, Options(logits, normalize))
+    classes = ClassSpace(predictions.n_classes, predictions.class_names)
+    files = RowSet("new ", [tables[name] for name in predictions.names])
+    rows = assemble(files, classes, {}, ReadOptions(logits, normalize))
     for name, is_hard, was_hard in zip(rows.names, rows.hard, predictions.hard, strict=True):
         if is_hard != was_hard:
             raise AlignmentError(
                 f"member {name!r} is probabilities in one set and hard labels in the other; expected one kind"
             )
     return rows
-
-
-@dataclass(frozen=True)
-class RowSet:
-    """The files about one set of rows; ``which`` tells in messages which rows those are."""
-
-    which: str
-    tables: Sequence[Table]
-    labels: Table | None = None
-    row_values: Mapping[str, Table] = field(default_factory=dict)
-
-
-def read_each(files: Mapping[str, Path]) -> dict[str, Table]:
-    """Read files of one value a row."""
-    return {key: read_row_values(path) for key, path in files.items()}
-
-
-def assemble(
-    rows: RowSet,
-    shape: Shape,
-    metadata: Mapping[str, Mapping[str, Any]],
-    options: Options,
-    validation: Predictions | None = None,
-) -> Predictions:
-    """Bring the rows of all files into one order, turn each member into probabilities, and stack them."""
-    tables, labels = rows.tables, rows.labels
-    check_lengths(rows)
-    order, ids = row_order([*tables, *([labels] if labels else []), *rows.row_values.values()])
-    n_samples = len(tables[0].array)
-    # float64 files are kept as they are; everything else fits into float32.
-    wide = any(table.array.dtype == np.float64 for table in tables)
-    proba = np.empty((len(tables), n_samples, shape.n_classes), dtype=np.float64 if wide else np.float32)
-    hard = []
-    for index, table in enumerate(tables):
-        member, is_hard = member_proba(table, shape, None if labels is None else labels.array, options, rows.which)
-        proba[index] = member[order[table.path, table.name]]
-        hard.append(is_hard)
-    truth = None
-    if labels is not None:
-        subject = f"{rows.which}labels"
-        numbers = class_numbers(labels.array, shape, subject, labels.path)
-        truth = check_labels(numbers, n_samples, shape.n_classes, subject)[order[labels.path, labels.name]]
-    extra = {key: np.asarray(table.array)[order[table.path, table.name]] for key, table in rows.row_values.items()}
-    return Predictions(
-        proba,
-        truth,
-        names=[table.name for table in tables],
-        class_names=shape.class_names,
-        metadata=[metadata.get(table.name, {}) for table in tables],
-        hard=hard,
-        sample_weight=extra.get("weights"),
-        groups=extra.get("groups"),
-        ids=ids,
-        validation=validation,
-        check_input=False,
-    )
-
-
-def check_lengths(rows: RowSet) -> None:
-    """Raise unless every member has as many rows as the first."""
-    first = rows.tables[0]
-    for table in rows.tables:
-        if table.array.ndim == 0:
-            raise ShapeError(f"{rows.which}{table.subject} is a single number, expected one row or more ({table.path})")
-        if len(table.array) != len(first.array):
-            raise ShapeError(
-                f"{rows.which}{first.subject} has {len(first.array)} rows, that of member {table.name!r} has "
-                f"{len(table.array)}; expected the same rows in each file ({first.path}, {table.path})"
-            )

@@ -10,7 +10,7 @@ from ensembler import compare_rules, load_predictions
 from ensembler.errors import DataWarning
 from ensembler.predictions import bundled
 from ensembler.predictions.files import write_array
-from ensembler.predictions.loading.repair import check_up
+from ensembler.predictions.loading.inspection import check_predictions
 from tests.subsets.draw import draw
 
 HOME = bundled.published_folder()
@@ -29,27 +29,27 @@ def planted(tmp_path):
             path = home / part / f"{name}.npy"
             array, labels = np.load(path), np.load(home / part / "labels.npy")
             write_array(path, change(array, labels))
-        return check_up(home)
+        return check_predictions(home)
 
     return plant
 
 
-def codes(checkup, grade=None):
-    return {finding.code for finding in checkup.findings if grade in (None, finding.grade)}
+def codes(inspection, grade=None):
+    return {finding.code for finding in inspection.findings if grade in (None, finding.severity)}
 
 
 def test_the_bundled_set_has_no_errors():
-    checkup = check_up(HOME)
-    assert checkup.healthy
-    assert codes(checkup) == {"shared-rows", "overconfident"}
-    assert all(finding.grade == "info" for finding in checkup.findings)
+    inspection = check_predictions(HOME)
+    assert inspection.ok
+    assert codes(inspection) == {"shared-rows", "overconfident"}
+    assert all(finding.severity == "info" for finding in inspection.findings)
 
 
 @pytest.mark.skipif(not CIFAR.exists(), reason="the CIFAR-10.1 predictions are not here")
 def test_another_real_set_has_no_errors():
-    checkup = check_up(CIFAR)
-    assert checkup.healthy
-    assert codes(checkup) <= {"seen-validation-rows", "shared-rows", "overconfident", "near-duplicates"}
+    inspection = check_predictions(CIFAR)
+    assert inspection.ok
+    assert codes(inspection) <= {"seen-validation-rows", "shared-rows", "overconfident", "near-duplicates"}
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_another_real_set_has_no_errors():
     ],
 )
 def test_classes_in_another_order(planted, order, told):
-    checkup = planted(lambda array, labels: array[:, order])
-    found = [finding for finding in checkup.findings if finding.code == "permuted-classes"]
+    inspection = planted(lambda array, labels: array[:, order])
+    found = [finding for finding in inspection.findings if finding.code == "permuted-classes"]
     assert len(found) == 2
     assert {finding.subject for finding in found} == {NAME}
     assert told in found[0].message
-    assert "misaligned-rows" not in codes(checkup)
+    assert "misaligned-rows" not in codes(inspection)
 
 
 @pytest.mark.parametrize(
@@ -79,33 +79,33 @@ def test_classes_in_another_order(planted, order, told):
     ],
 )
 def test_rows_in_another_order(planted, change, told):
-    checkup = planted(change, parts=("",))
-    [found] = [finding for finding in checkup.findings if finding.code == "misaligned-rows"]
-    assert (found.grade, found.subject) == ("error", NAME)
+    inspection = planted(change, parts=("",))
+    [found] = [finding for finding in inspection.findings if finding.code == "misaligned-rows"]
+    assert (found.severity, found.subject) == ("error", NAME)
     assert told in found.message
 
 
 def test_labels_counted_from_one(planted):
-    checkup = planted(lambda array, labels: array + 1, name="labels", parts=("", "val"))
-    assert codes(checkup, "error") == {"labels-from-1"}
-    assert checkup.predictions.truth.min() == 0
+    inspection = planted(lambda array, labels: array + 1, name="labels", parts=("", "val"))
+    assert codes(inspection, "error") == {"labels-from-1"}
+    assert inspection.predictions.truth.min() == 0
 
 
 def test_logits(planted):
-    checkup = planted(lambda array, labels: np.log(np.clip(array, 1e-6, 1)) + 3.0)
-    assert codes(checkup, "error") == {"logits"}
-    assert checkup.predictions.n_members == 9
+    inspection = planted(lambda array, labels: np.log(np.clip(array, 1e-6, 1)) + 3.0)
+    assert codes(inspection, "error") == {"logits"}
+    assert inspection.predictions.n_members == 9
 
 
 def test_logarithms(planted):
-    checkup = planted(lambda array, labels: np.log(np.clip(array, 1e-30, 1)))
-    assert codes(checkup, "error") == {"log-probabilities"}
+    inspection = planted(lambda array, labels: np.log(np.clip(array, 1e-30, 1)))
+    assert codes(inspection, "error") == {"log-probabilities"}
 
 
 def test_rows_that_do_not_sum_to_one(planted):
-    checkup = planted(lambda array, labels: array * np.float32(0.5))
-    assert codes(checkup, "error") == {"row-sums"}
-    assert "0.5" in next(f.message for f in checkup.findings if f.code == "row-sums")
+    inspection = planted(lambda array, labels: array * np.float32(0.5))
+    assert codes(inspection, "error") == {"row-sums"}
+    assert "0.5" in next(f.message for f in inspection.findings if f.code == "row-sums")
 
 
 def test_values_that_are_not_finite(planted):
@@ -113,33 +113,33 @@ def test_values_that_are_not_finite(planted):
         array[5, 2] = np.nan
         return array
 
-    checkup = planted(break_one)
-    assert codes(checkup, "error") == {"not-finite"}
-    assert NAME not in checkup.predictions.names
+    inspection = planted(break_one)
+    assert codes(inspection, "error") == {"not-finite"}
+    assert NAME not in inspection.predictions.names
 
 
 def test_another_number_of_rows(planted):
-    checkup = planted(lambda array, labels: array[:-3])
-    assert codes(checkup, "error") == {"length"}
-    assert checkup.predictions.n_members == 8
+    inspection = planted(lambda array, labels: array[:-3])
+    assert codes(inspection, "error") == {"length"}
+    assert inspection.predictions.n_members == 8
 
 
 def test_another_number_of_classes(planted):
-    checkup = planted(lambda array, labels: array[:, :5])
-    assert not checkup.healthy
-    assert "5" in next(f.message for f in checkup.findings if f.grade == "error")
+    inspection = planted(lambda array, labels: array[:, :5])
+    assert not inspection.ok
+    assert "5" in next(f.message for f in inspection.findings if f.severity == "error")
 
 
 def test_copies(planted):
     other = np.load(HOME / "oarriaga_mini_xception_102.npy")
-    checkup = planted(lambda array, labels: other, parts=("",))
-    assert "identical" in codes(checkup, "warning")
+    inspection = planted(lambda array, labels: other, parts=("",))
+    assert "identical" in codes(inspection, "warning")
 
 
 def test_near_copies(planted):
     other = np.load(HOME / "oarriaga_mini_xception_102.npy")
-    checkup = planted(lambda array, labels: 0.98 * other + np.float32(0.02 / 7), parts=("",))
-    assert "near-duplicates" in codes(checkup, "info")
+    inspection = planted(lambda array, labels: 0.98 * other + np.float32(0.02 / 7), parts=("",))
+    assert "near-duplicates" in codes(inspection, "info")
 
 
 def test_the_same_seed_twice(tmp_path):
@@ -149,7 +149,7 @@ def test_the_same_seed_twice(tmp_path):
     for name in (NAME, "oarriaga_mini_xception_102"):
         facts["members"][name] |= {"architecture": "mini", "seed": 3}
     (home / "members.json").write_text(json.dumps(facts))
-    assert "same-seed" in codes(check_up(home), "info")
+    assert "same-seed" in codes(check_predictions(home), "info")
 
 
 def test_validation_rows_that_are_scored(tmp_path):
@@ -157,7 +157,7 @@ def test_validation_rows_that_are_scored(tmp_path):
     bundled.write_sample(home, HOME)
     for path in home.glob("*.npy"):
         write_array(home / "val" / path.name, np.load(path))
-    assert "validation-is-scored" in codes(check_up(home), "error")
+    assert "validation-is-scored" in codes(check_predictions(home), "error")
 
 
 @pytest.mark.parametrize(("share", "grade"), [(0.1, "warning"), (0.7, "error")])
@@ -169,7 +169,7 @@ def test_validation_rows_that_overlap(tmp_path, share, grade):
         n = int(share * len(inside))
         inside[:n] = np.load(path)[:n]
         write_array(home / "val" / path.name, inside)
-    assert "shared-rows" in codes(check_up(home), grade)
+    assert "shared-rows" in codes(check_predictions(home), grade)
 
 
 @pytest.mark.parametrize(("share", "grade"), [(0.35, "warning"), (0.8, "error")])
@@ -180,8 +180,8 @@ def test_a_member_that_was_trained_on_one_of_the_splits(planted, share, grade, p
         array[rows] = np.eye(7, dtype=array.dtype)[labels[rows]]
         return array
 
-    checkup = planted(learn, parts=(part,))
-    assert code in codes(checkup, grade)
+    inspection = planted(learn, parts=(part,))
+    assert code in codes(inspection, grade)
 
 
 def test_a_member_far_above_all_others(planted):
@@ -202,7 +202,7 @@ def test_a_class_that_nobody_predicts(tmp_path):
             array[:, 0] += array[:, 1]
             array[:, 1] = 0
             write_array(path, array)
-    found = [finding for finding in check_up(home).findings if finding.code == "class-never-predicted"]
+    found = [finding for finding in check_predictions(home).findings if finding.code == "class-never-predicted"]
     assert {finding.subject for finding in found} == {"Disgust"}
 
 
@@ -215,9 +215,9 @@ def test_half_precision_that_has_lost_its_doubts(planted):
 
 
 def test_an_untrained_member_is_not_taken_for_a_misaligned_one(planted):
-    checkup = planted(lambda array, labels: np.full_like(array, 1 / 7))
-    assert "constant" in codes(checkup, "warning")
-    assert "misaligned-rows" not in codes(checkup)
+    inspection = planted(lambda array, labels: np.full_like(array, 1 / 7))
+    assert "constant" in codes(inspection, "warning")
+    assert "misaligned-rows" not in codes(inspection)
 
 
 def test_weak_members_are_no_fault(tmp_path):
@@ -227,7 +227,7 @@ def test_weak_members_are_no_fault(tmp_path):
         for index, member in enumerate(proba):
             write_array(home / f"m{index}.npy", member)
         write_array(home / "labels.npy", labels)
-        assert check_up(home).healthy
+        assert check_predictions(home).ok
 
 
 def test_the_command(run, planted, tmp_path):
@@ -236,9 +236,9 @@ def test_the_command(run, planted, tmp_path):
     done = run("check", tmp_path / "preds")
     assert done.code == 1
     assert "✗ error" in done.out
-    assert "Mend the errors before you believe a comparison." in done.out
+    assert "Repair the errors before you believe a comparison." in done.out
     found = json.loads(run("check", tmp_path / "preds", "--json").out)
-    assert found["healthy"] is False
+    assert found["ok"] is False
     assert found["findings"][0]["grade"] == "error"
 
 
@@ -258,11 +258,11 @@ def test_labels_in_another_order_than_all_members(tmp_path):
     for index, member in enumerate(proba):
         write_array(home / f"m{index}.npy", 0.3 * member + 0.7 * np.eye(10)[np.where(np.arange(1000) % 3, labels, 3)])
     write_array(home / "labels.npy", labels)
-    assert check_up(home).healthy
+    assert check_predictions(home).ok
     write_array(home / "labels.npy", np.random.default_rng(0).permutation(labels))
-    assert "misaligned-labels" in codes(check_up(home), "error")
+    assert "misaligned-labels" in codes(check_predictions(home), "error")
     write_array(home / "labels.npy", labels[::-1])
-    found = next(finding for finding in check_up(home).findings if finding.code == "misaligned-labels")
+    found = next(finding for finding in check_predictions(home).findings if finding.code == "misaligned-labels")
     assert "reversed" in found.message
 
 
@@ -273,7 +273,7 @@ def test_few_distinct_predictions_are_no_leak(tmp_path):
         p = np.round(np.clip(0.3 + 0.4 * labels + rng.normal(0, 0.15, 400), 0, 1), 2)
         write_array(tmp_path / part / "m.npy", p.astype(np.float32))
         write_array(tmp_path / part / "labels.npy", labels)
-    assert "shared-rows" not in codes(check_up(tmp_path))
+    assert "shared-rows" not in codes(check_predictions(tmp_path))
 
 
 def test_perfect_members_on_easy_data_are_no_error(tmp_path):
@@ -281,8 +281,8 @@ def test_perfect_members_on_easy_data_are_no_error(tmp_path):
     for name, sure in (("a", 0.9), ("b", 0.8)):
         write_array(tmp_path / f"{name}.npy", np.full((60, 3), (1 - sure) / 2) + np.eye(3)[labels] * (1.5 * sure - 0.5))
     write_array(tmp_path / "labels.npy", labels)
-    assert check_up(tmp_path).healthy
-    assert "always-right" in codes(check_up(tmp_path), "info")
+    assert check_predictions(tmp_path).ok
+    assert "always-right" in codes(check_predictions(tmp_path), "info")
 
 
 def test_two_rare_classes_that_are_swapped(tmp_path):
@@ -292,7 +292,7 @@ def test_two_rare_classes_that_are_swapped(tmp_path):
     for index, member in enumerate([swapped, *proba[1:]]):
         write_array(tmp_path / f"m{index}.npy", member)
     write_array(tmp_path / "labels.npy", labels)
-    [found] = [finding for finding in check_up(tmp_path).findings if finding.code == "permuted-classes"]
+    [found] = [finding for finding in check_predictions(tmp_path).findings if finding.code == "permuted-classes"]
     assert (found.subject, "3 is 4" in found.message) == ("m0", True)
 
 
@@ -311,7 +311,7 @@ def test_all_members_in_another_order_than_the_labels(tmp_path, change, code, to
         for name, member in zip(one.names, one.proba, strict=True):
             write_array(tmp_path / part / f"{name}.npy", member[kept])
         write_array(tmp_path / part / "labels.npy", change(one.truth[kept]))
-    found = [finding for finding in check_up(tmp_path).findings if finding.grade == "error"]
+    found = [finding for finding in check_predictions(tmp_path).findings if finding.severity == "error"]
     assert [(finding.code, finding.subject) for finding in found] == [(code, "labels"), (code, "validation labels")]
     assert any(told in finding.message for finding in found)
     with pytest.warns(DataWarning):
@@ -325,22 +325,22 @@ def test_members_in_two_other_orders_are_told_one_by_one(tmp_path):
     for index, (name, member) in enumerate(zip(data.names, data.proba, strict=True)):
         write_array(tmp_path / f"{name}.npy", member[:, orders[index % 2]])
     write_array(tmp_path / "labels.npy", data.truth)
-    found = [finding for finding in check_up(tmp_path).findings if finding.grade == "error"]
+    found = [finding for finding in check_predictions(tmp_path).findings if finding.severity == "error"]
     assert [(finding.code, finding.subject) for finding in found] == [("permuted-classes", name) for name in data.names]
 
 
 def test_half_of_the_rows_in_another_order(planted):
-    checkup = planted(
+    inspection = planted(
         lambda array, labels: np.concatenate([array[:1800], np.roll(array[1800:], 1, axis=0)]), parts=("",)
     )
-    [found] = [finding for finding in checkup.findings if finding.code == "misaligned-rows"]
+    [found] = [finding for finding in inspection.findings if finding.code == "misaligned-rows"]
     assert found.subject == NAME
     assert "knows nothing of the rows 1," in found.message
 
 
 def test_values_just_below_zero_are_rounding(planted):
-    checkup = planted(lambda array, labels: np.where(array < 1e-4, np.float32(-1e-7), array))
-    assert codes(checkup, "error") == {"below-zero"}
+    inspection = planted(lambda array, labels: np.where(array < 1e-4, np.float32(-1e-7), array))
+    assert codes(inspection, "error") == {"below-zero"}
 
 
 def test_what_spoils_every_figure_is_told_by_comparisons(tmp_path):
@@ -358,19 +358,19 @@ def test_files_that_cannot_be_read_are_told_and_the_others_looked_at(tmp_path):
     bundled.write_sample(home, HOME)
     (home / "empty.npy").write_bytes(b"")
     (home / "members.json").write_text("{")
-    checkup = check_up(home)
-    assert codes(checkup, "error") == {"file-unreadable", "metadata"}
-    assert checkup.predictions.n_members == 9
+    inspection = check_predictions(home)
+    assert codes(inspection, "error") == {"file-unreadable", "metadata"}
+    assert inspection.predictions.n_members == 9
     for path in home.glob("*.npy"):
         if path.stem != "labels":
             path.write_bytes(b"")
-    assert check_up(home).predictions is None
+    assert check_predictions(home).predictions is None
 
 
 def test_sets_without_rows_are_told(tmp_path):
     np.save(tmp_path / "a.npy", np.empty((0, 3)))
     np.save(tmp_path / "labels.npy", np.empty(0, int))
-    assert not check_up(tmp_path).healthy
+    assert not check_predictions(tmp_path).ok
 
 
 def test_metadata_of_nobody_and_costs_that_are_none(tmp_path):
@@ -378,7 +378,7 @@ def test_metadata_of_nobody_and_costs_that_are_none(tmp_path):
     bundled.write_sample(home, HOME)
     facts = {"members": {NAME: {"cost": "cheap"}, "nobody": {"cost": -3, "parameters": 5}}}
     (home / "members.json").write_text(json.dumps(facts))
-    found = [finding for finding in check_up(home).findings if finding.code in ("cost", "unknown-metadata")]
+    found = [finding for finding in check_predictions(home).findings if finding.code in ("cost", "unknown-metadata")]
     assert sorted((finding.code, finding.subject) for finding in found) == [
         ("cost", "nobody"),
         ("cost", NAME),
@@ -391,10 +391,10 @@ def test_only_a_member_that_is_surer_than_the_others_dominates(tmp_path):
     for name, member in zip("abc", proba**8 / (proba**8).sum(axis=-1, keepdims=True), strict=True):
         np.save(tmp_path / f"{name}.npy", member)
     np.save(tmp_path / "labels.npy", labels)
-    told = [finding for finding in check_up(tmp_path).findings if finding.code == "overconfident"]
+    told = [finding for finding in check_predictions(tmp_path).findings if finding.code == "overconfident"]
     assert len(told) == 3
     assert not any("dominates" in finding.advice for finding in told)
     np.save(tmp_path / "b.npy", proba[1] * 0.2 + 0.8 / 3)
     np.save(tmp_path / "c.npy", proba[2] * 0.2 + 0.8 / 3)
-    told = [finding for finding in check_up(tmp_path).findings if finding.code == "overconfident"]
+    told = [finding for finding in check_predictions(tmp_path).findings if finding.code == "overconfident"]
     assert [("dominates" in finding.advice, finding.subject) for finding in told] == [(True, "a")]

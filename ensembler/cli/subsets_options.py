@@ -1,0 +1,220 @@
+"""The options of ``ensembler subsets``: which committees, fitted and chosen where, and how the work is done."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ensembler.cli import options
+from ensembler.errors import ParameterError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from ensembler.predictions.prediction_set import Predictions
+
+WORK = "Work"
+SEARCHES = ("exact", "greedy", "beam")
+BACKENDS = ("local", "dask")
+BEAM_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Committees:
+    """Which committees of which rules are evaluated, and by what."""
+
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE[:KEY=VALUE,…]",
+            help="Sweep this rule (default: mean); repeatable. Additive rules are exact and fast, others are refitted.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = None
+    k: Annotated[
+        str | None,
+        typer.Option(
+            "--k",
+            metavar="K|A-B",
+            help="Only committees of this size, or of these sizes.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = None
+    metric: Annotated[
+        str,
+        typer.Option(
+            metavar="accuracy|balanced-accuracy|brier|log-loss",
+            help="Metric that ranks and chooses committees.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = "accuracy"
+    must: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A member that every committee has; repeatable.", rich_help_panel=options.PROTOCOL
+        ),
+    ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A member that no committee has; repeatable.", rich_help_panel=options.PROTOCOL
+        ),
+    ] = None
+    freeze_weights: Annotated[
+        bool,
+        typer.Option(
+            "--freeze-weights",
+            help="Fit class- and exponential-weighted once on all members, which makes them exact and fast.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = False
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            metavar="none|members",
+            help="Fit a temperature to each member, on the rows that weights are fitted on.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = "none"
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules, each once."""
+        rules = self.rule or ["mean"]
+        if len(set(rules)) < len(rules):
+            raise UsageError("a rule is given twice; drop one")
+        return rules
+
+    def select(self, data: "Predictions") -> "Predictions":
+        """Leave out the members that no committee has."""
+        import glob
+
+        must, exclude = self.must or [], self.exclude or []
+        for name in [*exclude, *must]:
+            if name not in data.names:
+                raise UnknownNameError("member", name, data.names)
+        both = sorted(set(exclude) & set(must))
+        if both:
+            raise UsageError(f"member {both[0]!r} is both in --must and in --exclude; drop one")
+        return data.select(without=[glob.escape(name) for name in exclude]) if exclude else data
+
+    def arguments(self, n_members: int) -> dict[str, Any]:
+        """Return what a sweep and a search have in common, as arguments of either."""
+        return {
+            "sizes": parse_sizes(self.k, n_members),
+            "must": self.must or [],
+            "freeze": self.freeze_weights,
+            "calibrate": self.calibrate,
+        }
+
+
+def parse_sizes(text: str | None, n_members: int) -> tuple[int, int] | None:
+    """Read ``8`` or ``3-6``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", text)
+    if match is None:
+        raise ParameterError(f"--k is {text!r}, expected a number as in 8, or a range as in 3-6")
+    low = int(match[1])
+    high = low if match[2] is None else int(match[2])
+    if low > high:
+        raise ParameterError(f"--k is {text!r}, expected the smaller number first: {high}-{low}")
+    if low < 1 or high > n_members:
+        raise ParameterError(f"--k is {text!r}, expected sizes from 1 to the {n_members} members there are")
+    return low, high
+
+
+@dataclass(frozen=True)
+class CommitteeProtocol(options.Protocol):
+    """Which rows weights are fitted and committees chosen on, and which are scored."""
+
+    fit_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="val|cross|part|test",
+            help="Where weights are fitted and a committee is chosen, as in bench.",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """How the committees are looked at: all or some, where, and with which checkpoint."""
+
+    search: Annotated[
+        str,
+        typer.Option(
+            metavar="exact|greedy|beam",
+            help="Search exhaustively, or greedily or with a beam where committees are too many.",
+            rich_help_panel=WORK,
+        ),
+    ] = "exact"
+    width: Annotated[
+        int | None,
+        typer.Option(help="Committees kept of each size by --search beam (default: 16).", rich_help_panel=WORK),
+    ] = None
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Number of threads (default: one a core); does not change results.", rich_help_panel=WORK),
+    ] = None
+    backend: Annotated[
+        str,
+        typer.Option(
+            metavar="local|dask",
+            help="Evaluate on threads of this machine, or on a Dask cluster.",
+            rich_help_panel=WORK,
+        ),
+    ] = "local"
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Address of a running Dask scheduler, with --backend dask.", rich_help_panel=WORK
+        ),
+    ] = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Resume from this checkpoint file, which is written on the way.",
+            rich_help_panel=WORK,
+        ),
+    ] = None
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Start without asking, however long it takes.", rich_help_panel=WORK)
+    ] = False
+
+    @property
+    def beam_width(self) -> int:
+        """How many committees of each size a search keeps."""
+        return 1 if self.search == "greedy" else self.width or BEAM_WIDTH
+
+    def check(self, metric: str) -> None:
+        """Refuse unknown choices, and options that would have no effect."""
+        if self.search not in SEARCHES:
+            raise UnknownNameError("value of --search", self.search, SEARCHES)
+        if self.backend not in BACKENDS:
+            raise UnknownNameError("value of --backend", self.backend, BACKENDS)
+        if (self.backend == "dask") != (self.scheduler is not None):
+            raise UsageError("--backend dask and --scheduler HOST:PORT belong together; give both or neither")
+        if self.jobs is not None and self.jobs < 1:
+            raise ParameterError(f"--jobs is {self.jobs}, expected at least 1")
+        if self.jobs is not None and self.backend == "dask":
+            raise UsageError("--jobs has no effect with --backend dask: the cluster has its own workers; drop one")
+        if self.width is not None and self.search != "beam":
+            raise UsageError(f"--width has no effect with --search {self.search}; drop it, or give --search beam")
+        if self.width is not None and self.width < 1:
+            raise ParameterError(f"--width is {self.width}, expected at least 1")
+        if self.search != "exact" and metric != "accuracy":
+            raise UsageError(f"--search {self.search} goes by accuracy; drop --metric, or sweep exactly")
+
+    def workers(self) -> Callable[[], Any]:
+        """Return what starts the workers."""
+        if self.backend == "dask":
+            from ensembler.parallel.dask_cluster import dask_pool
+
+            return lambda: dask_pool(str(self.scheduler))
+        from ensembler.parallel.workers import thread_pool
+
+        return lambda: thread_pool(self.jobs)

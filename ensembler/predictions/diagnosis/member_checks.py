@@ -1,0 +1,109 @@
+"""Checks of what members predict: classes that none ever does, near copies, confidence without accuracy."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ensembler.metrics import METRICS
+from ensembler.predictions.diagnosis.findings import FEWEST_ROWS, Check, Finding
+from ensembler.predictions.prediction_set import Predictions
+
+
+class ClassNeverPredicted(Check):
+    """A class that occurs and that no member ever predicts, so that every rule misses it."""
+
+    codes = ("class-never-predicted",)
+    title = "A class is never predicted"
+    severity = "warning"
+    fewest_rows = FEWEST_ROWS
+
+    def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
+        """Yield one finding a class."""
+        predicted: set[int] = set()
+        for member in predictions.proba:
+            predicted |= set(np.unique(member.argmax(axis=1)).tolist())
+        counts = np.bincount(predictions.truth, minlength=predictions.n_classes)
+        for label in np.flatnonzero(counts).tolist():
+            if label not in predicted:
+                name = predictions.classes[label]
+                message = f"no member ever says {name}, which {counts[label]:,} of the {which}rows have"
+                advice = "all rules will miss it; are class orders and labels what they should be?"
+                yield self.finding(name, message, advice)
+
+
+class NearDuplicates(Check):
+    """Two members that predict the same class nearly everywhere: checkpoints of one run, or one model twice."""
+
+    codes = ("near-duplicates",)
+    title = "Two members nearly agree everywhere"
+    severity = "info"
+
+    agreement = 0.97
+    """Share of rows with the same class. Two members of the real sets agree in .95 of the rows at most."""
+
+    def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
+        """Yield one finding a pair that is not identical."""
+        predicted = [member.argmax(axis=1) for member in predictions.proba]
+        for first in range(predictions.n_members):
+            for second in range(first + 1, predictions.n_members):
+                same = float((predicted[first] == predicted[second]).mean())
+                if same >= self.agreement and predictions.digests[first] != predictions.digests[second]:
+                    names = (predictions.names[first], predictions.names[second])
+                    message = f"members {names[0]!r} and {names[1]!r} say the same class in {same:.1%} of the rows"
+                    advice = "they add little to each other; checkpoints of one run, or the same model twice?"
+                    yield self.finding(f"{names[0]}, {names[1]}", message, advice)
+
+
+class SameSeed(Check):
+    """Members whose metadata name the same architecture and the same seed, so that they may err alike."""
+
+    codes = ("same-seed",)
+    title = "Two members have one architecture and one seed"
+    severity = "info"
+
+    def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
+        """Yield one finding for each member that repeats an earlier one's recipe."""
+        first_of: dict[tuple[Any, Any], str] = {}
+        for name, metadata in zip(predictions.names, predictions.metadata, strict=True):
+            if metadata.get("architecture") is None or metadata.get("seed") is None:
+                continue
+            recipe = (str(metadata["architecture"]), str(metadata["seed"]))
+            if recipe in first_of:
+                message = f"members {first_of[recipe]!r} and {name!r} have the same architecture and the same seed"
+                advice = "they started alike and may err alike; were other seeds meant?"
+                yield self.finding(f"{first_of[recipe]}, {name}", message, advice)
+            first_of.setdefault(recipe, name)
+
+
+class Overconfident(Check):
+    """A member that is much more confident than accurate; one more confident than the others dominates averages."""
+
+    codes = ("overconfident",)
+    title = "A member is overconfident"
+    severity = "info"
+    fewest_rows = FEWEST_ROWS
+
+    excess = 0.1
+    """Mean confidence over accuracy, or over the others' median confidence. Real networks have up to .4 over their
+    accuracy: nothing rare."""
+
+    def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
+        """Yield one finding a member with probabilities."""
+        accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+        confidences = {
+            index: float(member.max(axis=1).mean(dtype=np.float64))
+            for index, member in enumerate(predictions.proba)
+            if not predictions.hard[index]
+        }
+        for index, confidence in confidences.items():
+            if confidence - accuracy[index] > self.excess:
+                name = predictions.names[index]
+                message = (
+                    f"member {name!r} is {confidence:.2f} sure on average and right in {accuracy[index]:.2f} of the "
+                    "rows"
+                )
+                others = [value for other, value in confidences.items() if other != index]
+                dominates = bool(others) and confidence - float(np.median(others)) > self.excess
+                advice = "calibrate members (--calibrate members), or vote"
+                yield self.finding(name, message, f"it dominates averages; {advice}" if dominates else advice)
