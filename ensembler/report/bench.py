@@ -6,7 +6,6 @@ import numpy as np
 
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
 from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
-from ensembler.report.metrics import metric_of, metrics_of, short_heading
 from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
     CHOSEN,
@@ -65,7 +64,7 @@ def protocol_sentence(result: Comparison) -> str:
 
 def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     """Show each member by itself, best first."""
-    metric, metrics = metric_of(result), metrics_of(result)
+    metric, metrics = result.first_metric, result.metrics
     with_fit = any(member.fit_accuracy is not None for member in result.members)
 
     def place(member: MemberScore) -> tuple[bool, float, float]:
@@ -85,13 +84,13 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     notes = []
     if len(shown) < len(ranked):
         notes.append(f"{len(ranked) - len(shown)} more members are not shown; `ensembler members` lists all.")
-    headers = ["member", *([fitted] if with_fit else []), *map(short_heading, metrics)]
+    headers = ["member", *([fitted] if with_fit else []), *(metric.short or heading(metric.name) for metric in metrics)]
     return Table(mark_optimistic("Members", optimistic=result.protocol.optimistic), headers, rows, notes)
 
 
 def rules_table(result: Comparison) -> Table:
     """Show each rule, best on the scored rows first, with the chosen and the luckiest marked."""
-    metrics = metrics_of(result)
+    metrics = result.metrics
     rows = []
     for entry in result.rules:
         marks = (CHOSEN if entry.name == result.chosen else "") + (LUCKIEST if entry.name == result.luckiest else "")
@@ -99,7 +98,7 @@ def rules_table(result: Comparison) -> Table:
         rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
     strong = [index for index, entry in enumerate(result.rules) if entry.name == result.chosen]
     title = mark_optimistic("Combination rules", optimistic=result.protocol.optimistic)
-    headers = ["", "rule", *map(short_heading, metrics), "gain"]
+    headers = ["", "rule", *(metric.short or heading(metric.name) for metric in metrics), "gain"]
     return Table(title, headers, rows, rules_notes(result), left=(0, 1), strong=strong)
 
 

@@ -3,7 +3,6 @@
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.report.blocks import Card
 from ensembler.report.leading import recommended_rule, rule_named
-from ensembler.report.metrics import is_share, metric_of
 from ensembler.report.tables import mark_optimistic, number
 
 
@@ -31,8 +30,8 @@ def cards(result: Comparison) -> list[Card]:
 
 def rule_card(result: Comparison, label: str, entry: RuleScore, name: str | None = None) -> Card:
     """Return the card of a rule: what it reached in the metric that ranks, with its interval."""
-    metric = metric_of(result)
-    write = format_share if is_share(metric) else number
+    metric = result.first_metric
+    write = format_share if metric.share else number
     ends = entry.intervals.get(metric.name)
     note = "" if ends is None else f"95 %: {write(ends[0])} to {write(ends[1])}"
     label = mark_optimistic(label, optimistic=result.protocol.optimistic)

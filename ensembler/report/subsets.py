@@ -1,8 +1,8 @@
 """Tables and sentences of ``ensembler subsets``: the best committees, sizes, members, shortcuts and costs."""
 
 from ensembler.comparison.results import PairedTest
-from ensembler.comparison.wording import noise_word
-from ensembler.report.metrics import metric_named
+from ensembler.comparison.wording import format_difference, noise_word
+from ensembler.metrics import METRICS
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
 from ensembler.subsets.summaries import CommitteeEntry, CostSummary, RuleSummary, StudySummary
@@ -143,7 +143,7 @@ def members_table(rule: RuleSummary, study: StudySummary) -> Table | None:
         for member in sorted(rule.members, key=lambda member: -member.shapley)
     ]
     effects = rule.effects
-    signed = "" if metric_named(study.metric).greater_is_better else " (sign turned: more is better)"
+    signed = "" if METRICS[study.metric].greater_is_better else " (sign turned: more is better)"
     notes = [
         f"Shapley values add up to {study.metric} of all members minus {number(effects.no_member)} of none{signed}",
         f"adding a member to a committee helped in {number(effects.helped_at_all, 3)} of all cases",
@@ -225,9 +225,4 @@ def conclusion(rule: RuleSummary, study: StudySummary, advice: str = "use") -> l
 
 def whole_against_chosen(test: PairedTest) -> str:
     """Say how all members together compare with the chosen committee, of which the test is."""
-    points = -100 * test.difference
-    text = f"{abs(points):.2f} points {'worse' if points < 0 else 'better'}" if points else "no difference"
-    if test.interval is not None:
-        low, high = (round(-100 * end, 2) + 0.0 for end in reversed(test.interval))  # no minus before 0
-        text += f" (95 % interval {low:+.2f} to {high:+.2f})"
-    return f"{text}, {noise_word(test)}"
+    return f"{format_difference(test, '', share=True, swapped=True)}, {noise_word(test)}"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from ensembler.comparison.results import Comparison
 from ensembler.metrics import Metric
 from ensembler.report.leading import recommended_rule
-from ensembler.report.metrics import is_share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -90,7 +89,7 @@ class Figure:
 def metric_axis(metric: Metric) -> Axis:
     """Return the axis of a metric: in per cent where it is a share of rows; its title says where less is better."""
     title = metric.name if metric.greater_is_better else f"{metric.name} (less is better)"
-    return Axis(title, percent=is_share(metric))
+    return Axis(title, percent=metric.share)
 
 
 def rule_roles(result: Comparison) -> dict[str, Role]:

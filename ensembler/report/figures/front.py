@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ensembler.metrics import METRICS
 from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Mark, Plain, metric_axis
-from ensembler.report.metrics import metric_named
 from ensembler.subsets.summaries import CostSummary, RuleSummary, StudySummary
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def front_of(rule: RuleSummary, cost: CostSummary, study: StudySummary) -> Front
     ]
     mark = Mark(cheapest.size, cheapest.accuracy, "\n".join(cheapest.members), "cheapest")
     return Front(
-        metric_axis(metric_named("accuracy")),
+        metric_axis(METRICS["accuracy"]),
         cost.unit,
         [entry.cost or 0.0 for entry in cost.front],
         [entry.accuracy for entry in cost.front],

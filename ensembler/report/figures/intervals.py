@@ -12,7 +12,6 @@ from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Line, Plain, Role, metric_axis, rule_roles
 from ensembler.report.figures.style import LOOKS
 from ensembler.report.leading import rule_named
-from ensembler.report.metrics import is_share, metric_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,7 +143,7 @@ def forest(result: Comparison) -> Figure:
 
 def by_itself(result: Comparison) -> Intervals:
     """Return every rule's value with its interval, and the best member and the mean as lines."""
-    metric, roles = metric_of(result), rule_roles(result)
+    metric, roles = result.first_metric, rule_roles(result)
     lines = []
     if result.best_member is not None:
         label = f"best member: {result.best_member_name}"
@@ -167,10 +166,9 @@ def by_itself(result: Comparison) -> Intervals:
 
 def differences(result: Comparison, other: str, tested: Sequence[tuple[RuleScore, PairedTest]]) -> Intervals:
     """Return every rule's difference from another one with its interval, shares in percentage points."""
-    metric, roles = metric_of(result), rule_roles(result)
-    share = is_share(metric)
-    scale = 100.0 if share else 1.0
-    title = f"points of {metric.name} better than {other}" if share else f"{metric.name}: improvement on {other}"
+    metric, roles = result.first_metric, rule_roles(result)
+    scale = 100.0 if metric.share else 1.0
+    title = f"points of {metric.name} better than {other}" if metric.share else f"{metric.name}: improvement on {other}"
     rows = [
         Estimate(
             entry.name,

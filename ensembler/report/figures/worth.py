@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ensembler.metrics import METRICS
 from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Plain
 from ensembler.report.figures.style import BLUE, ORANGE
-from ensembler.report.metrics import is_share, metric_named
 from ensembler.subsets.summaries import RuleSummary, StudySummary
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def worth(study: StudySummary) -> Figure | None:
         "(Shapley value): together they make up what all members reach beyond none. Right, in what share of the "
         "committees a member joined it made them better or worse."
     )
-    if not metric_named(study.metric).greater_is_better:
+    if not METRICS[study.metric].greater_is_better:
         text += f" The sign is turned: positive values lower the {study.metric}."
     text += f" {cut} members in the middle are not drawn." if cut else ""
     return Figure("members", "What each member is worth", text, views)
@@ -112,11 +112,11 @@ def worth(study: StudySummary) -> Figure | None:
 
 def worth_of(rule: RuleSummary, study: StudySummary) -> Worth:
     """Return what members are worth by one rule, most first; shares in percentage points."""
-    metric = metric_named(study.metric)
+    metric = METRICS[study.metric]
     ranked = sorted(rule.members or (), key=lambda member: -member.shapley)
     if len(ranked) > MOST_WORTH:
         ranked = ranked[: MOST_WORTH // 2] + ranked[-MOST_WORTH // 2 :]
-    in_points = is_share(metric)
+    in_points = metric.share
     title = f"Shapley value, {'points of ' if in_points else ''}{metric.name}"
     title += "" if metric.greater_is_better else ", sign turned"
     return Worth(
