@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backbones.fer2013 import Faces, Split
+from backbones.faces import Faces, Split
 
 VERSION = 1
 

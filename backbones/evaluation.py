@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backbones.architectures.layers import multiply_adds, trainable_parameters
-from backbones.fer2013 import Faces, Images, find_twins
-from backbones.runs import Run, RunConfig
-from backbones.training import EVALUATION_BATCH, best_epoch, load_network, to_float
+from backbones.batches import EVALUATION_BATCH, to_float
+from backbones.faces import Faces, Images, find_twins
+from backbones.runs import Run, RunConfig, best_epoch, load_network
 
 Proba = NDArray[np.float32]
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from backbones.errors import RunError
 from backbones.evaluation import Proba, predict
-from backbones.fer2013 import Faces, find_twins
-from backbones.runs import Run
-from backbones.training import load_network
+from backbones.faces import Faces, find_twins
+from backbones.runs import Run, load_network
 from ensembler.files import write_array, write_text
 
 FACTS = "members.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import ConfigurationError, RunBusyError, RunError
-from backbones.fer2013 import Faces
+from backbones.faces import Faces
 from backbones.runs import OF_THE_DATA, Run, RunConfig
 from backbones.training import train
 

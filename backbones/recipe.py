@@ -14,7 +14,7 @@ from typing import Any
 
 from backbones.errors import ConfigurationError, RunBusyError
 from backbones.export import export
-from backbones.fer2013 import Faces
+from backbones.faces import Faces
 from backbones.runs import OF_THE_DATA, Run, RunConfig
 from backbones.training import train
 

@@ -27,7 +27,7 @@ from torch import nn
 
 from backbones.architectures import build, preset
 from backbones.errors import ConfigurationError, RunBusyError, RunError
-from backbones.fer2013 import CLASSES, Faces
+from backbones.faces import CLASSES, Faces
 
 OF_THE_DATA = ("n_classes", "size", "class_names", "data_checksum")
 """Fields of a configuration that the data decide."""
@@ -265,3 +265,25 @@ class Run:
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def best_epoch(rows: list[dict[str, Any]]) -> int:
+    """Return the first epoch with the highest validation accuracy."""
+    return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
+
+
+def load_network(run: Run, config: RunConfig) -> nn.Module:
+    """Build the run's network with the weights of its best epoch."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path: Path = run.weights
+    if not path.exists():
+        raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
+    network = config.network()
+    try:
+        network.load_state_dict(load_file(path))
+    except (RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise RunError(f"{path}: does not hold the weights of a {config.architecture!r} network: {first}") from error
+    return network.eval()

@@ -11,9 +11,8 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -27,55 +26,15 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from backbones.augmentation import Augmentation
+from backbones.batch_normalization import recalibrate
+from backbones.batches import EVALUATION_BATCH, Batch, Batches, mix, to_float
 from backbones.errors import RunError
-from backbones.fer2013 import Faces, Split
-from backbones.normalization import recalibrate
-from backbones.runs import Run, RunConfig
+from backbones.evaluation import finish
+from backbones.faces import Faces
+from backbones.runs import Run, RunConfig, best_epoch
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
-EVALUATION_BATCH = 256
 CALIBRATION_ROWS = 8192
-Batch = tuple[Tensor, Tensor]
-
-
-class Batches:
-    """Whole batches of uint8 images and labels from memory; a shuffled order is that of the seed and the epoch.
-
-    With several processes each takes every n-th row of the common order.
-    """
-
-    def __init__(
-        self, split: Split, batch_size: int, place: Callable[[], tuple[int, int, int]], seed: int | None = None
-    ) -> None:
-        # The only copy: a memory-mapped split is read once, so that batches are cut from memory.
-        self.images = torch.from_numpy(np.array(split.images)).unsqueeze(1)
-        self.labels = torch.from_numpy(np.array(split.labels))
-        self.batch_size, self.place, self.seed = batch_size, place, seed
-
-    def __len__(self) -> int:
-        _, _, world = self.place()
-        rows = len(self.labels) // world if self.seed is not None else -(-len(self.labels) // world)
-        return (
-            rows // self.batch_size
-            if self.seed is not None and rows >= self.batch_size
-            else -(-rows // self.batch_size)
-        )
-
-    def __iter__(self) -> Iterator[Batch]:
-        epoch, rank, world = self.place()
-        if self.seed is None:
-            order = torch.arange(rank, len(self.labels), world)
-        else:
-            order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(mix(self.seed, epoch)))
-            order = order[rank::world][: len(self.labels) // world]
-        for number in range(len(self)):
-            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self.images[rows], self.labels[rows]
-
-
-def mix(*numbers: int) -> int:
-    """Return one seed for several numbers, such that neighbouring ones give unrelated seeds."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 class Classifier(lightning.LightningModule):
@@ -190,11 +149,6 @@ class Classifier(lightning.LightningModule):
         self.plateau_state = checkpoint.get("plateau")
 
 
-def to_float(images: Tensor) -> Tensor:
-    """Turn grey values 0 … 255 into numbers between 0 and 1."""
-    return images.to(torch.float32, memory_format=torch.channels_last).div_(255.0)
-
-
 class Keeper(Checkpoint):
     """After each epoch: note the figures, keep the best weights, write the state, and stop when nothing improves."""
 
@@ -258,11 +212,6 @@ class Keeper(Checkpoint):
         self.rows = [dict(row) for row in state["rows"]]
 
 
-def best_epoch(rows: list[dict[str, Any]]) -> int:
-    """Return the first epoch with the highest validation accuracy."""
-    return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
-
-
 def train(
     run: Run,
     config: RunConfig,
@@ -299,8 +248,6 @@ def train(
     RunError
         The folder holds another run, the loss is not finite, or the state cannot be written or read.
     """
-    from backbones.evaluation import finish
-
     run.start(config)
     if run.finished:
         return True
@@ -393,20 +340,3 @@ def report_line(row: dict[str, Any]) -> None:
     figures = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
     sys.stderr.write(f"epoch {row['epoch']}: {figures}\n")
     sys.stderr.flush()
-
-
-def load_network(run: Run, config: RunConfig) -> nn.Module:
-    """Build the run's network with the weights of its best epoch."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path: Path = run.weights
-    if not path.exists():
-        raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
-    network = config.network()
-    try:
-        network.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise RunError(f"{path}: does not hold the weights of a {config.architecture!r} network: {first}") from error
-    return network.eval()

@@ -18,11 +18,13 @@ from machine import describe
 from torch import Tensor, nn
 
 from backbones.augmentation import Augmentation
+from backbones.batch_normalization import recalibrate
+from backbones.batches import Batches, mix, to_float
 from backbones.evaluation import predict
-from backbones.fer2013 import Faces, load_faces
-from backbones.normalization import recalibrate
-from backbones.runs import Run, RunConfig
-from backbones.training import Batches, Classifier, keep_freed_memory, load_network, mix, to_float
+from backbones.faces import Faces
+from backbones.fer2013 import load_faces
+from backbones.runs import Run, RunConfig, load_network
+from backbones.training import Classifier, keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results" / "dropout_statistics.json"
 STEPS = 120

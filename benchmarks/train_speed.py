@@ -28,17 +28,10 @@ from torch.nn import functional
 from backbones.architectures import PRESETS, build
 from backbones.architectures.layers import Dropout, SameConv2d, multiply_adds, same_padding
 from backbones.augmentation import Augmentation
-from backbones.fer2013 import CLASSES, Faces, Split, complete
+from backbones.batches import Batches, to_float
+from backbones.faces import CLASSES, Faces, Split, complete
 from backbones.runs import Run, RunConfig
-from backbones.training import (
-    Batches,
-    Classifier,
-    Keeper,
-    ignore_lightning_advice,
-    keep_freed_memory,
-    make_trainer,
-    to_float,
-)
+from backbones.training import Classifier, Keeper, ignore_lightning_advice, keep_freed_memory, make_trainer
 
 RESULTS = Path(__file__).parent / "results" / "train_speed.json"
 BATCH = 128

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the extra 'backbones' is not installed")
 
 import torch
 
-from backbones.fer2013 import CLASSES, Faces, Split, complete
+from backbones.faces import CLASSES, Faces, Split, complete
 
 # One thread, so that small networks do not wait for each other's threads where a core is busy.
 torch.set_num_threads(1)

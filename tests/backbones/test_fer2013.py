@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from backbones.errors import DataError, DataWarning
-from backbones.fer2013 import CLASSES, find_twins, load_faces
+from backbones.faces import CLASSES, find_twins
+from backbones.fer2013 import load_faces
 
 pytestmark = pytest.mark.filterwarnings("ignore::backbones.errors.DataWarning")
 

@@ -14,15 +14,16 @@ import pytest
 import torch
 
 from backbones.augmentation import Augmentation
+from backbones.batches import Batches
 from backbones.curves import write_figures
 from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.evaluation import predict
 from backbones.export import export
-from backbones.fer2013 import Faces, Split
+from backbones.faces import Faces, Split
 from backbones.grid import axes, search
 from backbones.recipe import BUNDLED, read_recipe, train_recipe
 from backbones.runs import Run, RunConfig
-from backbones.training import Batches, train
+from backbones.training import train
 from ensembler import compare_rules, load_predictions
 from ensembler.datasets import study_folder
 from tests.backbones.conftest import draw_faces
@@ -244,7 +245,7 @@ def test_a_run_that_was_killed_after_stopping_early_trains_no_further(drawn, tmp
     run = Run(tmp_path / "stuck")
     options = config(drawn, epochs=40, patience=2, learning_rate=1e-9, schedule="plateau")
     with monkeypatch.context() as patch:
-        patch.setattr("backbones.evaluation.finish", lambda *arguments: None)
+        patch.setattr("backbones.training.finish", lambda *arguments: None)
         assert train(run, options, drawn, progress_bar=False)
     rows = run.read_log()
     assert not run.finished
@@ -350,7 +351,7 @@ def test_predictions_are_the_rows_in_order(finished, drawn, tmp_path):
 
 
 def test_flip_averaging_is_the_mean_with_the_mirror_image(finished, drawn):
-    from backbones.training import load_network
+    from backbones.runs import load_network
 
     network = load_network(finished, finished.config())
     plain, mirrored = predict(network, drawn.test.images), predict(network, drawn.test.images[:, :, ::-1])

@@ -7,8 +7,8 @@ from torch import nn
 
 from backbones.architectures import build
 from backbones.architectures.layers import Dropout
-from backbones.fer2013 import Faces, Split
-from backbones.normalization import recalibrate
+from backbones.batch_normalization import recalibrate
+from backbones.faces import Faces, Split
 from backbones.runs import RunConfig
 from backbones.training import CALIBRATION_ROWS, Classifier
 from tests.backbones.conftest import draw_faces
