@@ -1,30 +1,59 @@
-"""Batches of images from memory, in an order that the seed and the epoch decide."""
+"""Batches of images from a device's memory, in an order that the seed and the epoch decide."""
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from backbones.faces import Split
+from backbones.faces import FaceSplit
 
 EVALUATION_BATCH = 256
+AUGMENTED_TOGETHER = 32
+"""Batches that an accelerator augments at once: it is as quick with many images as with few."""
 Batch = tuple[Tensor, Tensor]
 
 
+def resident(split: FaceSplit, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Return the uint8 images (N, 1, size, size) and the labels (N,) of a split in a device's memory.
+
+    The only copy: a memory-mapped split is read once, so that batches are cut from memory.
+    """
+    images = torch.from_numpy(np.array(split.images)).unsqueeze(1)
+    return images.to(device), torch.from_numpy(np.array(split.labels)).to(device)
+
+
 class Batches:
-    """Whole batches of uint8 images and labels from memory; a shuffled order is that of the seed and the epoch.
+    """Whole batches of images between 0 and 1 and their labels; a shuffled order is that of the seed and the epoch.
 
     With several processes each takes every n-th row of the common order.
+
+    Parameters
+    ----------
+    images, labels : Tensor
+        All uint8 images (N, 1, size, size) and all labels (N,), on the device that batches are wanted on.
+    batch_size : int
+    place : callable
+        Returns the epoch, this process's number, and how many there are.
+    seed : int, optional
+        Of the order and of the augmentation; without it rows come in their own order.
+    augmentation : nn.Module, optional
+        Applied to the images. Its draws depend on the seed, the epoch and the place in the epoch alone, and leave
+        PyTorch's generators as they were.
     """
 
     def __init__(
-        self, split: Split, batch_size: int, place: Callable[[], tuple[int, int, int]], seed: int | None = None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+        place: Callable[[], tuple[int, int, int]],
+        seed: int | None = None,
+        augmentation: nn.Module | None = None,
     ) -> None:
-        # The only copy: a memory-mapped split is read once, so that batches are cut from memory.
-        self.images = torch.from_numpy(np.array(split.images)).unsqueeze(1)
-        self.labels = torch.from_numpy(np.array(split.labels))
-        self.batch_size, self.place, self.seed = batch_size, place, seed
+        self.images, self.labels = images, labels
+        self.batch_size, self.place, self.seed, self.augmentation = batch_size, place, seed, augmentation
+        self.together = 1 if images.device.type == "cpu" else AUGMENTED_TOGETHER
 
     def __len__(self) -> int:
         _, _, world = self.place()
@@ -42,9 +71,21 @@ class Batches:
         else:
             order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(mix(self.seed, epoch)))
             order = order[rank::world][: len(self.labels) // world]
-        for number in range(len(self)):
-            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self.images[rows], self.labels[rows]
+        order = order[: len(self) * self.batch_size].to(self.images.device)
+        for number, rows in enumerate(torch.split(order, self.together * self.batch_size)):
+            images, labels = to_float(self.images[rows]), self.labels[rows]
+            if self.augmentation is not None and self.seed is not None:
+                images = self.augment(images, mix(self.seed, epoch, rank, 2, number))
+            yield from zip(torch.split(images, self.batch_size), torch.split(labels, self.batch_size), strict=True)
+
+    def augment(self, images: Tensor, seed: int) -> Tensor:
+        """Augment images by the draws of a seed."""
+        assert self.augmentation is not None
+        devices = [] if images.device.type == "cpu" else [images.device]
+        with torch.random.fork_rng(devices, device_type=images.device.type if devices else "cuda"):
+            torch.manual_seed(seed)
+            augmented: Tensor = self.augmentation(images)
+        return augmented
 
 
 def mix(*numbers: int) -> int:

@@ -44,6 +44,18 @@ Patience = Annotated[
     int | None, typer.Option(help="Stop after so many epochs without progress (default: 10 with plateau).")
 ]
 Flip = Annotated[float | None, typer.Option(help="Probability of a horizontal flip (default: 0.5).")]
+Scale = Annotated[float | None, typer.Option(help="Largest change of scale, as a share (default: 0).")]
+Mixup = Annotated[
+    float | None, typer.Option(help="Mix images and labels in pairs: alpha of the Beta distribution (default: 0).")
+]
+WeightAveraging = Annotated[
+    float | None, typer.Option(help="Decay a step of a moving average of the weights, such as 0.999 (default: 0).")
+]
+Normalization = Annotated[
+    str | None,
+    typer.Option(metavar="raw|histogram-equalised|local-contrast", help="Of every image (default: raw)."),
+]
+Width = Annotated[float | None, typer.Option(help="Multiplies filters and hidden units (default: 1).")]
 Degrees = Annotated[float | None, typer.Option(help="Largest rotation (default: 10).")]
 Shift = Annotated[float | None, typer.Option(help="Largest shift as a share of the side (default: 0.1).")]
 Erasing = Annotated[float | None, typer.Option(help="Probability that a patch is erased (default: 0).")]
@@ -59,6 +71,13 @@ Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, gpu, …: Lightning's accelerators.")]
 Devices = Annotated[str, typer.Option(help="Number of devices, or auto.")]
 FlipAveraging = Annotated[bool, typer.Option("--flip-averaging", help="Average over each image and its mirror image.")]
+ShiftAveraging = Annotated[
+    int,
+    typer.Option(
+        metavar="PIXELS",
+        help="Average over each image and those moved by so many pixels to eight sides.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -105,8 +124,13 @@ def train(
     flip: Flip = None,
     degrees: Degrees = None,
     shift: Shift = None,
+    scale: Scale = None,
     erasing: Erasing = None,
+    mixup: Mixup = None,
     label_smoothing: Smoothing = None,
+    weight_averaging: WeightAveraging = None,
+    normalization: Normalization = None,
+    width: Width = None,
     precision: Precision = None,
     threads: Threads = None,
     accelerator: Accelerator = "auto",
@@ -134,8 +158,13 @@ def train(
         flip=flip,
         degrees=degrees,
         shift=shift,
+        scale=scale,
         erasing=erasing,
+        mixup=mixup,
         label_smoothing=label_smoothing,
+        weight_averaging=weight_averaging,
+        normalization=normalization,
+        width=width,
         precision=precision,
     )
     run = Run(out)
@@ -166,18 +195,25 @@ def predict(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the prediction set.", show_default=False)],
     flip_averaging: FlipAveraging = False,
+    shift_averaging: ShiftAveraging = 0,
+    accelerator: Accelerator = "auto",
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
-    """Write the probabilities of finished runs as members of a prediction set."""
+    """Write the probabilities of finished runs as members of a prediction set.
+
+    With test-time augmentation the accuracies without it are given as well.
+    """
+    from backbones.evaluation import TestTimeAugmentation, device_of, format_accuracies
     from backbones.export import export
     from backbones.fer2013 import load_faces
     from backbones.runs import Run
 
+    augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
     faces = load_faces(data, strict=strict, cache=cache)
     for folder in runs:
-        accuracies = export(Run(folder), faces, out, flip=flip_averaging)
-        typer.echo(f"{folder.name}: validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}")
+        accuracies = export(Run(folder), faces, out, augmentation=augmentation, device=device_of(accelerator))
+        typer.echo(f"{folder.name}: {format_accuracies(accuracies)}")
 
 
 @app.command()
@@ -196,6 +232,7 @@ def grid(
     precision: Precision = None,
     points: Annotated[int | None, typer.Option(help="Train at most so many points now.")] = None,
     threads: Threads = None,
+    accelerator: Accelerator = "auto",
     cache: Cache = None,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -224,7 +261,7 @@ def grid(
         patience=patience,
         precision=precision,
     )
-    results = search(out, base, faces, threads=threads, most_points=points)
+    results = search(out, base, faces, threads=threads, accelerator=accelerator, most_points=points)
     if as_json:
         typer.echo(json.dumps({"points": [dataclasses.asdict(point) for point in results]}, indent=2))
         return
@@ -251,11 +288,19 @@ def curves(
 @app.command()
 def recipe(
     data: Data,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="[RECIPE]", help="A list of members (TOML), or one of the package: fer2013 (nine members), pool."
+        ),
+    ] = "fer2013",
     out: Annotated[Path, typer.Option(help="Folder of the prediction set.")] = Path("preds"),
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
-    file: Annotated[Path | None, typer.Option("--recipe", help="Another list of members (TOML).")] = None,
     flip_averaging: FlipAveraging = False,
+    shift_averaging: ShiftAveraging = 0,
+    precision: Precision = None,
     threads: Threads = None,
+    accelerator: Accelerator = "auto",
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
@@ -263,12 +308,23 @@ def recipe(
 
     Killed at any moment, the same command goes on where it was. Several processes may work on one recipe.
     """
+    from backbones.evaluation import TestTimeAugmentation
     from backbones.fer2013 import load_faces
-    from backbones.recipe import BUNDLED, read_recipe, train_recipe
+    from backbones.recipe import find_recipe, read_recipe, train_recipe
 
-    entries = read_recipe(file or BUNDLED)
+    augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
+    entries = read_recipe(find_recipe(file))
     faces = load_faces(data, strict=strict, cache=cache)
-    elsewhere = train_recipe(entries, faces, runs, out, flip=flip_averaging, threads=threads)
+    elsewhere = train_recipe(
+        entries,
+        faces,
+        runs,
+        out,
+        augmentation=augmentation,
+        threads=threads,
+        accelerator=accelerator,
+        precision=precision,
+    )
     if elsewhere:
         typer.echo(f"{len(entries) - len(elsewhere)} of {len(entries)} members are in {out}; others train the rest")
         return

@@ -18,7 +18,7 @@ HELD_OUT = 0.1
 
 
 @dataclass(frozen=True)
-class Split:
+class FaceSplit:
     """Square grey images (N, size, size) and their classes (N,)."""
 
     images: Images
@@ -34,31 +34,40 @@ class Faces:
 
     Attributes
     ----------
-    train, val, test : Split
+    train, val, test : FaceSplit
         Training, PublicTest and PrivateTest of FER2013; ``test`` may be empty.
     class_names : tuple of str
     checksum : str
         sha256 of the images and labels of all splits, whatever file they came from.
+    notes : list of str
+        What a user should know of how the splits came about.
+    normalized : dict of str to Faces
+        The same set with other input normalisations, as far as they have been made.
     """
 
-    train: Split
-    val: Split
-    test: Split
+    train: FaceSplit
+    val: FaceSplit
+    test: FaceSplit
     class_names: tuple[str, ...] = CLASSES
     checksum: str = ""
     notes: list[str] = field(default_factory=list)
+    normalized: dict[str, "Faces"] = field(default_factory=dict, repr=False, compare=False)
+
+    def __deepcopy__(self, memo: object) -> "Faces":
+        """Return the set itself: nobody changes its images, and they are large."""
+        return self
 
     @property
     def size(self) -> int:
         """Height and width of an image."""
         return int(self.train.images.shape[1])
 
-    def split(self, name: str) -> Split:
+    def split(self, name: str) -> FaceSplit:
         """Return a split by name: train, val or test."""
         return {"train": self.train, "val": self.val, "test": self.test}[name]
 
 
-def complete(splits: Mapping[str, Split], class_names: tuple[str, ...]) -> Faces:
+def complete(splits: Mapping[str, FaceSplit], class_names: tuple[str, ...]) -> Faces:
     """Make a set of splits whole: hold out validation rows where there are none, and take the checksum."""
     train = splits.get("train")
     if train is None or not len(train):
@@ -68,7 +77,7 @@ def complete(splits: Mapping[str, Split], class_names: tuple[str, ...]) -> Faces
     if val is None or not len(val):
         train, val = hold_out(train)
         notes.append(f"there is no validation split: {len(val):,} of the training images are held out for it")
-    empty = Split(np.zeros((0, *train.images.shape[1:]), np.uint8), np.zeros(0, np.int64))
+    empty = FaceSplit(np.zeros((0, *train.images.shape[1:]), np.uint8), np.zeros(0, np.int64))
     test = splits.get("test", empty)
     digest = hashlib.sha256()
     for split in (train, val, test):
@@ -77,12 +86,12 @@ def complete(splits: Mapping[str, Split], class_names: tuple[str, ...]) -> Faces
     return Faces(train, val, test, class_names, digest.hexdigest(), notes)
 
 
-def hold_out(train: Split) -> tuple[Split, Split]:
+def hold_out(train: FaceSplit) -> tuple[FaceSplit, FaceSplit]:
     """Divide training rows into training and validation, every tenth of each class, the same ones each time."""
     order = np.argsort(train.labels, kind="stable")
     held = np.zeros(len(train), dtype=bool)
     held[order[:: round(1 / HELD_OUT)]] = True
-    return Split(train.images[~held], train.labels[~held]), Split(train.images[held], train.labels[held])
+    return FaceSplit(train.images[~held], train.labels[~held]), FaceSplit(train.images[held], train.labels[held])
 
 
 @dataclass(frozen=True)

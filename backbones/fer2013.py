@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from backbones.cache import read_cache, write_cache
 from backbones.errors import DataError, DataWarning
-from backbones.faces import CLASSES, Faces, Images, Labels, Split, complete
+from backbones.faces import CLASSES, Faces, FaceSplit, Images, Labels, complete
 
 SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 COUNTS = {
@@ -74,7 +74,7 @@ def check_counts(faces: Faces, *, strict: bool) -> None:
         warnings.warn(message, DataWarning, stacklevel=3)
 
 
-def read_csv(path: Path) -> dict[str, Split]:
+def read_csv(path: Path) -> dict[str, FaceSplit]:
     """Read any of the csv forms."""
     import pandas as pd
 
@@ -102,7 +102,9 @@ def read_csv(path: Path) -> dict[str, Split]:
         raise DataError(f"{path}: Usage is {unknown[0]!r} in some rows, expected one of {', '.join(SPLITS)}")
     images = read_pixels(table["pixels"].tolist(), path)
     return {
-        SPLITS[name]: Split(images[usage == name], labels[usage == name]) for name in SPLITS if (usage == name).any()
+        split: FaceSplit(images[usage == name], labels[usage == name])
+        for name, split in SPLITS.items()
+        if (usage == name).any()
     }
 
 
@@ -140,7 +142,7 @@ def read_pixels(rows: Sequence[str], path: Path) -> Images:
     return images
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
+def read_folder(folder: Path) -> tuple[dict[str, FaceSplit], tuple[str, ...]]:
     """Read ``train/<class>/*`` and ``test/<class>/*``; names that begin with an official split win over the folder."""
     found: dict[str, list[tuple[Path, str]]] = {"train": [], "val": [], "test": []}
     for part in ("train", "val", "validation", "test"):
@@ -158,7 +160,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
         if files:
             files.sort(key=lambda file: natural_key(file[0].name))
             images = np.stack(list(read_images([path for path, _ in files])))
-            splits[part] = Split(images, np.array([index[name.casefold()] for _, name in files], dtype=np.int64))
+            splits[part] = FaceSplit(images, np.array([index[name.casefold()] for _, name in files], dtype=np.int64))
     return splits, class_names
 
 

@@ -55,6 +55,7 @@ def search(
     faces: Faces,
     *,
     threads: int | None = None,
+    accelerator: str = "auto",
     most_points: int | None = None,
     tell: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
 ) -> list[Point]:
@@ -68,7 +69,9 @@ def search(
         The middle of the grid.
     faces : Faces
     threads : int, optional
-        Of PyTorch.
+        Of PyTorch on the CPU.
+    accelerator : str
+        Lightning's; one device is used.
     most_points : int, optional
         Train no more than so many now.
     tell : callable
@@ -92,7 +95,7 @@ def search(
         run = Run(folder / point_name(chosen))
         tell(f"grid point {run.name}")
         config = RunConfig.from_dict({**base.to_dict(), **chosen})
-        train(run, config, faces, threads=threads)
+        train(run, config, faces, threads=threads, accelerator=accelerator, devices=1)
         return float(run.result()["val"]["accuracy"])
 
     def objective(trial: optuna.Trial) -> float:

@@ -29,7 +29,7 @@ from backbones.architectures import PRESETS, build
 from backbones.architectures.layers import Dropout, SameConv2d, multiply_adds, same_padding
 from backbones.augmentation import Augmentation
 from backbones.batches import Batches, to_float
-from backbones.faces import CLASSES, Faces, Split, complete
+from backbones.faces import CLASSES, Faces, FaceSplit, complete
 from backbones.runs import Run, RunConfig
 from backbones.training import Classifier, Keeper, ignore_lightning_advice, keep_freed_memory, make_trainer
 
@@ -47,7 +47,7 @@ def draw_faces(n_batches: int) -> Faces:
     splits = {}
     for name, count in (("train", BATCH * n_batches), ("val", 64), ("test", 7)):
         images = rng.integers(0, 256, (count, 48, 48), dtype=np.uint8)
-        splits[name] = Split(images, (np.arange(count) % 7).astype(np.int64))
+        splits[name] = FaceSplit(images, (np.arange(count) % 7).astype(np.int64))
     return complete(splits, CLASSES)
 
 
@@ -59,8 +59,8 @@ def load(data: Path | None, n_batches: int) -> Faces:
 
     faces = load_faces(data)
     rows = BATCH * n_batches
-    train = Split(np.array(faces.train.images[:rows]), faces.train.labels[:rows])
-    val = Split(np.array(faces.val.images[:64]), faces.val.labels[:64])
+    train = FaceSplit(np.array(faces.train.images[:rows]), faces.train.labels[:rows])
+    val = FaceSplit(np.array(faces.val.images[:64]), faces.val.labels[:64])
     return complete({"train": train, "val": val, "test": val}, CLASSES)
 
 
