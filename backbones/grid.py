@@ -4,14 +4,16 @@ Every point of the grid is a training run in a folder of its own. The grid is an
 which several processes, or machines with a common disk, may work on at once; what a stopped one leaves is taken up.
 """
 
+import fcntl
 import itertools
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.faces import Faces
@@ -85,7 +87,6 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     sampler = optuna.samplers.GridSampler(axes(base), seed=base.seed)
     study = open_study(folder, base, sampler)
-    fail_abandoned(study, folder)
     values = axes(base)
     trained = 0
 
@@ -109,29 +110,53 @@ def search(
             trial.set_user_attr("error", str(error))
             raise
 
-    left = len(waiting(study, values))
-    # A sampler that has proposed all points would propose any of them again.
-    if left and not sampler.is_exhausted(study):
-        study.optimize(objective, n_trials=min(left, most_points or left), catch=(RunError,))
-    # What a stopped process had begun counts as tried for the sampler; its runs go on here.
-    for chosen in waiting(study, values):
-        if most_points is not None and trained >= most_points:
-            break
-        distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            name: optuna.distributions.CategoricalDistribution(points) for name, points in values.items()
-        }
-        outcome: dict[str, Any] = {}
-        try:
-            outcome["value"] = reach(chosen)
-        except RunBusyError:
-            continue
-        except RunError as error:
-            tell(str(error))
-            outcome = {"state": optuna.trial.TrialState.FAIL, "user_attrs": {"error": str(error)}}
-        study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, **outcome))
+    with at_work(folder) as lock:
+        if is_alone(lock):
+            fail_abandoned(study, folder)
+        left = len(waiting(study, values))
+        # A sampler that has proposed all points would propose any of them again.
+        if left and not sampler.is_exhausted(study):
+            study.optimize(objective, n_trials=min(left, most_points or left), catch=(RunError,))
+        if is_alone(lock):
+            fail_abandoned(study, folder)
+        # What a stopped process had begun counts as tried for the sampler; its runs go on here.
+        for chosen in waiting(study, values):
+            if most_points is not None and trained >= most_points:
+                break
+            distributions: dict[str, optuna.distributions.BaseDistribution] = {
+                name: optuna.distributions.CategoricalDistribution(points) for name, points in values.items()
+            }
+            outcome: dict[str, Any] = {}
+            try:
+                outcome["value"] = reach(chosen)
+            except RunBusyError:
+                continue
+            except RunError as error:
+                tell(str(error))
+                outcome = {"state": optuna.trial.TrialState.FAIL, "user_attrs": {"error": str(error)}}
+            study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, **outcome))
     results = points_of(study, values)
     write_results(folder, base, results)
     return results
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[TextIO]:
+    """Let other processes see, as long as this one works on the grid, that somebody does."""
+    with (folder / ".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        yield stream
+
+
+def is_alone(lock: TextIO) -> bool:
+    """Whether no other process works on the grid, so that whatever is said to be running has been abandoned."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    return True
 
 
 def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSampler") -> "optuna.Study":

@@ -327,11 +327,14 @@ def train(
     trainer = make_trainer(config, keeper, accelerator, devices, stop_after, show)
     # The further processes of one training share the lock of the first.
     with nullcontext() if "LOCAL_RANK" in os.environ else run.locked():
+        # Another process may have finished it while this one was starting.
+        if Run(run.folder).finished:
+            return True
         fit(trainer, module, keeper, run)
-    stopped = trainer.should_stop and config.patience is not None
-    complete = stopped or trainer.current_epoch >= config.epochs
-    if complete and trainer.is_global_zero:
-        finish(run, config, faces, keeper.rows, trainer.strategy.root_device)
+        stopped = trainer.should_stop and config.patience is not None
+        complete = stopped or trainer.current_epoch >= config.epochs
+        if complete and trainer.is_global_zero:
+            finish(run, config, faces, keeper.rows, trainer.strategy.root_device)
     return complete
 
 
