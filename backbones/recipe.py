@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbones.errors import ConfigurationError, RunBusyError
+from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.evaluation import PLAIN, TestTimeAugmentation, device_of, format_accuracies
 from backbones.export import export, is_exported
 from backbones.faces import Faces
@@ -110,8 +110,14 @@ def train_recipe(
     -------
     list of str
         The members that other processes are still training.
+
+    Raises
+    ------
+    RunError
+        Members could not be trained; the others are finished first.
     """
-    elsewhere = []
+    elsewhere: list[str] = []
+    failed: list[RunError] = []
     for number, entry in enumerate(entries, start=1):
         run = Run(runs / entry.name)
         options = entry.options if precision is None else entry.options | {"precision": precision}
@@ -124,8 +130,14 @@ def train_recipe(
             tell(f"{number}/{len(entries)} {entry.name}: another process is training it")
             elsewhere.append(entry.name)
             continue
+        except RunError as error:
+            tell(f"{number}/{len(entries)} {entry.name}: {error}")
+            failed.append(error)
+            continue
         if is_exported(run, out, augmentation):
             continue
         accuracies = export(run, faces, out, augmentation=augmentation, device=device_of(accelerator))
         tell(f"{number}/{len(entries)} {entry.name}: {format_accuracies(accuracies)}")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(entries)} members could not be trained; the first: {failed[0]}")
     return elsewhere

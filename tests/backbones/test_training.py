@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.augmentation import Augmentation
+from backbones.augmentation import Augmentation, mix_up
 from backbones.batches import Batches, resident
 from backbones.curves import write_figures
 from backbones.errors import ConfigurationError, RunBusyError, RunError
-from backbones.evaluation import TestTimeAugmentation, predict
-from backbones.export import export
+from backbones.evaluation import TestTimeAugmentation, device_of, predict
+from backbones.export import export, is_exported
 from backbones.faces import Faces, FaceSplit
 from backbones.grid import axes, search
-from backbones.recipe import BUNDLED, read_recipe, train_recipe
-from backbones.runs import Run, RunConfig
+from backbones.recipe import BUNDLED, RECIPES, Entry, find_recipe, read_recipe, train_recipe
+from backbones.runs import Run, RunConfig, load_network
 from backbones.training import train
 from ensembler import compare_rules, load_predictions
 from ensembler.datasets import study_folder
@@ -360,8 +360,6 @@ def test_predictions_are_the_rows_in_order(finished, drawn, tmp_path):
 
 
 def test_flip_averaging_is_the_mean_with_the_mirror_image(finished, drawn):
-    from backbones.runs import load_network
-
     network = load_network(finished, finished.config())
     plain, mirrored = predict(network, drawn.test.images), predict(network, drawn.test.images[:, :, ::-1])
     np.testing.assert_allclose(
@@ -581,3 +579,194 @@ def test_shallow_learns_the_real_data_in_two_epochs(real, tmp_path):
     run = Run(tmp_path / "shallow")
     train(run, config(faces, "shallow", epochs=2, batch_size=128), faces, threads=os.cpu_count())
     assert run.result()["val"]["accuracy"] > 0.40
+
+
+def test_a_run_that_another_process_has_just_finished_is_left_alone(finished, drawn, monkeypatch):
+    log, weights = finished.read_log(), finished.weights.read_bytes()
+    # As this process looks first the other one is still at it; it is done when the lock is free.
+    looks = iter([False])
+    monkeypatch.setattr("backbones.runs.Run.finished", property(lambda self: next(looks, True)))
+    assert train(finished, finished.config(), drawn, progress_bar=False)
+    assert finished.read_log() == log
+    assert finished.weights.read_bytes() == weights
+
+
+def test_points_that_another_process_has_just_begun_are_not_taken_from_it(tmp_path, monkeypatch):
+    import optuna
+
+    from backbones.grid import at_work
+
+    faces = draw_faces(counts=(64, 14, 14))
+    base = config(faces, epochs=1)
+
+    def train_quickly(run, *arguments, **options):
+        run.folder.mkdir(exist_ok=True)
+        run.write_json("result.json", {"val": {"accuracy": 0.1}})
+
+    monkeypatch.setattr("backbones.grid.train", train_quickly)
+    search(tmp_path / "grid", base, faces, most_points=1)
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "grid" / "grid.journal"))
+    sampler = optuna.samplers.GridSampler(axes(base))
+    storage = optuna.storages.JournalStorage(backend)
+    study = optuna.load_study(study_name="grid", storage=storage, sampler=sampler)
+    trial = study.ask()
+    for name, values in axes(base).items():
+        trial.suggest_categorical(name, values)
+    with at_work(tmp_path / "grid"):
+        states = [point.state for point in search(tmp_path / "grid", base, faces)]
+    assert states.count("trained") == 8
+    assert states.count("running") == 1
+    assert [point.state for point in search(tmp_path / "grid", base, faces)] == ["trained"] * 9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalization": "clahe"}, "normalization is 'clahe', expected one of 'raw', 'histogram-equalised'"),
+        ({"weight_averaging": 1.0}, "weight_averaging is 1.0, expected at least 0 and below 1"),
+        ({"mixup": -0.1}, "mixup is -0.1, expected a number that is at least 0"),
+        ({"width": 0.0}, "width is 0.0, expected a positive number"),
+    ],
+)
+def test_impossible_options_of_members(options, message, drawn):
+    with pytest.raises(ConfigurationError, match=message):
+        config(drawn, **options)
+
+
+def test_scale_is_refused_beyond_the_image():
+    with pytest.raises(ConfigurationError, match="scale is 1, expected at least 0 and below 1"):
+        Augmentation(scale=1)
+
+
+def test_a_configuration_of_another_version_is_refused(finished, drawn, tmp_path):
+    run = Run(tmp_path / "newer")
+    run.start(config(drawn))
+    run.write_json("config.json", run.read_json("config.json") | {"ensemble_size": 3})
+    with pytest.raises(RunError, match="config.json: the configuration has the unknown option 'ensemble_size'"):
+        run.config()
+
+
+def test_scaled_images_show_more_or_less_of_the_patch():
+    images = torch.zeros(64, 1, 48, 48)
+    images[:, :, 16:32, 16:32] = 1
+    areas = Augmentation(flip=0, degrees=0, shift=0, scale=0.2)(images).sum(dim=(1, 2, 3)) / 256
+    assert 0.6 < areas.min() < 0.85
+    assert 1.15 < areas.max() < 1.5
+
+
+def test_mixed_images_lie_between_their_two():
+    images = torch.rand(5, 1, 4, 4)
+    mixed = mix_up(images, 0.25)
+    torch.testing.assert_close(mixed[2], 0.25 * images[2] + 0.75 * images[1])
+    torch.testing.assert_close(mixed[0], 0.25 * images[0] + 0.75 * images[4])
+    torch.testing.assert_close(mix_up(images, 1.0), images)
+
+
+def test_mixing_and_width_change_what_is_trained(drawn, tmp_path):
+    losses = {}
+    for name, options in {"plain": {}, "mixed": {"mixup": 1.0}, "wide": {"width": 1.5}}.items():
+        run = Run(tmp_path / name)
+        train(run, config(drawn, epochs=1, **options), drawn, progress_bar=False)
+        losses[name] = run.read_log()[0]["train_loss"]
+    assert len(set(losses.values())) == 3
+    assert Run(tmp_path / "wide").result()["parameters"] > 2 * Run(tmp_path / "plain").result()["parameters"]
+
+
+def test_averaged_weights_are_those_of_the_steps_before(drawn, tmp_path, monkeypatch):
+    """Each update moves the average by one minus the decay of the steps since the last one."""
+    seen = []
+    update = torch.optim.swa_utils.AveragedModel.update_parameters
+
+    def watch(self, model):
+        update(self, model)
+        seen.append([next(part.network.parameters()).detach().clone() for part in (self.module, model)])
+
+    monkeypatch.setattr("torch.optim.swa_utils.AveragedModel.update_parameters", watch)
+    run = Run(tmp_path / "averaged")
+    train(run, config(drawn, epochs=2, batch_size=10, weight_averaging=0.9), drawn, progress_bar=False)
+    assert len(seen) == 3  # of 28 steps, every eighth
+    expected = seen[0][1]
+    for average, current in seen[1:]:
+        expected = 0.9**8 * expected + (1 - 0.9**8) * current
+        torch.testing.assert_close(average, expected)
+    if run.result()["best_epoch"] == 2:
+        kept = next(load_network(run, run.config()).parameters())
+        torch.testing.assert_close(kept, expected)
+
+
+def test_test_time_augmentation_averages_shifted_views():
+    augmentation = TestTimeAugmentation(flip=True, shift=2)
+    images = torch.arange(48 * 48, dtype=torch.float32).reshape(1, 1, 48, 48)
+    views = list(augmentation(images))
+    assert len(views) == augmentation.views == 18
+    assert torch.equal(views[0], images)
+    assert torch.equal(views[1], images.flip(-1))
+    shifted = {tuple(view[0, 0, 24, 24:26].int().tolist()) for view in views[::2]}
+    centre = 24 * 48 + 24
+    moved = {centre + down * 48 + right for down in (-2, 0, 2) for right in (-2, 0, 2)}
+    assert shifted == {(value, value + 1) for value in moved}
+    # The border is repeated where the image has moved away from it.
+    assert all(view.min() >= 0 and view.max() <= 48 * 48 - 1 for view in views)
+    with pytest.raises(ConfigurationError, match="shift of test-time augmentation is -1, expected at least 0 pixels"):
+        TestTimeAugmentation(shift=-1)
+
+
+def test_predictions_with_test_time_augmentation_say_so_and_give_the_plain_figures(finished, drawn, tmp_path):
+    plain = export(finished, drawn, tmp_path / "plain")
+    augmentation = TestTimeAugmentation(flip=True, shift=1)
+    averaged = export(finished, drawn, tmp_path / "averaged", augmentation=augmentation)
+    assert (averaged["plain_val"], averaged["plain_test"]) == (plain["val"], plain["test"])
+    facts = load_predictions(tmp_path / "averaged").metadata[0]
+    assert (facts["flip_averaging"], facts["shift_averaging"]) == (True, 1)
+    assert facts["multiply_adds"] == 18 * 58_236_928
+    assert facts["plain_accuracy"] == plain["test"]
+    assert facts["accuracy"] == averaged["test"]
+    assert not np.array_equal(np.load(tmp_path / "plain/agrawal-a.npy"), np.load(tmp_path / "averaged/agrawal-a.npy"))
+    assert is_exported(finished, tmp_path / "averaged", augmentation)
+    assert not is_exported(finished, tmp_path / "averaged")
+
+
+def test_a_member_is_trained_and_predicts_on_images_normalised_alike(drawn, tmp_path):
+    run = Run(tmp_path / "contrast")
+    train(run, config(drawn, normalization="local-contrast"), drawn, progress_bar=False)
+    accuracies = export(run, drawn, tmp_path / "preds")
+    # What was judged in training, what the result says and what is exported are one figure.
+    assert accuracies["val"] == run.result()["val"]["accuracy"]
+    assert accuracies["val"] == pytest.approx(max(row["val_accuracy"] for row in run.read_log()), abs=1e-6)
+    assert load_predictions(tmp_path / "preds").metadata[0]["normalization"] == "local-contrast"
+    raw = predict(load_network(run, run.config()), drawn.val.images)
+    assert not np.allclose(raw, np.load(tmp_path / "preds" / "val" / "contrast.npy"))
+
+
+def test_recipes_are_found_by_file_and_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe("pool") == find_recipe("pool.toml") == RECIPES / "pool.toml"
+    (tmp_path / "pool.toml").write_text("")
+    assert find_recipe("pool.toml") == Path("pool.toml")
+    with pytest.raises(ConfigurationError, match="none.toml: no such file, and no recipe .* those are fer2013, pool"):
+        find_recipe("none.toml")
+
+
+def test_a_member_that_fails_does_not_keep_the_others_from_being_trained(drawn, tmp_path, monkeypatch):
+    entries = [Entry(name, "agrawal", {"epochs": 1, "batch_size": 32}) for name in ("first", "second")]
+
+    def fail_first(run, *arguments, **options):
+        if run.name == "first":
+            raise RunError("the loss is nan")
+        return train(run, *arguments, **options)
+
+    monkeypatch.setattr("backbones.recipe.train", fail_first)
+    with pytest.raises(RunError, match="1 of 2 members could not be trained; the first: the loss is nan"):
+        train_recipe(entries, drawn, tmp_path / "runs", tmp_path / "preds", accelerator="cpu")
+    assert load_predictions(tmp_path / "preds").names == ("second",)
+
+
+def test_another_precision_than_the_recipes(drawn, tmp_path):
+    entries = [Entry("only", "agrawal", {"epochs": 1, "batch_size": 32, "precision": "bf16-mixed"})]
+    train_recipe(entries, drawn, tmp_path / "runs", tmp_path / "preds", precision="32-true", accelerator="cpu")
+    assert Run(tmp_path / "runs" / "only").config().precision == "32-true"
+
+
+def test_an_accelerator_that_is_not_there_is_said():
+    with pytest.raises(ConfigurationError, match="accelerator is 'abacus', which is not there"):
+        device_of("abacus")
