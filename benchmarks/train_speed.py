@@ -28,7 +28,7 @@ from torch.nn import functional
 from backbones.architectures import PRESETS, build
 from backbones.architectures.layers import Dropout, SameConv2d, multiply_adds, same_padding
 from backbones.augmentation import Augmentation
-from backbones.batches import Batches, to_float
+from backbones.batches import Batches, resident
 from backbones.faces import CLASSES, Faces, FaceSplit, complete
 from backbones.runs import Run, RunConfig
 from backbones.training import Classifier, Keeper, ignore_lightning_advice, keep_freed_memory, make_trainer
@@ -100,13 +100,12 @@ def bare_loop(network: str, faces: Faces, changes: set[str]) -> Callable[[], int
     forward: Callable[[Tensor], Tensor] = torch.compile(model) if "compiled" in changes else model
     augmentation = nn.Identity() if "no_augmentation" in changes else Augmentation().train()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001, weight_decay=1e-7, fused=fused)
-    batches = Batches(faces.train, BATCH, lambda: (0, 0, 1), 0)
+    batches = Batches(*resident(faces.train), BATCH, lambda: (0, 0, 1), 0)
 
     def epoch() -> int:
         seen = 0
         for images, labels in batches:
-            values = to_float(images) if "channels_last" in changes else images.to(torch.float32).div_(255.0)
-            loss = functional.cross_entropy(forward(augmentation(values)), labels)
+            loss = functional.cross_entropy(forward(augmentation(images)), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
