@@ -31,8 +31,8 @@ Data = Annotated[
 ]
 Cache = Annotated[Path | None, typer.Option(help="Folder for the decoded images; by default beside the data.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse data whose class counts are not the official ones.")]
-Seed = Annotated[int, typer.Option(help="Of the weights, the order of rows and the augmentation.")]
-Epochs = Annotated[int | None, typer.Option(help="Most epochs (default: 80).")]
+Seed = Annotated[int, typer.Option(help="Random seed of the weights, the order of rows and the augmentation.")]
+Epochs = Annotated[int | None, typer.Option(help="Largest number of epochs (default: 80).")]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step (default: 128).")]
 Rate = Annotated[float | None, typer.Option(help="Learning rate: the start with plateau, the peak with onecycle.")]
 Decay = Annotated[float | None, typer.Option(help="L2 penalty (default: 1e-7).")]
@@ -53,7 +53,9 @@ WeightAveraging = Annotated[
 ]
 Normalization = Annotated[
     str | None,
-    typer.Option(metavar="raw|histogram-equalised|local-contrast", help="Of every image (default: raw)."),
+    typer.Option(
+        metavar="raw|histogram-equalised|local-contrast", help="Input normalisation of every image (default: raw)."
+    ),
 ]
 Width = Annotated[float | None, typer.Option(help="Multiplies filters and hidden units (default: 1).")]
 Degrees = Annotated[float | None, typer.Option(help="Largest rotation (default: 10).")]
@@ -89,22 +91,22 @@ def summary(as_json: AsJson = False) -> None:
 
     networks: list[dict[str, Any]] = []
     for name, start in PRESETS.items():
-        network = build(name, dropout=start.dropout, n_classes=7, size=48)
+        built = build(name, dropout=start.dropout, n_classes=7, size=48)
         networks.append(
             {
                 "name": name,
-                "trainable_parameters": trainable_parameters(network),
-                "multiply_adds": multiply_adds(network, (1, 48, 48)),
-                "layers": [str(layer) for part in network.children() for layer in part.children()],
+                "trainable_parameters": trainable_parameters(built),
+                "multiply_adds": multiply_adds(built, (1, 48, 48)),
+                "layers": [str(layer) for part in built.children() for layer in part.children()],
             }
         )
     if as_json:
         typer.echo(json.dumps({"networks": networks}, indent=2))
         return
-    for one in networks:
-        cost = f"{one['multiply_adds'] / 1e6:.1f} M multiply-adds"
-        typer.echo(f"{one['name']}: {one['trainable_parameters']:,} parameters, {cost}")
-        for layer in one["layers"]:
+    for network in networks:
+        cost = f"{network['multiply_adds'] / 1e6:.1f} M multiply-adds"
+        typer.echo(f"{network['name']}: {network['trainable_parameters']:,} parameters, {cost}")
+        for layer in network["layers"]:
             typer.echo(f"    {layer}")
 
 
@@ -138,7 +140,7 @@ def train(
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
-    """Train one network. Killed at any moment, the same command goes on where it was."""
+    """Train a network; the same command resumes a run that was stopped."""
     from backbones.fer2013 import load_faces
     from backbones.runs import Run, RunConfig
     from backbones.training import train as train_run
@@ -182,10 +184,10 @@ def train(
             if name in result:
                 part = result[name]
                 reached = f"{words}: {part['accuracy']:.4f} (epoch {result['best_epoch']} of {result['epochs']})"
-                # None where every image of the split has a twin among the training images.
-                if part["accuracy_without_twins"] is not None:
-                    twins = f"{part['twins_of_training_images']} twins of training images"
-                    reached += f", {part['accuracy_without_twins']:.4f} without {twins}"
+                # None where every image of the split is among the training images.
+                if part["accuracy_without_exact_duplicates"] is not None:
+                    duplicates = f"{part['exact_duplicates_of_training_images']} exact duplicates of training images"
+                    reached += f", {part['accuracy_without_exact_duplicates']:.4f} without {duplicates}"
                 typer.echo(reached)
 
 
@@ -335,7 +337,7 @@ MODULES = ("torch", "lightning", "kornia", "optuna", "matplotlib", "torchmetrics
 
 
 def stop(number: int, _: FrameType | None) -> NoReturn:
-    """End on a signal in one sentence, with the exit code that shells expect."""
+    """End on a signal with a sentence and the exit code that shells expect."""
     sys.stderr.write("stopped; what was finished is kept, and the same command goes on from there\n")
     raise SystemExit(128 + number)
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from backbones.architectures.layers import multiply_adds, trainable_parameters
 from backbones.batches import EVALUATION_BATCH, to_float
 from backbones.errors import ConfigurationError
-from backbones.faces import Faces, Images, find_twins
+from backbones.faces import Faces, Images, find_exact_duplicates
 from backbones.input_normalization import normalize_faces
 from backbones.runs import Run, RunConfig, best_epoch, load_network
 
@@ -53,8 +53,8 @@ class TestTimeAugmentation:
         steps = (0, self.shift, -self.shift) if self.shift else (0,)
         height, width = images.shape[-2:]
         padded = functional.pad(images, [self.shift] * 4, mode="replicate") if self.shift else images
-        for down, right in itertools.product(steps, steps):
-            top, left = self.shift + down, self.shift + right
+        for vertical, horizontal in itertools.product(steps, steps):
+            top, left = self.shift + vertical, self.shift + horizontal
             view = padded[..., top : top + height, left : left + width]
             yield view
             if self.flip:
@@ -116,8 +116,8 @@ def finish(
 ) -> None:
     """Evaluate the best weights, write the result, and drop the state that is no longer needed."""
     network = load_network(run, config)
-    seen = normalize_faces(faces, config.normalization)
-    twins = find_twins(faces)
+    normalized = normalize_faces(faces, config.normalization)
+    duplicates = find_exact_duplicates(faces)
     result: dict[str, Any] = {
         "best_epoch": best_epoch(rows),
         "epochs": len(rows),
@@ -127,15 +127,15 @@ def finish(
     }
     network.to(device)
     for name in ("val", "test"):
-        split = seen.split(name)
+        split = normalized.split(name)
         if len(split):
             proba = predict(network, split.images)
-            right = proba.argmax(-1) == split.labels
-            apart = ~twins.leaked[name]
+            correct = proba.argmax(-1) == split.labels
+            unseen = ~duplicates.leaked[name]
             result[name] = {
-                "accuracy": float(right.mean()),
-                "accuracy_without_twins": float(right[apart].mean()) if apart.any() else None,
-                "twins_of_training_images": int(twins.leaked[name].sum()),
+                "accuracy": float(correct.mean()),
+                "accuracy_without_exact_duplicates": float(correct[unseen].mean()) if unseen.any() else None,
+                "exact_duplicates_of_training_images": int(duplicates.leaked[name].sum()),
                 "confusion": confusion(np.asarray(split.labels), proba),
             }
     run.write_json("result.json", result)

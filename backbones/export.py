@@ -13,7 +13,7 @@ import torch
 
 from backbones.errors import RunError
 from backbones.evaluation import PLAIN, Proba, TestTimeAugmentation, predict
-from backbones.faces import Faces, find_twins
+from backbones.faces import Faces, find_exact_duplicates
 from backbones.input_normalization import normalize_faces
 from backbones.runs import OF_THE_DATA, Run, RunConfig, load_network
 from ensembler.errors import EnsemblerError
@@ -78,13 +78,13 @@ def export(
         if augmentation.views > 1:
             plain = predict(network, split.images)
             accuracies[f"plain_{name}"] = float((plain.argmax(-1) == split.labels).mean())
-    twins = find_twins(faces)
-    rows = {name: np.flatnonzero(twins.leaked[name]).tolist() for name in ("val", "test")}
+    duplicates = find_exact_duplicates(faces)
+    rows = {name: np.flatnonzero(duplicates.leaked[name]).tolist() for name in ("val", "test")}
     try:
         for name, home in parts.items():
             write_array(home / "labels.npy", np.asarray(faces.split(name).labels))
             write_array(home / f"{run.name}.npy", arrays[name])
-        write_text(folder / "twins.json", json.dumps(rows) + "\n")
+        write_text(folder / "exact-duplicates.json", json.dumps(rows) + "\n")
         with alone_in(folder):
             metadata = read_metadata(folder / METADATA)
             metadata["class_names"] = list(config.class_names)
@@ -98,7 +98,7 @@ def export(
 
 def describe(config: RunConfig, result: dict[str, Any], augmentation: TestTimeAugmentation) -> dict[str, Any]:
     """Return what the set's metadata say of a member besides its accuracies."""
-    told = {"architecture", "seed", "normalization", *OF_THE_DATA}
+    elsewhere = {"architecture", "seed", "normalization", *OF_THE_DATA}
     return {
         "architecture": config.architecture,
         "parameters": result["parameters"],
@@ -107,7 +107,7 @@ def describe(config: RunConfig, result: dict[str, Any], augmentation: TestTimeAu
         "flip_averaging": augmentation.flip,
         "shift_averaging": augmentation.shift,
         "seed": config.seed,
-        "hyperparameters": {key: value for key, value in config.to_dict().items() if key not in told},
+        "hyperparameters": {key: value for key, value in config.to_dict().items() if key not in elsewhere},
         "epochs": result["epochs"],
         "best_epoch": result["best_epoch"],
         "data_checksum": config.data_checksum,

@@ -89,23 +89,27 @@ def complete(splits: Mapping[str, FaceSplit], class_names: tuple[str, ...]) -> F
 def hold_out(train: FaceSplit) -> tuple[FaceSplit, FaceSplit]:
     """Divide training rows into training and validation, every tenth of each class, the same ones each time."""
     order = np.argsort(train.labels, kind="stable")
-    held = np.zeros(len(train), dtype=bool)
-    held[order[:: round(1 / HELD_OUT)]] = True
-    return FaceSplit(train.images[~held], train.labels[~held]), FaceSplit(train.images[held], train.labels[held])
+    validation = np.zeros(len(train), dtype=bool)
+    validation[order[:: round(1 / HELD_OUT)]] = True
+    rest = ~validation
+    return (
+        FaceSplit(train.images[rest], train.labels[rest]),
+        FaceSplit(train.images[validation], train.labels[validation]),
+    )
 
 
 @dataclass(frozen=True)
-class Twins:
-    """Pixel-identical images in more than one place.
+class ExactDuplicates:
+    """Images that are identical pixel by pixel, within and across splits.
 
     Attributes
     ----------
     leaked : dict of str to (N,) bool
-        For ``val`` and ``test``, which rows have a twin among the training images.
+        For ``val`` and ``test``, which rows are also among the training images.
     groups : int
-        Number of groups of twins, over all splits.
+        Number of groups of identical images, over all splits.
     contradictory : int
-        Groups whose members carry different labels.
+        Groups whose images carry different labels.
     """
 
     leaked: dict[str, NDArray[np.bool_]]
@@ -113,7 +117,7 @@ class Twins:
     contradictory: int
 
 
-def find_twins(faces: Faces) -> Twins:
+def find_exact_duplicates(faces: Faces) -> ExactDuplicates:
     """Find images that are identical pixel by pixel, within and across splits."""
     seen: dict[bytes, list[tuple[str, int]]] = {}
     for name in ("train", "val", "test"):
@@ -128,4 +132,4 @@ def find_twins(faces: Faces) -> Twins:
         leaked[name] = np.fromiter((key in trained for key in keys), dtype=bool, count=len(images))
     groups = [places for places in seen.values() if len(places) > 1]
     contradictory = sum(len({label for _, label in places}) > 1 for places in groups)
-    return Twins(leaked, len(groups), contradictory)
+    return ExactDuplicates(leaked, len(groups), contradictory)

@@ -144,23 +144,23 @@ def read_pixels(rows: Sequence[str], path: Path) -> Images:
 
 def read_folder(folder: Path) -> tuple[dict[str, FaceSplit], tuple[str, ...]]:
     """Read ``train/<class>/*`` and ``test/<class>/*``; names that begin with an official split win over the folder."""
-    found: dict[str, list[tuple[Path, str]]] = {"train": [], "val": [], "test": []}
+    files: dict[str, list[tuple[Path, str]]] = {"train": [], "val": [], "test": []}
     for part in ("train", "val", "validation", "test"):
         default = "val" if part == "validation" else part
         for path, name in class_files(folder / part):
             prefix = path.name.split("_")[0]
-            found[SPLITS.get(prefix, default)].append((path, name))
-    names = {name for files in found.values() for _, name in files}
+            files[SPLITS.get(prefix, default)].append((path, name))
+    names = {name for part in files.values() for _, name in part}
     if not names:
         raise DataError(f"{folder}: holds no images, expected train/<class>/*.jpg and test/<class>/*.jpg")
     class_names = order_classes(names, folder)
     index = {name.casefold(): number for number, name in enumerate(class_names)}
     splits = {}
-    for part, files in found.items():
-        if files:
-            files.sort(key=lambda file: natural_key(file[0].name))
-            images = np.stack(list(read_images([path for path, _ in files])))
-            splits[part] = FaceSplit(images, np.array([index[name.casefold()] for _, name in files], dtype=np.int64))
+    for part, listed in files.items():
+        if listed:
+            listed.sort(key=lambda file: natural_key(file[0].name))
+            images = np.stack(list(read_images([path for path, _ in listed])))
+            splits[part] = FaceSplit(images, np.array([index[name.casefold()] for _, name in listed], dtype=np.int64))
     return splits, class_names
 
 
@@ -168,10 +168,10 @@ def class_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the images below a folder with the names of the folders they are in."""
     if not folder.is_dir():
         return
-    for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in sorted(inside.iterdir()):
+    for home in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for path in sorted(home.iterdir()):
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                yield path, inside.name
+                yield path, home.name
 
 
 def natural_key(name: str) -> tuple[int, str]:

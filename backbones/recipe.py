@@ -83,7 +83,7 @@ def train_recipe(
     threads: int | None = None,
     accelerator: str = "auto",
     precision: str | None = None,
-    tell: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
+    report: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
 ) -> list[str]:
     """Train every member that is not finished and export each as soon as it is.
 
@@ -103,7 +103,7 @@ def train_recipe(
         Lightning's; one device is used.
     precision : str, optional
         Instead of the recipe's.
-    tell : callable
+    report : callable
         Gets a line before and after each member.
 
     Returns
@@ -123,21 +123,21 @@ def train_recipe(
         options = entry.options if precision is None else entry.options | {"precision": precision}
         config = RunConfig.for_faces(entry.architecture, faces, **options)
         if not run.finished:
-            tell(f"{number}/{len(entries)} {entry.name}: training")
+            report(f"{number}/{len(entries)} {entry.name}: training")
         try:
             train(run, config, faces, threads=threads, accelerator=accelerator, devices=1)
         except RunBusyError:
-            tell(f"{number}/{len(entries)} {entry.name}: another process is training it")
+            report(f"{number}/{len(entries)} {entry.name}: another process is training it")
             elsewhere.append(entry.name)
             continue
         except RunError as error:
-            tell(f"{number}/{len(entries)} {entry.name}: {error}")
+            report(f"{number}/{len(entries)} {entry.name}: {error}")
             failed.append(error)
             continue
         if is_exported(run, out, augmentation):
             continue
         accuracies = export(run, faces, out, augmentation=augmentation, device=device_of(accelerator))
-        tell(f"{number}/{len(entries)} {entry.name}: {format_accuracies(accuracies)}")
+        report(f"{number}/{len(entries)} {entry.name}: {format_accuracies(accuracies)}")
     if failed:
         raise RunError(f"{len(failed)} of {len(entries)} members could not be trained; the first: {failed[0]}")
     return elsewhere

@@ -33,6 +33,11 @@ from backbones.input_normalization import check_normalization
 
 OF_THE_DATA = ("n_classes", "size", "class_names", "data_checksum")
 """Fields of a configuration that the data decide."""
+RENAMED = {
+    "accuracy_without_twins": "accuracy_without_exact_duplicates",
+    "twins_of_training_images": "exact_duplicates_of_training_images",
+}
+"""Figures of a split that older results have under another name."""
 LOCK_ATTEMPTS, LOCK_PAUSE = 5, 0.1
 
 
@@ -62,14 +67,14 @@ class RunConfig:
     label_smoothing : float
         Share of the target probability that is spread over all classes; for labels that are wrong now and then.
     weight_averaging : float
-        Decay a step of an exponential moving average of the weights, which is what is judged and kept; 0 averages
+        Decay a step of an exponential moving average of the weights, which is what is evaluated and kept; 0 averages
         nothing.
     normalization : "raw", "histogram-equalised" or "local-contrast"
         Of the images, in training and prediction alike.
     width : float
         What numbers of filters and of hidden units are multiplied by.
     precision : "32-true" or "bf16-mixed"
-        Of the training steps, in Lightning's words. Images are augmented, and the network judged, in 32 bits.
+        Of the training steps, in Lightning's words. Images are augmented, and the network evaluated, in 32 bits.
     n_classes, size : int
         Of the data.
     class_names : tuple of str
@@ -204,7 +209,12 @@ class Run:
             raise RunError(
                 f"{self.folder}: the run is not finished; train it to its end first (the same command goes on)"
             )
-        return self.read_json("result.json")
+        result = self.read_json("result.json")
+        for name in ("val", "test"):
+            for before, now in RENAMED.items():
+                if before in result.get(name, {}):
+                    result[name][now] = result[name].pop(before)
+        return result
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the folder."""
@@ -222,11 +232,11 @@ class Run:
     def start(self, config: RunConfig) -> None:
         """Make the folder and write the configuration; refuse a folder that holds another one."""
         if (self.folder / "config.json").exists():
-            there, asked = self.config().to_dict(), config.to_dict()
+            there, wanted = self.config().to_dict(), config.to_dict()
             for name, value in there.items():
-                if value != asked[name]:
+                if value != wanted[name]:
                     raise RunError(
-                        f"{self.folder}: holds a run with {name}={value!r}, asked for {asked[name]!r}; "
+                        f"{self.folder}: holds a run with {name}={value!r}, asked for {wanted[name]!r}; "
                         "use another folder, or the same options to go on"
                     )
             return

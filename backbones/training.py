@@ -57,7 +57,7 @@ class Classifier(lightning.LightningModule):
         self.seen = [0.0, 0.0, 0.0]
         # Step, rows, loss and hits of the steps that have not been read from the device.
         self.unread: list[tuple[int, int, Tensor, Tensor]] = []
-        self.judged: dict[str, Tensor] = {}
+        self.evaluated: dict[str, Tensor] = {}
         self.val_loss = MeanMetric()
         self.val_accuracy = MulticlassAccuracy(config.n_classes, average="micro", validate_args=False)
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
@@ -132,8 +132,8 @@ class Classifier(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Take the statistics of batch normalisation from training images that are neither dropped from nor augmented.
 
-        They are what the epoch is judged by and what is kept with its weights; training itself does not use them. The
-        weights are the averaged ones where weights are averaged.
+        They are what the epoch is evaluated with and what is kept with its weights; training itself does not use them.
+        The weights are the averaged ones where weights are averaged.
         """
         self.read_steps()
         order = torch.randperm(len(self.faces.train), generator=torch.Generator().manual_seed(mix(self.config.seed)))
@@ -142,7 +142,7 @@ class Classifier(lightning.LightningModule):
         batches = [to_float(part) for part in torch.split(images, EVALUATION_BATCH) if len(part) > 1]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16-mixed"):
             recalibrate(self.network, batches)
-        self.judged = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.evaluated = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Take up the loss and hits of one batch."""
@@ -189,9 +189,9 @@ class Classifier(lightning.LightningModule):
 
 
 class Averaging(WeightAveraging):
-    """An exponential moving average of the weights, judged in their place; batch normalisation is calibrated anew.
+    """An exponential moving average of the weights, evaluated in their place; batch normalisation is calibrated anew.
 
-    The average is taken every few steps, with a decay that is the same over those steps. Before each epoch is judged
+    The average is taken every few steps, with a decay that is the same over those steps. Before each epoch is evaluated
     Lightning puts it in the place of the weights, and takes it out afterwards.
 
     References
@@ -235,10 +235,10 @@ class Keeper(Checkpoint):
         }
         module.val_loss.reset()
         module.val_accuracy.reset()
-        best = max((one["val_accuracy"] for one in self.rows), default=-1.0)
+        best = max((earlier["val_accuracy"] for earlier in self.rows), default=-1.0)
         self.rows.append(row)
         if trainer.is_global_zero and row["val_accuracy"] > best:
-            weights = {name: value.cpu().contiguous() for name, value in module.judged.items()}
+            weights = {name: value.cpu().contiguous() for name, value in module.evaluated.items()}
             self.run.write(self.run.weights, lambda path: save_file(weights, path))
         # Every process takes part in writing the state, the first one writes.
         self.write_state(trainer)
@@ -339,7 +339,7 @@ def train(
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory instead of returning it to the system.
+    """Make glibc keep freed memory instead of returning it to the system.
 
     Each step allocates and frees the same large tensors; handing their pages back and forth costs up to 40 % of the
     time of a step. Other C libraries are left alone.
@@ -407,7 +407,7 @@ def ignore_lightning_advice() -> None:
 
 
 def report_line(row: dict[str, Any]) -> None:
-    """Tell on standard error how an epoch went, where there is no progress bar."""
+    """Report on standard error how an epoch went, where there is no progress bar."""
     figures = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
     sys.stderr.write(f"epoch {row['epoch']}: {figures}\n")
     sys.stderr.flush()

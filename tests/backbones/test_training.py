@@ -417,7 +417,7 @@ def test_the_grid_is_shared_stopped_and_taken_up(tmp_path):
         "dropout": [0.0],
     }
     said = []
-    first = search(tmp_path / "grid", base, faces, most_points=4, tell=said.append)
+    first = search(tmp_path / "grid", base, faces, most_points=4, report=said.append)
     assert [point.state for point in first].count("trained") == 4 == len(said)
     # A process that died while it trained a point: the point is taken up, not lost.
     import optuna
@@ -432,7 +432,7 @@ def test_the_grid_is_shared_stopped_and_taken_up(tmp_path):
     trial = study.ask()
     for name, values in axes(base).items():
         trial.suggest_categorical(name, values)
-    results = search(tmp_path / "grid", base, faces, tell=said.append)
+    results = search(tmp_path / "grid", base, faces, report=said.append)
     assert [point.state for point in results] == ["trained"] * 9
     assert len(said) == 9
     assert len((tmp_path / "grid" / "results.csv").read_text().splitlines()) == 10
@@ -461,7 +461,7 @@ def test_points_that_fail_are_told_and_not_tried_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr("backbones.grid.train", train_or_diverge)
     said = []
-    results = search(tmp_path / "grid", base, faces, tell=said.append)
+    results = search(tmp_path / "grid", base, faces, report=said.append)
     states = [point.state for point in results]
     assert states.count("trained") == 5
     assert states.count("waiting") == 1
@@ -478,7 +478,7 @@ def test_points_that_fail_are_told_and_not_tried_again(tmp_path, monkeypatch):
         run.write_json("result.json", {"val": {"accuracy": 0.1}})
 
     monkeypatch.setattr("backbones.grid.train", train_badly)
-    again = search(tmp_path / "grid", base, faces, tell=said.append)
+    again = search(tmp_path / "grid", base, faces, report=said.append)
     assert [point.state for point in again].count("trained") == 6
     assert sum(line.startswith("the loss is nan") for line in said) == 3
 
@@ -495,13 +495,13 @@ def test_a_recipe_ends_in_a_prediction_set_and_goes_on(tmp_path, drawn):
         '[[member]]\nname = "agrawal-b"\narchitecture = "agrawal"\nseed = 2\n'
     )
     said = []
-    train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", tell=said.append)
-    train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", tell=said.append)
+    train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", report=said.append)
+    train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", report=said.append)
     assert sum("training" in line for line in said) == 2
     data = load_predictions(tmp_path / "preds")
     assert data.names == ("agrawal-a", "agrawal-b")
     assert compare_rules(data, ["mean"]).chosen == "mean"
-    assert set(json.loads((tmp_path / "preds" / "twins.json").read_text())) == {"val", "test"}
+    assert set(json.loads((tmp_path / "preds" / "exact-duplicates.json").read_text())) == {"val", "test"}
 
 
 def test_a_recipe_passes_over_what_another_process_trains(tmp_path, drawn):
@@ -512,7 +512,7 @@ def test_a_recipe_passes_over_what_another_process_trains(tmp_path, drawn):
         '[[member]]\nname = "agrawal-b"\narchitecture = "agrawal"\nseed = 2\n'
     )
     with Run(tmp_path / "runs" / "agrawal-a").locked():
-        elsewhere = train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", tell=print)
+        elsewhere = train_recipe(read_recipe(recipe), drawn, tmp_path / "runs", tmp_path / "preds", report=print)
     assert elsewhere == ["agrawal-a"]
     assert load_predictions(tmp_path / "preds").names == ("agrawal-b",)
     facts = json.loads((tmp_path / "preds" / "members.json").read_text())["members"]["agrawal-b"]
@@ -770,3 +770,15 @@ def test_another_precision_than_the_recipes(drawn, tmp_path):
 def test_an_accelerator_that_is_not_there_is_said():
     with pytest.raises(ConfigurationError, match="accelerator is 'abacus', which is not there"):
         device_of("abacus")
+
+
+def test_results_from_before_a_word_was_changed_are_read(finished, tmp_path):
+    run = Run(tmp_path / "older")
+    run.folder.mkdir()
+    result = finished.read_json("result.json")
+    for name in ("val", "test"):
+        part = result[name]
+        part["accuracy_without_twins"] = part.pop("accuracy_without_exact_duplicates")
+        part["twins_of_training_images"] = part.pop("exact_duplicates_of_training_images")
+    run.write_json("result.json", result)
+    assert run.result() == finished.result()
