@@ -39,16 +39,18 @@ REPORTED = {
 """Bokányi & Mészégető's figures as they give them, and Kim et al.'s (doi 10.1007/s12193-015-0209-0) as surveys do."""
 
 
-def without_twins(data: Predictions, folder: Path) -> list[dict[str, Any]]:
+def without_exact_duplicates(data: Predictions, folder: Path) -> list[dict[str, Any]]:
     """Return accuracies with and without the test rows whose image is in the training split."""
-    twins = json.loads((folder / "twins.json").read_text(encoding="utf-8"))["test"]
+    duplicates = json.loads((folder / "exact-duplicates.json").read_text(encoding="utf-8"))["test"]
     apart = np.ones(data.n_samples, dtype=bool)
-    apart[twins] = False
+    apart[duplicates] = False
     probas = [*zip(data.names, data.proba, strict=True), ("mean of all", data.proba.mean(axis=0, dtype=np.float64))]
     found = []
     for name, proba in probas:
         right = proba.argmax(axis=1) == data.truth
-        found.append({"name": name, "accuracy": float(right.mean()), "without_twins": float(right[apart].mean())})
+        found.append(
+            {"name": name, "accuracy": float(right.mean()), "without_exact_duplicates": float(right[apart].mean())}
+        )
     return found
 
 
@@ -159,8 +161,10 @@ def main() -> None:
             "ours": Evidence(study).document(),
             "others": Evidence(load_predictions(datasets.published_folder())).document(),
             "reported": REPORTED,
-            "n_twins": len(json.loads((folder / "twins.json").read_text(encoding="utf-8"))["test"]),
-            "twins": without_twins(study, folder),
+            "n_exact_duplicates": len(
+                json.loads((folder / "exact-duplicates.json").read_text(encoding="utf-8"))["test"]
+            ),
+            "exact_duplicates": without_exact_duplicates(study, folder),
             "training": training_of(folder),
             "architectures": by_architecture(study),
             "machine": describe(),

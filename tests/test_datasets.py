@@ -26,12 +26,12 @@ def test_the_studys_members_are_as_good_as_their_metadata_say():
     data = load_predictions(folder)
     facts = json.loads((folder / "members.json").read_text())["members"]
     apart = np.ones(data.n_samples, dtype=bool)
-    apart[json.loads((folder / "twins.json").read_text())["test"]] = False
+    apart[json.loads((folder / "exact-duplicates.json").read_text())["test"]] = False
     assert (~apart).sum() == 288
     for name, member, inside in zip(data.names, data.proba, data.validation.proba, strict=True):
         right = member.argmax(axis=1) == data.truth
         assert facts[name]["accuracy"] == pytest.approx(right.mean())
-        assert facts[name]["accuracy_without_twins"] == pytest.approx(right[apart].mean())
+        assert facts[name]["accuracy_without_exact_duplicates"] == pytest.approx(right[apart].mean())
         assert facts[name]["val_accuracy"] == pytest.approx((inside.argmax(axis=1) == data.validation.truth).mean())
         curve = (folder / "curves" / f"{name}.csv").read_text().splitlines()
         assert len(curve) == facts[name]["epochs"] + 1
