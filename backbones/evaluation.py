@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,15 +82,27 @@ def predict(network: nn.Module, images: Images, augmentation: TestTimeAugmentati
     return np.concatenate(outputs)
 
 
+@contextmanager
+def known_accelerator(accelerator: str) -> Iterator[None]:
+    """Refuse an accelerator that Lightning does not know, or does not find here."""
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        yield
+    except (ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigurationError(
+            f"accelerator is {accelerator!r}, which cannot be used here ({reason}); give auto or cpu"
+        ) from error
+
+
 def device_of(accelerator: str) -> torch.device:
     """Return the device that Lightning would take for an accelerator's name."""
     from lightning.pytorch import Trainer
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    try:
+    with known_accelerator(accelerator):
         trainer = Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
-    except (ValueError, RuntimeError) as error:
-        raise ConfigurationError(f"accelerator is {accelerator!r}, which is not there: {error}") from error
     device: torch.device = trainer.strategy.root_device
     return device
 

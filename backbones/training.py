@@ -30,7 +30,7 @@ from backbones.augmentation import Augmentation, mix_up
 from backbones.batch_normalization import recalibrate
 from backbones.batches import EVALUATION_BATCH, Batch, Batches, mix, resident, to_float
 from backbones.errors import RunError
-from backbones.evaluation import finish
+from backbones.evaluation import finish, known_accelerator
 from backbones.faces import Faces
 from backbones.input_normalization import normalize_faces
 from backbones.runs import Run, RunConfig, best_epoch
@@ -211,7 +211,7 @@ class Averaging(WeightAveraging):
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """Whether it is time to take up the weights."""
-        return step_idx is not None and step_idx % AVERAGED_EVERY == AVERAGED_EVERY - 1
+        return step_idx is not None and step_idx % AVERAGED_EVERY == 0
 
 
 class Keeper(Checkpoint):
@@ -367,20 +367,21 @@ def make_trainer(
         callbacks.append(Averaging(config.weight_averaging))
     if show:
         callbacks.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
-    return lightning.Trainer(
-        max_epochs=min(config.epochs, stop_after or config.epochs),
-        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
-        accelerator=accelerator,
-        devices=devices,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=True,
-        enable_progress_bar=show,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        inference_mode=True,
-        benchmark=True,
-    )
+    with known_accelerator(accelerator):
+        return lightning.Trainer(
+            max_epochs=min(config.epochs, stop_after or config.epochs),
+            precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
+            accelerator=accelerator,
+            devices=devices,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=True,
+            enable_progress_bar=show,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            inference_mode=True,
+            benchmark=True,
+        )
 
 
 def fit(trainer: lightning.Trainer, module: Classifier, keeper: Keeper, run: Run) -> None:

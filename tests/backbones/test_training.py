@@ -684,7 +684,7 @@ def test_averaged_weights_are_those_of_the_steps_before(drawn, tmp_path, monkeyp
     monkeypatch.setattr("torch.optim.swa_utils.AveragedModel.update_parameters", watch)
     run = Run(tmp_path / "averaged")
     train(run, config(drawn, epochs=2, batch_size=10, weight_averaging=0.9), drawn, progress_bar=False)
-    assert len(seen) == 3  # of 28 steps, every eighth
+    assert len(seen) == 4  # of 28 steps, the first and every eighth after it
     expected = seen[0][1]
     for average, current in seen[1:]:
         expected = 0.9**8 * expected + (1 - 0.9**8) * current
@@ -767,9 +767,13 @@ def test_another_precision_than_the_recipes(drawn, tmp_path):
     assert Run(tmp_path / "runs" / "only").config().precision == "32-true"
 
 
-def test_an_accelerator_that_is_not_there_is_said():
-    with pytest.raises(ConfigurationError, match="accelerator is 'abacus', which is not there"):
-        device_of("abacus")
+@pytest.mark.parametrize("accelerator", ["abacus", "tpu"])
+def test_an_accelerator_that_is_not_there_is_refused(accelerator, drawn, tmp_path):
+    message = f"accelerator is '{accelerator}', which cannot be used here .*; give auto or cpu"
+    with pytest.raises(ConfigurationError, match=message):
+        device_of(accelerator)
+    with pytest.raises(ConfigurationError, match=message):
+        train(Run(tmp_path / "run"), config(drawn), drawn, accelerator=accelerator, progress_bar=False)
 
 
 def test_results_from_before_a_word_was_changed_are_read(finished, tmp_path):
