@@ -537,6 +537,21 @@ def test_the_bundled_members_are_those_of_the_recipe():
         assert asked == {name: ({**facts, **facts["hyperparameters"]})[name] for name in asked}, entry.name
 
 
+def test_the_bundled_pool_is_of_its_recipe_and_holds_the_nine():
+    home = study_folder().parent / "pool"
+    members = json.loads((home / "members.json").read_text())["members"]
+    asked = {entry.name: entry for entry in read_recipe(RECIPES / "pool.toml")}
+    assert set(members) <= set(asked)
+    assert len(members) >= 36
+    for name, facts in members.items():
+        options = {"architecture": asked[name].architecture, **asked[name].options}
+        assert options == {option: ({**facts, **facts["hyperparameters"]})[option] for option in options}, name
+    pool = {(home / f"{name}.npy"): np.load(home / f"{name}.npy").astype(np.float32) for name in members}
+    for entry in read_recipe(BUNDLED):
+        own = np.load(study_folder() / f"{entry.name}.npy")
+        assert any(np.allclose(own, proba, atol=1e-3) for proba in pool.values()), entry.name
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
