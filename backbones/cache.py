@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backbones.fer2013 import Faces, Split
+from backbones.faces import Faces, FaceSplit
 
 VERSION = 1
 
@@ -27,11 +27,18 @@ def read_cache(source: Path, cache: str | Path | None) -> Faces | None:
             # An empty file cannot be mapped.
             path = folder / f"{name}-images.npy"
             images = np.load(path, mmap_mode="r", allow_pickle=False) if len(labels) else np.load(path)
-            splits[name] = Split(images, labels)
+            splits[name] = FaceSplit(images, labels)
     except (OSError, ValueError, KeyError):
         # A cache that is missing or damaged is made anew.
         return None
-    return Faces(**splits, class_names=tuple(facts["class_names"]), checksum=facts["checksum"], notes=facts["notes"])
+    return Faces(
+        splits["train"],
+        splits["val"],
+        splits["test"],
+        class_names=tuple(facts["class_names"]),
+        checksum=facts["checksum"],
+        notes=facts["notes"],
+    )
 
 
 def write_cache(source: Path, cache: str | Path | None, faces: Faces) -> None:

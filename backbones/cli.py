@@ -31,8 +31,8 @@ Data = Annotated[
 ]
 Cache = Annotated[Path | None, typer.Option(help="Folder for the decoded images; by default beside the data.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse data whose class counts are not the official ones.")]
-Seed = Annotated[int, typer.Option(help="Of the weights, the order of rows and the augmentation.")]
-Epochs = Annotated[int | None, typer.Option(help="Most epochs (default: 80).")]
+Seed = Annotated[int, typer.Option(help="Random seed of the weights, the order of rows and the augmentation.")]
+Epochs = Annotated[int | None, typer.Option(help="Largest number of epochs (default: 80).")]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step (default: 128).")]
 Rate = Annotated[float | None, typer.Option(help="Learning rate: the start with plateau, the peak with onecycle.")]
 Decay = Annotated[float | None, typer.Option(help="L2 penalty (default: 1e-7).")]
@@ -44,6 +44,20 @@ Patience = Annotated[
     int | None, typer.Option(help="Stop after so many epochs without progress (default: 10 with plateau).")
 ]
 Flip = Annotated[float | None, typer.Option(help="Probability of a horizontal flip (default: 0.5).")]
+Scale = Annotated[float | None, typer.Option(help="Largest change of scale, as a share (default: 0).")]
+Mixup = Annotated[
+    float | None, typer.Option(help="Mix images and labels in pairs: alpha of the Beta distribution (default: 0).")
+]
+WeightAveraging = Annotated[
+    float | None, typer.Option(help="Decay a step of a moving average of the weights, such as 0.999 (default: 0).")
+]
+Normalization = Annotated[
+    str | None,
+    typer.Option(
+        metavar="raw|histogram-equalised|local-contrast", help="Input normalisation of every image (default: raw)."
+    ),
+]
+Width = Annotated[float | None, typer.Option(help="Multiplies filters and hidden units (default: 1).")]
 Degrees = Annotated[float | None, typer.Option(help="Largest rotation (default: 10).")]
 Shift = Annotated[float | None, typer.Option(help="Largest shift as a share of the side (default: 0.1).")]
 Erasing = Annotated[float | None, typer.Option(help="Probability that a patch is erased (default: 0).")]
@@ -59,6 +73,13 @@ Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, gpu, …: Lightning's accelerators.")]
 Devices = Annotated[str, typer.Option(help="Number of devices, or auto.")]
 FlipAveraging = Annotated[bool, typer.Option("--flip-averaging", help="Average over each image and its mirror image.")]
+ShiftAveraging = Annotated[
+    int,
+    typer.Option(
+        metavar="PIXELS",
+        help="Average over each image and those moved by so many pixels to eight sides.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -70,22 +91,22 @@ def summary(as_json: AsJson = False) -> None:
 
     networks: list[dict[str, Any]] = []
     for name, start in PRESETS.items():
-        network = build(name, dropout=start.dropout, n_classes=7, size=48)
+        built = build(name, dropout=start.dropout, n_classes=7, size=48)
         networks.append(
             {
                 "name": name,
-                "trainable_parameters": trainable_parameters(network),
-                "multiply_adds": multiply_adds(network, (1, 48, 48)),
-                "layers": [str(layer) for part in network.children() for layer in part.children()],
+                "trainable_parameters": trainable_parameters(built),
+                "multiply_adds": multiply_adds(built, (1, 48, 48)),
+                "layers": [str(layer) for part in built.children() for layer in part.children()],
             }
         )
     if as_json:
         typer.echo(json.dumps({"networks": networks}, indent=2))
         return
-    for one in networks:
-        cost = f"{one['multiply_adds'] / 1e6:.1f} M multiply-adds"
-        typer.echo(f"{one['name']}: {one['trainable_parameters']:,} parameters, {cost}")
-        for layer in one["layers"]:
+    for network in networks:
+        cost = f"{network['multiply_adds'] / 1e6:.1f} M multiply-adds"
+        typer.echo(f"{network['name']}: {network['trainable_parameters']:,} parameters, {cost}")
+        for layer in network["layers"]:
             typer.echo(f"    {layer}")
 
 
@@ -105,8 +126,13 @@ def train(
     flip: Flip = None,
     degrees: Degrees = None,
     shift: Shift = None,
+    scale: Scale = None,
     erasing: Erasing = None,
+    mixup: Mixup = None,
     label_smoothing: Smoothing = None,
+    weight_averaging: WeightAveraging = None,
+    normalization: Normalization = None,
+    width: Width = None,
     precision: Precision = None,
     threads: Threads = None,
     accelerator: Accelerator = "auto",
@@ -114,7 +140,7 @@ def train(
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
-    """Train one network. Killed at any moment, the same command goes on where it was."""
+    """Train a network; the same command resumes a run that was stopped."""
     from backbones.fer2013 import load_faces
     from backbones.runs import Run, RunConfig
     from backbones.training import train as train_run
@@ -134,8 +160,13 @@ def train(
         flip=flip,
         degrees=degrees,
         shift=shift,
+        scale=scale,
         erasing=erasing,
+        mixup=mixup,
         label_smoothing=label_smoothing,
+        weight_averaging=weight_averaging,
+        normalization=normalization,
+        width=width,
         precision=precision,
     )
     run = Run(out)
@@ -153,10 +184,10 @@ def train(
             if name in result:
                 part = result[name]
                 reached = f"{words}: {part['accuracy']:.4f} (epoch {result['best_epoch']} of {result['epochs']})"
-                # None where every image of the split has a twin among the training images.
-                if part["accuracy_without_twins"] is not None:
-                    twins = f"{part['twins_of_training_images']} twins of training images"
-                    reached += f", {part['accuracy_without_twins']:.4f} without {twins}"
+                # None where every image of the split is among the training images.
+                if part["accuracy_without_exact_duplicates"] is not None:
+                    duplicates = f"{part['exact_duplicates_of_training_images']} exact duplicates of training images"
+                    reached += f", {part['accuracy_without_exact_duplicates']:.4f} without {duplicates}"
                 typer.echo(reached)
 
 
@@ -166,18 +197,25 @@ def predict(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the prediction set.", show_default=False)],
     flip_averaging: FlipAveraging = False,
+    shift_averaging: ShiftAveraging = 0,
+    accelerator: Accelerator = "auto",
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
-    """Write the probabilities of finished runs as members of a prediction set."""
+    """Write the probabilities of finished runs as members of a prediction set.
+
+    With test-time augmentation the accuracies without it are given as well.
+    """
+    from backbones.evaluation import TestTimeAugmentation, device_of, format_accuracies
     from backbones.export import export
     from backbones.fer2013 import load_faces
     from backbones.runs import Run
 
+    augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
     faces = load_faces(data, strict=strict, cache=cache)
     for folder in runs:
-        accuracies = export(Run(folder), faces, out, flip=flip_averaging)
-        typer.echo(f"{folder.name}: validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}")
+        accuracies = export(Run(folder), faces, out, augmentation=augmentation, device=device_of(accelerator))
+        typer.echo(f"{folder.name}: {format_accuracies(accuracies)}")
 
 
 @app.command()
@@ -196,6 +234,7 @@ def grid(
     precision: Precision = None,
     points: Annotated[int | None, typer.Option(help="Train at most so many points now.")] = None,
     threads: Threads = None,
+    accelerator: Accelerator = "auto",
     cache: Cache = None,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -224,7 +263,7 @@ def grid(
         patience=patience,
         precision=precision,
     )
-    results = search(out, base, faces, threads=threads, most_points=points)
+    results = search(out, base, faces, threads=threads, accelerator=accelerator, most_points=points)
     if as_json:
         typer.echo(json.dumps({"points": [dataclasses.asdict(point) for point in results]}, indent=2))
         return
@@ -251,11 +290,19 @@ def curves(
 @app.command()
 def recipe(
     data: Data,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="[RECIPE]", help="A list of members (TOML), or one of the package: fer2013 (nine members), pool."
+        ),
+    ] = "fer2013",
     out: Annotated[Path, typer.Option(help="Folder of the prediction set.")] = Path("preds"),
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
-    file: Annotated[Path | None, typer.Option("--recipe", help="Another list of members (TOML).")] = None,
     flip_averaging: FlipAveraging = False,
+    shift_averaging: ShiftAveraging = 0,
+    precision: Precision = None,
     threads: Threads = None,
+    accelerator: Accelerator = "auto",
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
@@ -263,12 +310,23 @@ def recipe(
 
     Killed at any moment, the same command goes on where it was. Several processes may work on one recipe.
     """
+    from backbones.evaluation import TestTimeAugmentation
     from backbones.fer2013 import load_faces
-    from backbones.recipe import BUNDLED, read_recipe, train_recipe
+    from backbones.recipe import find_recipe, read_recipe, train_recipe
 
-    entries = read_recipe(file or BUNDLED)
+    augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
+    entries = read_recipe(find_recipe(file))
     faces = load_faces(data, strict=strict, cache=cache)
-    elsewhere = train_recipe(entries, faces, runs, out, flip=flip_averaging, threads=threads)
+    elsewhere = train_recipe(
+        entries,
+        faces,
+        runs,
+        out,
+        augmentation=augmentation,
+        threads=threads,
+        accelerator=accelerator,
+        precision=precision,
+    )
     if elsewhere:
         typer.echo(f"{len(entries) - len(elsewhere)} of {len(entries)} members are in {out}; others train the rest")
         return
@@ -279,7 +337,7 @@ MODULES = ("torch", "lightning", "kornia", "optuna", "matplotlib", "torchmetrics
 
 
 def stop(number: int, _: FrameType | None) -> NoReturn:
-    """End on a signal in one sentence, with the exit code that shells expect."""
+    """End on a signal with a sentence and the exit code that shells expect."""
     sys.stderr.write("stopped; what was finished is kept, and the same command goes on from there\n")
     raise SystemExit(128 + number)
 

@@ -1,35 +1,119 @@
 """What a trained network says about the validation and test images, and how good that is."""
 
+import itertools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from backbones.architectures.layers import multiply_adds, trainable_parameters
-from backbones.fer2013 import Faces, Images, find_twins
-from backbones.runs import Run, RunConfig
-from backbones.training import EVALUATION_BATCH, best_epoch, load_network, to_float
+from backbones.batches import EVALUATION_BATCH, to_float
+from backbones.errors import ConfigurationError
+from backbones.faces import Faces, Images, find_exact_duplicates
+from backbones.input_normalization import normalize_faces
+from backbones.runs import Run, RunConfig, best_epoch, load_network
 
 Proba = NDArray[np.float32]
 
 
-def predict(network: nn.Module, images: Images, *, flip: bool = False) -> Proba:
-    """Return class probabilities (N, C) of uint8 images (N, size, size).
+@dataclass(frozen=True)
+class TestTimeAugmentation:
+    """The images whose probabilities are averaged for each image.
 
-    With ``flip`` they are the mean of those of the image and of its mirror image.
+    Parameters
+    ----------
+    flip : bool
+        The image and its mirror image.
+    shift : int
+        The image, and moved by so many pixels to each of the eight sides and corners, its border repeated; 0 for none.
+    """
+
+    __test__ = False  # nothing for pytest
+
+    flip: bool = False
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shift < 0:
+            raise ConfigurationError(f"the shift of test-time augmentation is {self.shift}, expected at least 0 pixels")
+
+    @property
+    def views(self) -> int:
+        """How many images are averaged."""
+        return (2 if self.flip else 1) * (9 if self.shift else 1)
+
+    def __call__(self, images: Tensor) -> Iterator[Tensor]:
+        """Yield the views of a batch (N, 1, size, size), the images themselves first."""
+        steps = (0, self.shift, -self.shift) if self.shift else (0,)
+        height, width = images.shape[-2:]
+        padded = functional.pad(images, [self.shift] * 4, mode="replicate") if self.shift else images
+        for vertical, horizontal in itertools.product(steps, steps):
+            top, left = self.shift + vertical, self.shift + horizontal
+            view = padded[..., top : top + height, left : left + width]
+            yield view
+            if self.flip:
+                yield view.flip(-1)
+
+
+PLAIN = TestTimeAugmentation()
+
+
+def predict(network: nn.Module, images: Images, augmentation: TestTimeAugmentation = PLAIN) -> Proba:
+    """Return class probabilities (N, C) of uint8 images (N, size, size), on the device that the network is on.
+
+    With test-time augmentation they are the mean over the views of each image.
     """
     network.eval()
+    device = next(network.parameters()).device
     outputs = []
     with torch.inference_mode():
         for start in range(0, len(images), EVALUATION_BATCH):
-            batch = to_float(torch.from_numpy(np.array(images[start : start + EVALUATION_BATCH])).unsqueeze(1))
-            proba = network(batch).softmax(dim=-1)
-            if flip:
-                proba = (proba + network(batch.flip(-1)).softmax(dim=-1)) / 2
-            outputs.append(proba.numpy())
+            part = torch.from_numpy(np.array(images[start : start + EVALUATION_BATCH])).unsqueeze(1)
+            total = sum(network(view).softmax(dim=-1) for view in augmentation(to_float(part.to(device))))
+            assert isinstance(total, Tensor)
+            outputs.append((total / augmentation.views).cpu().numpy())
     return np.concatenate(outputs)
+
+
+@contextmanager
+def known_accelerator(accelerator: str) -> Iterator[None]:
+    """Refuse an accelerator that Lightning does not know, or does not find here."""
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        yield
+    except (ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigurationError(
+            f"accelerator is {accelerator!r}, which cannot be used here ({reason}); give auto or cpu"
+        ) from error
+
+
+def device_of(accelerator: str) -> torch.device:
+    """Return the device that Lightning would take for an accelerator's name."""
+    from lightning.pytorch import Trainer
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with known_accelerator(accelerator):
+        trainer = Trainer(accelerator=accelerator, devices=1, logger=False, enable_checkpointing=False)
+    device: torch.device = trainer.strategy.root_device
+    return device
+
+
+def format_accuracies(accuracies: dict[str, float]) -> str:
+    """Say what a member reaches, with and without test-time augmentation where there is one."""
+    text = f"validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}"
+    if "plain_val" in accuracies:
+        plain = f"{accuracies['plain_val']:.4f} and {accuracies['plain_test']:.4f}"
+        text += f" with test-time augmentation, {plain} without"
+    return text
 
 
 def confusion(labels: NDArray[np.int64], proba: Proba) -> list[list[int]]:
@@ -40,10 +124,13 @@ def confusion(labels: NDArray[np.int64], proba: Proba) -> list[list[int]]:
     return counts
 
 
-def finish(run: Run, config: RunConfig, faces: Faces, rows: list[dict[str, Any]]) -> None:
+def finish(
+    run: Run, config: RunConfig, faces: Faces, rows: list[dict[str, Any]], device: torch.device | str = "cpu"
+) -> None:
     """Evaluate the best weights, write the result, and drop the state that is no longer needed."""
     network = load_network(run, config)
-    twins = find_twins(faces)
+    normalized = normalize_faces(faces, config.normalization)
+    duplicates = find_exact_duplicates(faces)
     result: dict[str, Any] = {
         "best_epoch": best_epoch(rows),
         "epochs": len(rows),
@@ -51,16 +138,17 @@ def finish(run: Run, config: RunConfig, faces: Faces, rows: list[dict[str, Any]]
         "multiply_adds": multiply_adds(network, (1, config.size, config.size)),
         "versions": versions(),
     }
+    network.to(device)
     for name in ("val", "test"):
-        split = faces.split(name)
+        split = normalized.split(name)
         if len(split):
             proba = predict(network, split.images)
-            right = proba.argmax(-1) == split.labels
-            apart = ~twins.leaked[name]
+            correct = proba.argmax(-1) == split.labels
+            unseen = ~duplicates.leaked[name]
             result[name] = {
-                "accuracy": float(right.mean()),
-                "accuracy_without_twins": float(right[apart].mean()) if apart.any() else None,
-                "twins_of_training_images": int(twins.leaked[name].sum()),
+                "accuracy": float(correct.mean()),
+                "accuracy_without_exact_duplicates": float(correct[unseen].mean()) if unseen.any() else None,
+                "exact_duplicates_of_training_images": int(duplicates.leaked[name].sum()),
                 "confusion": confusion(np.asarray(split.labels), proba),
             }
     run.write_json("result.json", result)

@@ -5,21 +5,17 @@ Read are ``fer2013.csv`` (``emotion,pixels,Usage``), ``icml_face_data.csv`` (the
 names may begin with the official split (``PublicTest_…``).
 """
 
-import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backbones.cache import read_cache, write_cache
 from backbones.errors import DataError, DataWarning
+from backbones.faces import CLASSES, Faces, FaceSplit, Images, Labels, complete
 
-Images = NDArray[np.uint8]
-Labels = NDArray[np.int64]
-
-CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 COUNTS = {
     "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
@@ -27,49 +23,6 @@ COUNTS = {
     "test": (491, 55, 528, 879, 594, 416, 626),
 }
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-HELD_OUT = 0.1
-"""Share of the training rows kept for validation where a set has none."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Square grey images (N, size, size) and their classes (N,)."""
-
-    images: Images
-    labels: Labels
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Faces:
-    """A labelled image set in three splits.
-
-    Attributes
-    ----------
-    train, val, test : Split
-        Training, PublicTest and PrivateTest of FER2013; ``test`` may be empty.
-    class_names : tuple of str
-    checksum : str
-        sha256 of the images and labels of all splits, whatever file they came from.
-    """
-
-    train: Split
-    val: Split
-    test: Split
-    class_names: tuple[str, ...] = CLASSES
-    checksum: str = ""
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Height and width of an image."""
-        return int(self.train.images.shape[1])
-
-    def split(self, name: str) -> Split:
-        """Return a split by name: train, val or test."""
-        return {"train": self.train, "val": self.val, "test": self.test}[name]
 
 
 def load_faces(path: str | Path, *, strict: bool = False, cache: str | Path | None = None) -> Faces:
@@ -89,8 +42,6 @@ def load_faces(path: str | Path, *, strict: bool = False, cache: str | Path | No
     DataError
         What is wrong with which file.
     """
-    from backbones.cache import read_cache, write_cache
-
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
@@ -104,33 +55,6 @@ def load_faces(path: str | Path, *, strict: bool = False, cache: str | Path | No
     if faces.class_names == CLASSES:
         check_counts(faces, strict=strict)
     return faces
-
-
-def complete(splits: Mapping[str, Split], class_names: tuple[str, ...]) -> Faces:
-    """Make a set of splits whole: hold out validation rows where there are none, and take the checksum."""
-    train = splits.get("train")
-    if train is None or not len(train):
-        raise DataError("there are no training images, expected rows with Usage Training, or a folder train/")
-    notes = []
-    val = splits.get("val")
-    if val is None or not len(val):
-        train, val = hold_out(train)
-        notes.append(f"there is no validation split: {len(val):,} of the training images are held out for it")
-    empty = Split(np.zeros((0, *train.images.shape[1:]), np.uint8), np.zeros(0, np.int64))
-    test = splits.get("test", empty)
-    digest = hashlib.sha256()
-    for split in (train, val, test):
-        digest.update(np.ascontiguousarray(split.images).data)
-        digest.update(np.ascontiguousarray(split.labels).data)
-    return Faces(train, val, test, class_names, digest.hexdigest(), notes)
-
-
-def hold_out(train: Split) -> tuple[Split, Split]:
-    """Divide training rows into training and validation, every tenth of each class, the same ones each time."""
-    order = np.argsort(train.labels, kind="stable")
-    held = np.zeros(len(train), dtype=bool)
-    held[order[:: round(1 / HELD_OUT)]] = True
-    return Split(train.images[~held], train.labels[~held]), Split(train.images[held], train.labels[held])
 
 
 def check_counts(faces: Faces, *, strict: bool) -> None:
@@ -150,7 +74,7 @@ def check_counts(faces: Faces, *, strict: bool) -> None:
         warnings.warn(message, DataWarning, stacklevel=3)
 
 
-def read_csv(path: Path) -> dict[str, Split]:
+def read_csv(path: Path) -> dict[str, FaceSplit]:
     """Read any of the csv forms."""
     import pandas as pd
 
@@ -178,7 +102,9 @@ def read_csv(path: Path) -> dict[str, Split]:
         raise DataError(f"{path}: Usage is {unknown[0]!r} in some rows, expected one of {', '.join(SPLITS)}")
     images = read_pixels(table["pixels"].tolist(), path)
     return {
-        SPLITS[name]: Split(images[usage == name], labels[usage == name]) for name in SPLITS if (usage == name).any()
+        split: FaceSplit(images[usage == name], labels[usage == name])
+        for name, split in SPLITS.items()
+        if (usage == name).any()
     }
 
 
@@ -216,25 +142,25 @@ def read_pixels(rows: Sequence[str], path: Path) -> Images:
     return images
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Split], tuple[str, ...]]:
+def read_folder(folder: Path) -> tuple[dict[str, FaceSplit], tuple[str, ...]]:
     """Read ``train/<class>/*`` and ``test/<class>/*``; names that begin with an official split win over the folder."""
-    found: dict[str, list[tuple[Path, str]]] = {"train": [], "val": [], "test": []}
+    files: dict[str, list[tuple[Path, str]]] = {"train": [], "val": [], "test": []}
     for part in ("train", "val", "validation", "test"):
         default = "val" if part == "validation" else part
         for path, name in class_files(folder / part):
             prefix = path.name.split("_")[0]
-            found[SPLITS.get(prefix, default)].append((path, name))
-    names = {name for files in found.values() for _, name in files}
+            files[SPLITS.get(prefix, default)].append((path, name))
+    names = {name for part in files.values() for _, name in part}
     if not names:
         raise DataError(f"{folder}: holds no images, expected train/<class>/*.jpg and test/<class>/*.jpg")
     class_names = order_classes(names, folder)
     index = {name.casefold(): number for number, name in enumerate(class_names)}
     splits = {}
-    for part, files in found.items():
-        if files:
-            files.sort(key=lambda file: natural_key(file[0].name))
-            images = np.stack(list(read_images([path for path, _ in files])))
-            splits[part] = Split(images, np.array([index[name.casefold()] for _, name in files], dtype=np.int64))
+    for part, listed in files.items():
+        if listed:
+            listed.sort(key=lambda file: natural_key(file[0].name))
+            images = np.stack(list(read_images([path for path, _ in listed])))
+            splits[part] = FaceSplit(images, np.array([index[name.casefold()] for _, name in listed], dtype=np.int64))
     return splits, class_names
 
 
@@ -242,10 +168,10 @@ def class_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the images below a folder with the names of the folders they are in."""
     if not folder.is_dir():
         return
-    for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in sorted(inside.iterdir()):
+    for home in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for path in sorted(home.iterdir()):
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                yield path, inside.name
+                yield path, home.name
 
 
 def natural_key(name: str) -> tuple[int, str]:
@@ -286,40 +212,3 @@ def read_images(paths: Sequence[Path]) -> Iterator[Images]:
             raise DataError(f"{path}: is {pixels.shape[1]}×{pixels.shape[0]}, expected {expected}")
         first = pixels.shape
         yield pixels
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Pixel-identical images in more than one place.
-
-    Attributes
-    ----------
-    leaked : dict of str to (N,) bool
-        For ``val`` and ``test``, which rows have a twin among the training images.
-    groups : int
-        Number of groups of twins, over all splits.
-    contradictory : int
-        Groups whose members carry different labels.
-    """
-
-    leaked: dict[str, NDArray[np.bool_]]
-    groups: int
-    contradictory: int
-
-
-def find_twins(faces: Faces) -> Twins:
-    """Find images that are identical pixel by pixel, within and across splits."""
-    seen: dict[bytes, list[tuple[str, int]]] = {}
-    for name in ("train", "val", "test"):
-        split = faces.split(name)
-        for image, label in zip(split.images, split.labels.tolist(), strict=True):
-            seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append((name, label))
-    trained = {key for key, places in seen.items() if any(name == "train" for name, _ in places)}
-    leaked = {}
-    for name in ("val", "test"):
-        images = faces.split(name).images
-        keys = (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
-        leaked[name] = np.fromiter((key in trained for key in keys), dtype=bool, count=len(images))
-    groups = [places for places in seen.values() if len(places) > 1]
-    contradictory = sum(len({label for _, label in places}) > 1 for places in groups)
-    return Twins(leaked, len(groups), contradictory)

@@ -4,17 +4,19 @@ Every point of the grid is a training run in a folder of its own. The grid is an
 which several processes, or machines with a common disk, may work on at once; what a stopped one leaves is taken up.
 """
 
+import fcntl
 import itertools
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from backbones.errors import ConfigurationError, RunBusyError, RunError
-from backbones.fer2013 import Faces
+from backbones.faces import Faces
 from backbones.runs import OF_THE_DATA, Run, RunConfig
 from backbones.training import train
 
@@ -55,8 +57,9 @@ def search(
     faces: Faces,
     *,
     threads: int | None = None,
+    accelerator: str = "auto",
     most_points: int | None = None,
-    tell: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
+    report: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
 ) -> list[Point]:
     """Train the points of the grid that nobody has trained, and return all with what they reached.
 
@@ -68,10 +71,12 @@ def search(
         The middle of the grid.
     faces : Faces
     threads : int, optional
-        Of PyTorch.
+        Of PyTorch on the CPU.
+    accelerator : str
+        Lightning's; one device is used.
     most_points : int, optional
         Train no more than so many now.
-    tell : callable
+    report : callable
         Gets a line before each point.
     """
     import optuna
@@ -82,7 +87,6 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     sampler = optuna.samplers.GridSampler(axes(base), seed=base.seed)
     study = open_study(folder, base, sampler)
-    fail_abandoned(study, folder)
     values = axes(base)
     trained = 0
 
@@ -90,9 +94,9 @@ def search(
         nonlocal trained
         trained += 1
         run = Run(folder / point_name(chosen))
-        tell(f"grid point {run.name}")
+        report(f"grid point {run.name}")
         config = RunConfig.from_dict({**base.to_dict(), **chosen})
-        train(run, config, faces, threads=threads)
+        train(run, config, faces, threads=threads, accelerator=accelerator, devices=1)
         return float(run.result()["val"]["accuracy"])
 
     def objective(trial: optuna.Trial) -> float:
@@ -102,33 +106,57 @@ def search(
         except RunBusyError:
             raise
         except RunError as error:
-            tell(str(error))
+            report(str(error))
             trial.set_user_attr("error", str(error))
             raise
 
-    left = len(waiting(study, values))
-    # A sampler that has proposed all points would propose any of them again.
-    if left and not sampler.is_exhausted(study):
-        study.optimize(objective, n_trials=min(left, most_points or left), catch=(RunError,))
-    # What a stopped process had begun counts as tried for the sampler; its runs go on here.
-    for chosen in waiting(study, values):
-        if most_points is not None and trained >= most_points:
-            break
-        distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            name: optuna.distributions.CategoricalDistribution(points) for name, points in values.items()
-        }
-        outcome: dict[str, Any] = {}
-        try:
-            outcome["value"] = reach(chosen)
-        except RunBusyError:
-            continue
-        except RunError as error:
-            tell(str(error))
-            outcome = {"state": optuna.trial.TrialState.FAIL, "user_attrs": {"error": str(error)}}
-        study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, **outcome))
+    with at_work(folder) as lock:
+        if is_alone(lock):
+            fail_abandoned(study, folder)
+        left = len(waiting(study, values))
+        # A sampler that has proposed all points would propose any of them again.
+        if left and not sampler.is_exhausted(study):
+            study.optimize(objective, n_trials=min(left, most_points or left), catch=(RunError,))
+        if is_alone(lock):
+            fail_abandoned(study, folder)
+        # What a stopped process had begun counts as tried for the sampler; its runs go on here.
+        for chosen in waiting(study, values):
+            if most_points is not None and trained >= most_points:
+                break
+            distributions: dict[str, optuna.distributions.BaseDistribution] = {
+                name: optuna.distributions.CategoricalDistribution(points) for name, points in values.items()
+            }
+            outcome: dict[str, Any] = {}
+            try:
+                outcome["value"] = reach(chosen)
+            except RunBusyError:
+                continue
+            except RunError as error:
+                report(str(error))
+                outcome = {"state": optuna.trial.TrialState.FAIL, "user_attrs": {"error": str(error)}}
+            study.add_trial(optuna.create_trial(params=chosen, distributions=distributions, **outcome))
     results = points_of(study, values)
     write_results(folder, base, results)
     return results
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[TextIO]:
+    """Let other processes see, as long as this one works on the grid, that somebody does."""
+    with (folder / ".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        yield stream
+
+
+def is_alone(lock: TextIO) -> bool:
+    """Whether no other process works on the grid, so that whatever is said to be running has been abandoned."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    return True
 
 
 def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSampler") -> "optuna.Study":
@@ -144,13 +172,13 @@ def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSamp
         load_if_exists=True,
         sampler=sampler,
     )
-    there, asked = study.user_attrs.get("base"), base.to_dict()
+    there, wanted = study.user_attrs.get("base"), base.to_dict()
     if there is None:
-        study.set_user_attr("base", asked)
-    elif there != asked:
-        name = next(name for name in asked if there.get(name) != asked[name])
+        study.set_user_attr("base", wanted)
+    elif there != wanted:
+        name = next(name for name in wanted if there.get(name) != wanted[name])
         raise ConfigurationError(
-            f"{folder}: holds a grid around {name}={there.get(name)!r}, asked for {asked[name]!r}; use another folder"
+            f"{folder}: holds a grid around {name}={there.get(name)!r}, asked for {wanted[name]!r}; use another folder"
         )
     return study
 
@@ -159,7 +187,7 @@ def fail_abandoned(study: "optuna.Study", folder: Path) -> None:
     """Mark what is said to be running and is not: nobody holds the lock of its run."""
     import optuna
 
-    # Told through another sampler, since the grid's wants to stop a loop that is not running yet.
+    # Marked through another sampler, since the grid's wants to stop a loop that is not running yet.
     neutral = optuna.load_study(study_name="grid", storage=study._storage, sampler=optuna.samplers.RandomSampler())
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         run = Run(folder / point_name(trial.params)) if set(trial.params) == set(NAMES) else None
@@ -171,18 +199,18 @@ def points_of(study: "optuna.Study", values: dict[str, list[float]]) -> list[Poi
     """Return every point of the grid with what is known of it, best first."""
     from optuna.trial import TrialState
 
-    found: dict[tuple[float, float, float], Point] = {}
+    points: dict[tuple[float, float, float], Point] = {}
     for trial in study.get_trials(deepcopy=False):
         rate, decay, dropout = (float(trial.params.get(name, math.nan)) for name in NAMES)
         key = rate, decay, dropout
         if trial.state == TrialState.COMPLETE:
-            found[key] = Point(rate, decay, dropout, trial.value, "trained")
+            points[key] = Point(rate, decay, dropout, trial.value, "trained")
         elif trial.state == TrialState.RUNNING:
-            found.setdefault(key, Point(rate, decay, dropout, None, "running"))
+            points.setdefault(key, Point(rate, decay, dropout, None, "running"))
         elif "error" in trial.user_attrs:
-            found.setdefault(key, Point(rate, decay, dropout, None, trial.user_attrs["error"]))
+            points.setdefault(key, Point(rate, decay, dropout, None, trial.user_attrs["error"]))
     every = [
-        found.get((rate, decay, dropout), Point(rate, decay, dropout, None, "waiting"))
+        points.get((rate, decay, dropout), Point(rate, decay, dropout, None, "waiting"))
         for rate, decay, dropout in itertools.product(*(values[name] for name in NAMES))
     ]
     return sorted(every, key=lambda point: -(point.val_accuracy or 0.0))
@@ -211,6 +239,6 @@ def write_results(folder: Path, base: RunConfig, results: list[Point]) -> None:
     if results[0].val_accuracy is not None:
         best = {name: getattr(results[0], name) for name in NAMES}
         options = {"name": f"{base.architecture}-best"} | base.to_dict() | best
-        told = {name: value for name, value in options.items() if name not in OF_THE_DATA and value is not None}
-        member = "[[member]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
+        given = {name: value for name, value in options.items() if name not in OF_THE_DATA and value is not None}
+        member = "[[member]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items())
         Run.write(folder / "best.toml", lambda path: path.write_text(member, encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Training a list of members one after another, ending in a complete prediction set.
 
 A recipe is a TOML file: a table ``defaults``, and one table ``member`` for each member with its ``name``, its
-``architecture`` and whatever differs from the defaults.
+``architecture`` and whatever differs from the defaults. Two come with the package: ``fer2013`` and ``pool``.
 """
 
 import dataclasses
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backbones.errors import ConfigurationError, RunBusyError
-from backbones.export import export
-from backbones.fer2013 import Faces
+from backbones.errors import ConfigurationError, RunBusyError, RunError
+from backbones.evaluation import PLAIN, TestTimeAugmentation, device_of, format_accuracies
+from backbones.export import export, is_exported
+from backbones.faces import Faces
 from backbones.runs import OF_THE_DATA, Run, RunConfig
 from backbones.training import train
 
-BUNDLED = Path(__file__).parent / "recipes" / "fer2013.toml"
+RECIPES = Path(__file__).parent / "recipes"
+BUNDLED = RECIPES / "fer2013.toml"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class Entry:
     name: str
     architecture: str
     options: dict[str, Any]
+
+
+def find_recipe(name: str) -> Path:
+    """Return the file of that name, or else the recipe of the package that is called so, with or without ``.toml``."""
+    path = Path(name)
+    if path.exists():
+        return path
+    bundled = RECIPES / f"{path.name.removesuffix('.toml')}.toml"
+    if path.parent != Path() or not bundled.exists():
+        names = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
+        raise ConfigurationError(f"{name}: no such file, and no recipe of the package; those are {names}")
+    return bundled
 
 
 def read_recipe(path: Path) -> list[Entry]:
@@ -65,26 +79,65 @@ def train_recipe(
     runs: Path,
     out: Path,
     *,
-    flip: bool = False,
+    augmentation: TestTimeAugmentation = PLAIN,
     threads: int | None = None,
-    tell: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
+    accelerator: str = "auto",
+    precision: str | None = None,
+    report: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
 ) -> list[str]:
     """Train every member that is not finished and export each as soon as it is.
 
-    Several processes may work on one recipe. Returns the members that others are still training.
+    Several processes may work on one recipe.
+
+    Parameters
+    ----------
+    entries, faces
+        Of which members, on what.
+    runs, out : path
+        Folders of the runs and of the prediction set.
+    augmentation : TestTimeAugmentation
+        Of the predictions.
+    threads : int, optional
+        Of PyTorch on the CPU.
+    accelerator : str
+        Lightning's; one device is used.
+    precision : str, optional
+        Instead of the recipe's.
+    report : callable
+        Gets a line before and after each member.
+
+    Returns
+    -------
+    list of str
+        The members that other processes are still training.
+
+    Raises
+    ------
+    RunError
+        Members could not be trained; the others are finished first.
     """
-    elsewhere = []
+    elsewhere: list[str] = []
+    failed: list[RunError] = []
     for number, entry in enumerate(entries, start=1):
         run = Run(runs / entry.name)
-        config = RunConfig.for_faces(entry.architecture, faces, **entry.options)
+        options = entry.options if precision is None else entry.options | {"precision": precision}
+        config = RunConfig.for_faces(entry.architecture, faces, **options)
         if not run.finished:
-            tell(f"{number}/{len(entries)} {entry.name}: training")
+            report(f"{number}/{len(entries)} {entry.name}: training")
         try:
-            train(run, config, faces, threads=threads)
+            train(run, config, faces, threads=threads, accelerator=accelerator, devices=1)
         except RunBusyError:
-            tell(f"{number}/{len(entries)} {entry.name}: another process is training it")
+            report(f"{number}/{len(entries)} {entry.name}: another process is training it")
             elsewhere.append(entry.name)
             continue
-        accuracies = export(run, faces, out, flip=flip)
-        tell(f"{number}/{len(entries)} {entry.name}: validation {accuracies['val']:.4f}, test {accuracies['test']:.4f}")
+        except RunError as error:
+            report(f"{number}/{len(entries)} {entry.name}: {error}")
+            failed.append(error)
+            continue
+        if is_exported(run, out, augmentation):
+            continue
+        accuracies = export(run, faces, out, augmentation=augmentation, device=device_of(accelerator))
+        report(f"{number}/{len(entries)} {entry.name}: {format_accuracies(accuracies)}")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(entries)} members could not be trained; the first: {failed[0]}")
     return elsewhere

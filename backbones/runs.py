@@ -15,6 +15,7 @@ import dataclasses
 import fcntl
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +28,16 @@ from torch import nn
 
 from backbones.architectures import build, preset
 from backbones.errors import ConfigurationError, RunBusyError, RunError
-from backbones.fer2013 import CLASSES, Faces
+from backbones.faces import CLASSES, Faces
+from backbones.input_normalization import check_normalization
 
 OF_THE_DATA = ("n_classes", "size", "class_names", "data_checksum")
 """Fields of a configuration that the data decide."""
+RENAMED = {
+    "accuracy_without_twins": "accuracy_without_exact_duplicates",
+    "twins_of_training_images": "exact_duplicates_of_training_images",
+}
+"""Figures of a split that older results have under another name."""
 LOCK_ATTEMPTS, LOCK_PAUSE = 5, 0.1
 
 
@@ -53,12 +60,21 @@ class RunConfig:
         Divide the rate when the validation loss is stuck; or one rise and fall over all epochs.
     patience : int or None
         Stop when the validation accuracy has not risen for so many epochs.
-    flip, degrees, shift, erasing : float
+    flip, degrees, shift, scale, erasing : float
         Of the augmentation.
+    mixup : float
+        α of the Beta distribution that images and their labels are mixed by; 0 mixes nothing.
     label_smoothing : float
         Share of the target probability that is spread over all classes; for labels that are wrong now and then.
+    weight_averaging : float
+        Decay a step of an exponential moving average of the weights, which is what is evaluated and kept; 0 averages
+        nothing.
+    normalization : "raw", "histogram-equalised" or "local-contrast"
+        Of the images, in training and prediction alike.
+    width : float
+        What numbers of filters and of hidden units are multiplied by.
     precision : "32-true" or "bf16-mixed"
-        Of the training steps, in Lightning's words. Images are augmented, and the network judged, in 32 bits.
+        Of the training steps, in Lightning's words. Images are augmented, and the network evaluated, in 32 bits.
     n_classes, size : int
         Of the data.
     class_names : tuple of str
@@ -77,8 +93,13 @@ class RunConfig:
     flip: float = 0.5
     degrees: float = 10.0
     shift: float = 0.1
+    scale: float = 0.0
     erasing: float = 0.0
+    mixup: float = 0.0
     label_smoothing: float = 0.0
+    weight_averaging: float = 0.0
+    normalization: str = "raw"
+    width: float = 1.0
     precision: str = "32-true"
     n_classes: int = 7
     size: int = 48
@@ -87,6 +108,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         preset(self.architecture)
+        check_normalization(self.normalization)
         if self.schedule not in ("plateau", "onecycle"):
             raise ConfigurationError(f"schedule is {self.schedule!r}, expected 'plateau' or 'onecycle'")
         if self.precision not in ("32-true", "bf16-mixed"):
@@ -102,6 +124,12 @@ class RunConfig:
             raise ConfigurationError(f"weight_decay is {self.weight_decay}, expected at least 0")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigurationError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and below 1")
+        if not 0 <= self.mixup < math.inf:
+            raise ConfigurationError(f"mixup is {self.mixup}, expected a number that is at least 0")
+        if not 0 <= self.weight_averaging < 1:
+            raise ConfigurationError(f"weight_averaging is {self.weight_averaging}, expected at least 0 and below 1")
+        if not 0 < self.width < math.inf:
+            raise ConfigurationError(f"width is {self.width}, expected a positive number")
         if self.patience is not None and self.patience < 1:
             raise ConfigurationError(f"patience is {self.patience}, expected at least 1")
 
@@ -123,7 +151,9 @@ class RunConfig:
 
     def network(self) -> nn.Module:
         """Build the network, with fresh weights."""
-        return build(self.architecture, dropout=self.dropout, n_classes=self.n_classes, size=self.size)
+        return build(
+            self.architecture, dropout=self.dropout, n_classes=self.n_classes, size=self.size, width=self.width
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -131,7 +161,12 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote; options that are not in it are at their defaults."""
+        unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            raise ConfigurationError(
+                f"the configuration has the unknown option {unknown[0]!r}; another version of backbones wrote it"
+            )
         return cls(**{**values, "class_names": tuple(values["class_names"])})
 
 
@@ -163,7 +198,10 @@ class Run:
 
     def config(self) -> RunConfig:
         """Read the configuration."""
-        return RunConfig.from_dict(self.read_json("config.json"))
+        try:
+            return RunConfig.from_dict(self.read_json("config.json"))
+        except ConfigurationError as error:
+            raise RunError(f"{self.folder / 'config.json'}: {error}") from error
 
     def result(self) -> dict[str, Any]:
         """Read the result of a finished run."""
@@ -171,7 +209,12 @@ class Run:
             raise RunError(
                 f"{self.folder}: the run is not finished; train it to its end first (the same command goes on)"
             )
-        return self.read_json("result.json")
+        result = self.read_json("result.json")
+        for name in ("val", "test"):
+            for before, now in RENAMED.items():
+                if before in result.get(name, {}):
+                    result[name][now] = result[name].pop(before)
+        return result
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the folder."""
@@ -189,11 +232,11 @@ class Run:
     def start(self, config: RunConfig) -> None:
         """Make the folder and write the configuration; refuse a folder that holds another one."""
         if (self.folder / "config.json").exists():
-            there, asked = self.config().to_dict(), config.to_dict()
+            there, wanted = self.config().to_dict(), config.to_dict()
             for name, value in there.items():
-                if value != asked[name]:
+                if value != wanted[name]:
                     raise RunError(
-                        f"{self.folder}: holds a run with {name}={value!r}, asked for {asked[name]!r}; "
+                        f"{self.folder}: holds a run with {name}={value!r}, asked for {wanted[name]!r}; "
                         "use another folder, or the same options to go on"
                     )
             return
@@ -265,3 +308,25 @@ class Run:
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def best_epoch(rows: list[dict[str, Any]]) -> int:
+    """Return the first epoch with the highest validation accuracy."""
+    return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
+
+
+def load_network(run: Run, config: RunConfig) -> nn.Module:
+    """Build the run's network with the weights of its best epoch."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path: Path = run.weights
+    if not path.exists():
+        raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
+    network = config.network()
+    try:
+        network.load_state_dict(load_file(path))
+    except (RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise RunError(f"{path}: does not hold the weights of a {config.architecture!r} network: {first}") from error
+    return network.eval()

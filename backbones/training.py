@@ -1,7 +1,8 @@
 """Training a network with PyTorch Lightning, so that it can be killed at any moment and goes on where it was.
 
 The order of rows, the augmentation and dropout of an epoch are drawn from the seed and the number of the epoch alone.
-After each epoch the state is written; a run that is killed inside an epoch repeats that epoch identically.
+After each epoch the state is written; a run that is killed inside an epoch repeats that epoch, on a CPU identically.
+All images are in the memory of the device that trains, and nothing is read back from it but a few times an epoch.
 """
 
 import ctypes
@@ -11,71 +12,35 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from backbones.augmentation import Augmentation
+from backbones.augmentation import Augmentation, mix_up
+from backbones.batch_normalization import recalibrate
+from backbones.batches import EVALUATION_BATCH, Batch, Batches, mix, resident, to_float
 from backbones.errors import RunError
-from backbones.fer2013 import Faces, Split
-from backbones.normalization import recalibrate
-from backbones.runs import Run, RunConfig
+from backbones.evaluation import finish, known_accelerator
+from backbones.faces import Faces
+from backbones.input_normalization import normalize_faces
+from backbones.runs import Run, RunConfig, best_epoch
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
-EVALUATION_BATCH = 256
 CALIBRATION_ROWS = 8192
-Batch = tuple[Tensor, Tensor]
-
-
-class Batches:
-    """Whole batches of uint8 images and labels from memory; a shuffled order is that of the seed and the epoch.
-
-    With several processes each takes every n-th row of the common order.
-    """
-
-    def __init__(
-        self, split: Split, batch_size: int, place: Callable[[], tuple[int, int, int]], seed: int | None = None
-    ) -> None:
-        # The only copy: a memory-mapped split is read once, so that batches are cut from memory.
-        self.images = torch.from_numpy(np.array(split.images)).unsqueeze(1)
-        self.labels = torch.from_numpy(np.array(split.labels))
-        self.batch_size, self.place, self.seed = batch_size, place, seed
-
-    def __len__(self) -> int:
-        _, _, world = self.place()
-        rows = len(self.labels) // world if self.seed is not None else -(-len(self.labels) // world)
-        return (
-            rows // self.batch_size
-            if self.seed is not None and rows >= self.batch_size
-            else -(-rows // self.batch_size)
-        )
-
-    def __iter__(self) -> Iterator[Batch]:
-        epoch, rank, world = self.place()
-        if self.seed is None:
-            order = torch.arange(rank, len(self.labels), world)
-        else:
-            order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(mix(self.seed, epoch)))
-            order = order[rank::world][: len(self.labels) // world]
-        for number in range(len(self)):
-            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self.images[rows], self.labels[rows]
-
-
-def mix(*numbers: int) -> int:
-    """Return one seed for several numbers, such that neighbouring ones give unrelated seeds."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+READ_EVERY = 50
+"""Steps after which losses are read from the device; reading makes it wait."""
+AVERAGED_EVERY = 8
+"""Steps from one update of the averaged weights to the next."""
 
 
 class Classifier(lightning.LightningModule):
@@ -84,13 +49,17 @@ class Classifier(lightning.LightningModule):
     def __init__(self, config: RunConfig, faces: Faces) -> None:
         super().__init__()
         torch.manual_seed(mix(config.seed))
-        self.config, self.faces = config, faces
+        self.config, self.faces = config, normalize_faces(faces, config.normalization)
+        self.memory: dict[str, tuple[Tensor, Tensor]] = {}
         self.network: nn.Module = config.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.augmentation = Augmentation(config.flip, config.degrees, config.shift, config.erasing)
+        self.augmentation = Augmentation(config.flip, config.degrees, config.shift, config.scale, config.erasing)
         # Rows, summed losses and hits of the epoch; a metric object would cost a percent of a step.
         self.seen = [0.0, 0.0, 0.0]
+        # Step, rows, loss and hits of the steps that have not been read from the device.
+        self.unread: list[tuple[int, int, Tensor, Tensor]] = []
+        self.evaluated: dict[str, Tensor] = {}
         self.val_loss = MeanMetric()
-        self.val_accuracy = MulticlassAccuracy(config.n_classes, average="micro")
+        self.val_accuracy = MulticlassAccuracy(config.n_classes, average="micro", validate_args=False)
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self.plateau_state: dict[str, Any] | None = None
 
@@ -100,57 +69,86 @@ class Classifier(lightning.LightningModule):
 
     def train_dataloader(self) -> Batches:
         """Return shuffled batches."""
-        return Batches(self.faces.train, self.config.batch_size, self.place, self.config.seed)
+        images, labels = self.resident("train")
+        return Batches(images, labels, self.config.batch_size, self.place, self.config.seed, self.augmentation.train())
 
     def val_dataloader(self) -> Batches:
         """Return validation batches in order."""
-        return Batches(self.faces.val, EVALUATION_BATCH, self.place)
+        return Batches(*self.resident("val"), EVALUATION_BATCH, self.place)
+
+    def resident(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return the images and labels of a split in the device's memory, brought there once."""
+        if name not in self.memory:
+            self.memory[name] = resident(self.faces.split(name), self.device)
+        return self.memory[name]
 
     def on_train_epoch_start(self) -> None:
-        """Seed dropout and augmentation by the epoch."""
-        self.seen = [0.0, 0.0, 0.0]
+        """Seed dropout and mixing by the epoch."""
+        self.seen, self.unread = [0.0, 0.0, 0.0], []
         torch.manual_seed(mix(self.config.seed, *self.place()[:2], 1))
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Return the loss of one batch."""
         images, labels = batch
-        with torch.autocast(self.device.type, enabled=False):
-            augmented = self.augmentation(to_float(images))
-        logits = self.network(augmented).float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise RunError(
-                f"the loss is {value} at epoch {self.current_epoch + 1}, step {number + 1}; "
-                "the state of the last good epoch is kept. Lower the learning rate and start another run"
-            )
-        hits = (logits.detach().argmax(dim=1) == labels).sum().item()
-        self.seen = [self.seen[0] + len(labels), self.seen[1] + value * len(labels), self.seen[2] + hits]
+        alpha, smoothing = self.config.mixup, self.config.label_smoothing
+        # Drawn on the CPU, so that no device is waited for.
+        share = float(torch.distributions.Beta(alpha, alpha).sample()) if alpha else 1.0
+        logits = self.network(mix_up(images, share) if alpha else images).float()
+        loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        predicted = logits.detach().argmax(dim=1)
+        hits = (predicted == labels).sum()
+        if alpha:
+            others = labels.roll(1, dims=0)
+            loss = share * loss + (1 - share) * functional.cross_entropy(logits, others, label_smoothing=smoothing)
+            hits = share * hits + (1 - share) * (predicted == others).sum()
+        self.unread.append((number + 1, len(labels), loss.detach(), hits))
+        if len(self.unread) == READ_EVERY:
+            self.read_steps()
         return loss
+
+    def read_steps(self) -> None:
+        """Read the losses and hits of the last steps from the device, and stop where a loss is not finite."""
+        if not self.unread:
+            return
+        steps, sizes, losses, hits = zip(*self.unread, strict=True)
+        self.unread = []
+        values = torch.stack([torch.stack(losses).double(), torch.stack(hits).double()]).tolist()
+        for step, rows, loss, hit in zip(steps, sizes, *values, strict=True):
+            if not math.isfinite(loss):
+                raise RunError(
+                    f"the loss is {loss} at epoch {self.current_epoch + 1}, step {step}; "
+                    "the state of the last good epoch is kept. Lower the learning rate and start another run"
+                )
+            self.seen = [self.seen[0] + rows, self.seen[1] + loss * rows, self.seen[2] + hit]
 
     def train_figures(self) -> tuple[float, float]:
         """Return the epoch's mean loss and accuracy over all processes."""
-        totals = self.trainer.strategy.reduce(torch.tensor(self.seen, dtype=torch.float64), reduce_op="sum")
+        totals = self.trainer.strategy.reduce(
+            torch.tensor(self.seen, dtype=torch.float64, device=self.device), reduce_op="sum"
+        )
         rows, loss, hits = totals.tolist()
         return loss / rows, hits / rows
 
     def on_validation_epoch_start(self) -> None:
         """Take the statistics of batch normalisation from training images that are neither dropped from nor augmented.
 
-        They are what the epoch is judged by and what is kept with its weights; training itself does not use them.
+        They are what the epoch is evaluated with and what is kept with its weights; training itself does not use them.
+        The weights are the averaged ones where weights are averaged.
         """
+        self.read_steps()
         order = torch.randperm(len(self.faces.train), generator=torch.Generator().manual_seed(mix(self.config.seed)))
         # In random order, as the files of a folder are sorted by class.
-        images = torch.from_numpy(np.asarray(self.faces.train.images[order[:CALIBRATION_ROWS].numpy()])).unsqueeze(1)
-        batches = [to_float(part.to(self.device)) for part in torch.split(images, EVALUATION_BATCH) if len(part) > 1]
+        images = self.resident("train")[0][order[:CALIBRATION_ROWS].to(self.device)]
+        batches = [to_float(part) for part in torch.split(images, EVALUATION_BATCH) if len(part) > 1]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16-mixed"):
             recalibrate(self.network, batches)
+        self.evaluated = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Take up the loss and hits of one batch."""
         images, labels = batch
         with torch.autocast(self.device.type, enabled=False):
-            logits = self.network(to_float(images))
+            logits = self.network(images)
         self.val_loss.update(functional.cross_entropy(logits, labels), len(labels))
         self.val_accuracy.update(logits, labels)
 
@@ -190,9 +188,30 @@ class Classifier(lightning.LightningModule):
         self.plateau_state = checkpoint.get("plateau")
 
 
-def to_float(images: Tensor) -> Tensor:
-    """Turn grey values 0 … 255 into numbers between 0 and 1."""
-    return images.to(torch.float32, memory_format=torch.channels_last).div_(255.0)
+class Averaging(WeightAveraging):
+    """An exponential moving average of the weights, evaluated in their place; batch normalisation is calibrated anew.
+
+    The average is taken every few steps, with a decay that is the same over those steps. Before each epoch is evaluated
+    Lightning puts it in the place of the weights, and takes it out afterwards.
+
+    References
+    ----------
+    Polyak & Juditsky, Acceleration of stochastic approximation by averaging, SIAM J. Control Optim. 30 (1992) 838-855,
+    doi 10.1137/0330046. Izmailov et al., Averaging weights leads to wider optima, UAI 2018, arXiv 1803.05407.
+    """
+
+    def __init__(self, decay: float) -> None:
+        average = get_ema_multi_avg_fn(decay**AVERAGED_EVERY)  # type: ignore[no-untyped-call]
+        super().__init__(use_buffers=False, multi_avg_fn=average)
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Keep the average on the device that trains."""
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """Whether it is time to take up the weights."""
+        return step_idx is not None and step_idx % AVERAGED_EVERY == 0
 
 
 class Keeper(Checkpoint):
@@ -216,10 +235,10 @@ class Keeper(Checkpoint):
         }
         module.val_loss.reset()
         module.val_accuracy.reset()
-        best = max((one["val_accuracy"] for one in self.rows), default=-1.0)
+        best = max((earlier["val_accuracy"] for earlier in self.rows), default=-1.0)
         self.rows.append(row)
         if trainer.is_global_zero and row["val_accuracy"] > best:
-            weights = {name: value.contiguous() for name, value in module.network.state_dict().items()}
+            weights = {name: value.cpu().contiguous() for name, value in module.evaluated.items()}
             self.run.write(self.run.weights, lambda path: save_file(weights, path))
         # Every process takes part in writing the state, the first one writes.
         self.write_state(trainer)
@@ -258,11 +277,6 @@ class Keeper(Checkpoint):
         self.rows = [dict(row) for row in state["rows"]]
 
 
-def best_epoch(rows: list[dict[str, Any]]) -> int:
-    """Return the first epoch with the highest validation accuracy."""
-    return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
-
-
 def train(
     run: Run,
     config: RunConfig,
@@ -299,8 +313,6 @@ def train(
     RunError
         The folder holds another run, the loss is not finite, or the state cannot be written or read.
     """
-    from backbones.evaluation import finish
-
     run.start(config)
     if run.finished:
         return True
@@ -315,16 +327,19 @@ def train(
     trainer = make_trainer(config, keeper, accelerator, devices, stop_after, show)
     # The further processes of one training share the lock of the first.
     with nullcontext() if "LOCAL_RANK" in os.environ else run.locked():
+        # Another process may have finished it while this one was starting.
+        if Run(run.folder).finished:
+            return True
         fit(trainer, module, keeper, run)
-    stopped = trainer.should_stop and config.patience is not None
-    complete = stopped or trainer.current_epoch >= config.epochs
-    if complete and trainer.is_global_zero:
-        finish(run, config, faces, keeper.rows)
+        stopped = trainer.should_stop and config.patience is not None
+        complete = stopped or trainer.current_epoch >= config.epochs
+        if complete and trainer.is_global_zero:
+            finish(run, config, faces, keeper.rows, trainer.strategy.root_device)
     return complete
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory instead of returning it to the system.
+    """Make glibc keep freed memory instead of returning it to the system.
 
     Each step allocates and frees the same large tensors; handing their pages back and forth costs up to 40 % of the
     time of a step. Other C libraries are left alone.
@@ -348,21 +363,25 @@ def make_trainer(
     from lightning.pytorch.callbacks import Callback, RichProgressBar
 
     callbacks: list[Callback] = [keeper]
+    if config.weight_averaging:
+        callbacks.append(Averaging(config.weight_averaging))
     if show:
         callbacks.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
-    return lightning.Trainer(
-        max_epochs=min(config.epochs, stop_after or config.epochs),
-        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
-        accelerator=accelerator,
-        devices=devices,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=True,
-        enable_progress_bar=show,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        inference_mode=True,
-    )
+    with known_accelerator(accelerator):
+        return lightning.Trainer(
+            max_epochs=min(config.epochs, stop_after or config.epochs),
+            precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
+            accelerator=accelerator,
+            devices=devices,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=True,
+            enable_progress_bar=show,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            inference_mode=True,
+            benchmark=True,
+        )
 
 
 def fit(trainer: lightning.Trainer, module: Classifier, keeper: Keeper, run: Run) -> None:
@@ -389,24 +408,7 @@ def ignore_lightning_advice() -> None:
 
 
 def report_line(row: dict[str, Any]) -> None:
-    """Tell on standard error how an epoch went, where there is no progress bar."""
+    """Report on standard error how an epoch went, where there is no progress bar."""
     figures = " ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
     sys.stderr.write(f"epoch {row['epoch']}: {figures}\n")
     sys.stderr.flush()
-
-
-def load_network(run: Run, config: RunConfig) -> nn.Module:
-    """Build the run's network with the weights of its best epoch."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path: Path = run.weights
-    if not path.exists():
-        raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
-    network = config.network()
-    try:
-        network.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise RunError(f"{path}: does not hold the weights of a {config.architecture!r} network: {first}") from error
-    return network.eval()

@@ -274,7 +274,7 @@ def measure_resampling() -> dict[str, Any]:
     times = []
     for _ in range(6):
         start = time.perf_counter()
-        resampled_metrics(metrics, data.truth, rules, n_resamples=2000)
+        resampled_metrics(metrics, data.true_labels, rules, n_resamples=2000)
         times.append(time.perf_counter() - start)
     return {
         "rules": len(rules),

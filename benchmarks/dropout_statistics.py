@@ -8,6 +8,7 @@ keeps them; and of all training images instead of a part. Writes benchmarks/resu
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from machine import describe
 from torch import Tensor, nn
 
 from backbones.augmentation import Augmentation
+from backbones.batch_normalization import recalibrate
+from backbones.batches import Batches, mix, resident, to_float
 from backbones.evaluation import predict
-from backbones.fer2013 import Faces, load_faces
-from backbones.normalization import recalibrate
-from backbones.runs import Run, RunConfig
-from backbones.training import Batches, Classifier, keep_freed_memory, load_network, mix, to_float
+from backbones.faces import Faces
+from backbones.fer2013 import load_faces
+from backbones.input_normalization import normalize_faces
+from backbones.runs import Run, RunConfig, load_network
+from backbones.training import Classifier, keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results" / "dropout_statistics.json"
 STEPS = 120
@@ -31,14 +35,14 @@ STEPS = 120
 def train_statistics(network: nn.Module, config: RunConfig, faces: Faces) -> None:
     """Replace the statistics by running averages of as many training steps as make earlier ones count for nothing."""
     torch.manual_seed(mix(config.seed, 2))
-    augmentation = Augmentation(config.flip, config.degrees, config.shift, config.erasing).train()
-    batches = Batches(faces.train, config.batch_size, lambda: (config.epochs, 0, 1), config.seed)
+    augmentation = Augmentation(config.flip, config.degrees, config.shift, config.scale, config.erasing).train()
+    place = (config.epochs, 0, 1)
+    batches = Batches(*resident(faces.train), config.batch_size, lambda: place, config.seed, augmentation)
     network.train()
     with torch.no_grad():
         for (images, _), _ in zip(batches, range(STEPS), strict=False):
-            augmented = augmentation(to_float(images))
             with half(config):
-                network(augmented)
+                network(images)
     network.eval()
 
 
@@ -65,11 +69,12 @@ def whole(faces: Faces) -> list[Tensor]:
 def measure(run: Run, faces: Faces) -> dict[str, Any]:
     """Judge one run's weights with each set of statistics."""
     config = run.config()
+    faces = normalize_faces(faces, config.normalization)
     network = load_network(run, config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: dict[str, Any] = {"architecture": config.architecture, "dropout": config.dropout}
     train_statistics(network, config, faces)
     found["of training steps"] = judge(network, faces)
-    module = Classifier(config, faces)
+    module = Classifier(dataclasses.replace(config, normalization="raw"), faces)
     module.network = network
     module.on_validation_epoch_start()
     found["without dropout"] = judge(network, faces)

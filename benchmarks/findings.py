@@ -48,7 +48,7 @@ class Evidence:
         self.compared = compare_rules(data, list(RULES))
         [self.sweep] = study_subsets(data, ["mean"]).rules
         self.counts = np.concatenate(list(bootstrap_counts(data.n_samples, RESAMPLES)))
-        self.right = {rule.name: rule.proba.argmax(axis=1) == data.truth for rule in self.compared.rules}
+        self.right = {rule.name: rule.proba.argmax(axis=1) == data.true_labels for rule in self.compared.rules}
 
     def lead(self, first: Right, second: Right, rows: Right | None = None) -> dict[str, Any]:
         """Return the difference of two shares of right rows, with its interval."""
@@ -75,7 +75,7 @@ class Evidence:
 
     def averaging_gains(self) -> dict[str, Any]:
         """Measure by how much averaging gains."""
-        best = self.compared["best-member"].proba.argmax(axis=1) == self.data.truth
+        best = self.compared["best-member"].proba.argmax(axis=1) == self.data.true_labels
         lead = self.lead(self.right["mean"], best)
         return {
             "finding": "averaging gains more than 2.5 points over the best single model",
@@ -202,12 +202,12 @@ class Evidence:
         data = self.data
         inside = data.validation
         assert inside is not None
-        recalls = recall_per_class(inside.truth, inside.proba)
+        recalls = recall_per_class(inside.true_labels, inside.proba)
         rows, shown = [], []
         for label, name in enumerate(data.classes):
             member = int(np.nanargmax(recalls[:, label]))
-            right = data.proba[member].argmax(axis=1) == data.truth
-            of_class = data.truth == label
+            right = data.proba[member].argmax(axis=1) == data.true_labels
+            of_class = data.true_labels == label
             lead = self.lead(right, self.right["mean"], of_class)
             difference = (right.astype(float) - self.right["mean"])[of_class]
             wide = percentile_interval(self.samples(difference, of_class), 1 - (1 - LEVEL) / data.n_classes)
@@ -239,12 +239,12 @@ class Evidence:
         """Return everything as plain values."""
         compared, data = self.compared, self.data
         part = compare_rules(data, list(RULES), fit_on="part", part=PART, seed=SEED)
-        _, rest = split_part(data.truth, None, PART, SEED)
+        _, rest = split_part(data.true_labels, None, PART, SEED)
         scored = np.isin(np.arange(data.n_samples), rest)
         rules = []
         for rule in compared.rules:
             elsewhere = np.zeros(data.n_samples, dtype=bool)
-            elsewhere[rest] = part[rule.name].proba.argmax(axis=1) == data.truth[rest]
+            elsewhere[rest] = part[rule.name].proba.argmax(axis=1) == data.true_labels[rest]
             rules.append(
                 {
                     "rule": rule.name,

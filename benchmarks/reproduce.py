@@ -40,16 +40,18 @@ REPORTED = {
 """Bokányi & Mészégető's figures as they give them, and Kim et al.'s (doi 10.1007/s12193-015-0209-0) as surveys do."""
 
 
-def without_twins(data: Predictions, folder: Path) -> list[dict[str, Any]]:
+def without_exact_duplicates(data: Predictions, folder: Path) -> list[dict[str, Any]]:
     """Return accuracies with and without the test rows whose image is in the training split."""
-    twins = json.loads((folder / "twins.json").read_text(encoding="utf-8"))["test"]
+    duplicates = json.loads((folder / "exact-duplicates.json").read_text(encoding="utf-8"))["test"]
     apart = np.ones(data.n_samples, dtype=bool)
-    apart[twins] = False
+    apart[duplicates] = False
     probas = [*zip(data.names, data.proba, strict=True), ("mean of all", data.proba.mean(axis=0, dtype=np.float64))]
     found = []
     for name, proba in probas:
-        right = proba.argmax(axis=1) == data.truth
-        found.append({"name": name, "accuracy": float(right.mean()), "without_twins": float(right[apart].mean())})
+        right = proba.argmax(axis=1) == data.true_labels
+        found.append(
+            {"name": name, "accuracy": float(right.mean()), "without_exact_duplicates": float(right[apart].mean())}
+        )
     return found
 
 
@@ -58,7 +60,7 @@ def by_architecture(data: Predictions) -> dict[str, float]:
     names = sorted({name.partition("-")[0] for name in data.names})
     chosen = {name: [member.startswith(f"{name}-") for member in data.names] for name in names}
     return {
-        name: float((data.proba[mask].mean(axis=0, dtype=np.float64).argmax(axis=1) == data.truth).mean())
+        name: float((data.proba[mask].mean(axis=0, dtype=np.float64).argmax(axis=1) == data.true_labels).mean())
         for name, mask in chosen.items()
     }
 
@@ -130,7 +132,7 @@ def draw_confusions(data: Predictions, best_member: str) -> None:
     pairs = [(best_member, data.proba[best]), ("mean of all", data.proba.mean(axis=0, dtype=np.float64))]
     figure = Figure(figsize=(7.0, 3.4), layout="constrained")
     for axes, (name, proba) in zip(figure.subplots(1, 2), pairs, strict=True):
-        counts = confusion_matrix(data.truth, proba.argmax(axis=1), data.n_classes)
+        counts = confusion_matrix(data.true_labels, proba.argmax(axis=1), data.n_classes)
         table = counts / counts.sum(axis=1, keepdims=True)
         axes.imshow(table, cmap="Blues", vmin=0, vmax=1)
         for row, column in itertools.product(range(data.n_classes), repeat=2):
@@ -160,8 +162,10 @@ def main() -> None:
             "ours": Evidence(study).document(),
             "others": Evidence(load_predictions(bundled.published_folder())).document(),
             "reported": REPORTED,
-            "n_twins": len(json.loads((folder / "twins.json").read_text(encoding="utf-8"))["test"]),
-            "twins": without_twins(study, folder),
+            "n_exact_duplicates": len(
+                json.loads((folder / "exact-duplicates.json").read_text(encoding="utf-8"))["test"]
+            ),
+            "exact_duplicates": without_exact_duplicates(study, folder),
             "training": training_of(folder),
             "architectures": by_architecture(study),
             "machine": describe(),

@@ -60,10 +60,14 @@ def write_page(results: dict[str, Any]) -> str:
         how_near(ours, results, epochs),
         "## Published members\n",
         *set_tables(others),
-        f"## Twins\n\n{results['n_twins']} PrivateTest images have a pixel-identical twin in Training.\n",
+        "## Exact duplicates\n",
+        f"{results['n_exact_duplicates']} PrivateTest images are also in Training, pixel by pixel.\n",
         table(
-            ["member", "PrivateTest", "without twins"],
-            [[row["name"], share(row["accuracy"]), share(row["without_twins"])] for row in results["twins"]],
+            ["member", "PrivateTest", "without exact duplicates"],
+            [
+                [row["name"], share(row["accuracy"]), share(row["without_exact_duplicates"])]
+                for row in results["exact_duplicates"]
+            ],
         ),
         FIGURES,
         wrapped(RECALIBRATED.format(names=listed(later))) if later else "",

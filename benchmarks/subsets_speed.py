@@ -51,7 +51,7 @@ def members(n_members: int) -> tuple[Proba, NDArray[np.int64]]:
     logs = np.log(np.clip(data.proba.astype(np.float64), 1e-12, 1.0))
     rng = np.random.default_rng(0)
     made = [softmax(logs[j % 9] + 0.5 * rng.standard_normal(logs[0].shape), axis=1) for j in range(n_members)]
-    return np.stack(made), data.truth
+    return np.stack(made), data.true_labels
 
 
 def weak_members(n_members: int) -> tuple[Proba, NDArray[np.int64]]:
@@ -132,7 +132,7 @@ def measure_loop() -> dict[str, Any]:
 def measure_nine() -> dict[str, Any]:
     """Sweep the nine bundled members with all additive rules, after start-up."""
     data = load_predictions(bundled.folder())
-    proba, labels = data.proba, data.truth
+    proba, labels = data.proba, data.true_labels
 
     def all_rules() -> None:
         for rule in ADDITIVE:

@@ -28,17 +28,10 @@ from torch.nn import functional
 from backbones.architectures import PRESETS, build
 from backbones.architectures.layers import Dropout, SameConv2d, multiply_adds, same_padding
 from backbones.augmentation import Augmentation
-from backbones.fer2013 import CLASSES, Faces, Split, complete
+from backbones.batches import Batches, resident
+from backbones.faces import CLASSES, Faces, FaceSplit, complete
 from backbones.runs import Run, RunConfig
-from backbones.training import (
-    Batches,
-    Classifier,
-    Keeper,
-    ignore_lightning_advice,
-    keep_freed_memory,
-    make_trainer,
-    to_float,
-)
+from backbones.training import Classifier, Keeper, ignore_lightning_advice, keep_freed_memory, make_trainer
 
 RESULTS = Path(__file__).parent / "results" / "train_speed.json"
 BATCH = 128
@@ -54,7 +47,7 @@ def draw_faces(n_batches: int) -> Faces:
     splits = {}
     for name, count in (("train", BATCH * n_batches), ("val", 64), ("test", 7)):
         images = rng.integers(0, 256, (count, 48, 48), dtype=np.uint8)
-        splits[name] = Split(images, (np.arange(count) % 7).astype(np.int64))
+        splits[name] = FaceSplit(images, (np.arange(count) % 7).astype(np.int64))
     return complete(splits, CLASSES)
 
 
@@ -66,8 +59,8 @@ def load(data: Path | None, n_batches: int) -> Faces:
 
     faces = load_faces(data)
     rows = BATCH * n_batches
-    train = Split(np.array(faces.train.images[:rows]), faces.train.labels[:rows])
-    val = Split(np.array(faces.val.images[:64]), faces.val.labels[:64])
+    train = FaceSplit(np.array(faces.train.images[:rows]), faces.train.labels[:rows])
+    val = FaceSplit(np.array(faces.val.images[:64]), faces.val.labels[:64])
     return complete({"train": train, "val": val, "test": val}, CLASSES)
 
 
@@ -107,13 +100,12 @@ def bare_loop(network: str, faces: Faces, changes: set[str]) -> Callable[[], int
     forward: Callable[[Tensor], Tensor] = torch.compile(model) if "compiled" in changes else model
     augmentation = nn.Identity() if "no_augmentation" in changes else Augmentation().train()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001, weight_decay=1e-7, fused=fused)
-    batches = Batches(faces.train, BATCH, lambda: (0, 0, 1), 0)
+    batches = Batches(*resident(faces.train), BATCH, lambda: (0, 0, 1), 0)
 
     def epoch() -> int:
         seen = 0
         for images, labels in batches:
-            values = to_float(images) if "channels_last" in changes else images.to(torch.float32).div_(255.0)
-            loss = functional.cross_entropy(forward(augmentation(values)), labels)
+            loss = functional.cross_entropy(forward(augmentation(images)), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -41,7 +41,21 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (code,) = blocks("python")
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README is ours
-    assert re.match(r"(mean|median|exponential-weighted) 0\.\d{4}", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.match(r"\[\('(mean|median|exponential-weighted)', 0\.\d{4}", printed)
+    assert len(printed.splitlines()) >= 3
+
+
+def test_the_python_of_readme_and_plug_in_is_typed(tmp_path):
+    api = pytest.importorskip("mypy.api")
+    plug_in = (ROOT / "docs" / "how-to" / "make-a-plug-in.md").read_text(encoding="utf-8")
+    codes = [*blocks("python"), next(block.code for block in pages.blocks(plug_in, "python"))]
+    files = []
+    for place, code in enumerate(codes):
+        files.append(tmp_path / f"snippet_{place}.py")
+        files[-1].write_text(code)
+    out, err, code = api.run(["--strict", "--cache-dir", str(tmp_path / "cache"), *map(str, files)])
+    assert code == 0, out + err
 
 
 def test_the_table_is_what_the_demo_prints(run, monkeypatch):

@@ -33,6 +33,6 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def build(name: str, *, dropout: float, n_classes: int, size: int) -> nn.Module:
-    """Build a network by name."""
-    return preset(name).build(dropout=dropout, n_classes=n_classes, size=size)
+def build(name: str, *, dropout: float, n_classes: int, size: int, width: float = 1.0) -> nn.Module:
+    """Build a network by name; ``width`` multiplies the numbers of filters and of hidden units."""
+    return preset(name).build(dropout=dropout, n_classes=n_classes, size=size, width=width)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from backbones.architectures.layers import SameConv2d
+from backbones.architectures.layers import SameConv2d, scaled
 from backbones.errors import ConfigurationError
 
 
@@ -66,8 +66,8 @@ class Agrawal(nn.Module):
         return logits
 
 
-def agrawal(*, dropout: float = 0.0, n_classes: int = 7, size: int = 48) -> Agrawal:
-    """Seven constituent layers of width 32: 463,957 parameters for 7 classes."""
+def agrawal(*, dropout: float = 0.0, n_classes: int = 7, size: int = 48, width: float = 1.0) -> Agrawal:
+    """Seven constituent layers of 32 filters times ``width``: 463,957 parameters for 7 classes."""
     if dropout:
         raise ConfigurationError(f"dropout is {dropout}, expected 0: this network has none")
-    return Agrawal(n_classes=n_classes, size=size)
+    return Agrawal(width=scaled(32, width), n_classes=n_classes, size=size)

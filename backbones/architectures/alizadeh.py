@@ -1,11 +1,11 @@
 """The plain convolutional networks of Alizadeh & Fazel."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from backbones.architectures.layers import Dropout, SameConv2d
+from backbones.architectures.layers import Dropout, SameConv2d, scaled
 from backbones.errors import ConfigurationError
 
 
@@ -95,11 +95,17 @@ class Alizadeh(nn.Module):
         return logits
 
 
-def deep(*, dropout: float = 0.3, n_classes: int = 7, size: int = 48) -> Alizadeh:
-    """Four convolutions and two hidden layers: 4,474,759 parameters for 7 classes of 48×48."""
-    return Alizadeh(DEEP, (256, 512), dropout=dropout, n_classes=n_classes, size=size)
+def deep(*, dropout: float = 0.3, n_classes: int = 7, size: int = 48, width: float = 1.0) -> Alizadeh:
+    """Four convolutions and two hidden layers: 4,474,759 parameters for 7 classes of 48×48 at width 1."""
+    return widened(DEEP, (256, 512), width, dropout=dropout, n_classes=n_classes, size=size)
 
 
-def shallow(*, dropout: float = 0.3, n_classes: int = 7, size: int = 48) -> Alizadeh:
-    """Two convolutions and one hidden layer: 9,517,191 parameters for 7 classes of 48×48."""
-    return Alizadeh(SHALLOW, (512,), dropout=dropout, n_classes=n_classes, size=size)
+def shallow(*, dropout: float = 0.3, n_classes: int = 7, size: int = 48, width: float = 1.0) -> Alizadeh:
+    """Two convolutions and one hidden layer: 9,517,191 parameters for 7 classes of 48×48 at width 1."""
+    return widened(SHALLOW, (512,), width, dropout=dropout, n_classes=n_classes, size=size)
+
+
+def widened(convolutions: Sequence[Convolution], hidden: Sequence[int], width: float, **options: Any) -> Alizadeh:
+    """Build a network whose filters and hidden units are multiplied by a width."""
+    wide = [Convolution(scaled(filters, width), kernel) for filters, kernel in convolutions]
+    return Alizadeh(wide, [scaled(units, width) for units in hidden], **options)

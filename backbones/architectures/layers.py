@@ -19,6 +19,15 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def scaled(units: int, width: float) -> int:
+    """Return a number of filters or units multiplied by a width, at least 1.
+
+    >>> scaled(64, 1.5), scaled(64, 1.0)
+    (96, 64)
+    """
+    return max(round(units * width), 1)
+
+
 class SameConv2d(nn.Conv2d):
     """A convolution with 'same' padding for an input of known size, also with even kernels and strides.
 
@@ -46,10 +55,11 @@ class SameConv2d(nn.Conv2d):
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask is drawn sixteen bits a value, several times faster on a CPU than PyTorch's.
+    """Dropout whose mask is drawn sixteen bits a value on a CPU, several times faster than PyTorch's.
 
     In training mode each value is zero with probability ``round(rate * 65536) / 65536`` and divided by one minus that
-    otherwise; in evaluation mode nothing happens. Draws come from PyTorch's global generator.
+    otherwise; in evaluation mode nothing happens. On an accelerator it is PyTorch's.
+    Draws come from PyTorch's global generator.
 
     Parameters
     ----------
@@ -67,6 +77,8 @@ class Dropout(nn.Module):
         """Drop values in training mode."""
         if not self.training or self.threshold == 0:
             return values
+        if values.device.type != "cpu":
+            return functional.dropout(values, self.threshold / self.LEVELS)
         # Four draws a 64-bit random number, laid out in memory as the values are.
         words = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
         draws = words.view(torch.int16)[: values.numel()].as_strided(values.shape, values.stride())

@@ -109,7 +109,8 @@ def checkpointed(
 
     parts = [part for part in (data, data.validation) if part is not None]
     arrays = [
-        [*part.digests, digest(part.truth), *([] if part.groups is None else [digest(part.groups)])] for part in parts
+        [*part.digests, digest(part.true_labels), *([] if part.groups is None else [digest(part.groups)])]
+        for part in parts
     ]
     identity = (serialization.__version__, data.names, data.metadata, arrays, rules, sorted(arguments.items()))
     return open_store(work.checkpoint, hashlib.sha256(repr(identity).encode()).hexdigest())

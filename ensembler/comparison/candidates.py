@@ -39,7 +39,7 @@ class Candidate:
 
     def fit(self, data: Predictions) -> Combiner:
         """Return an own copy of the rule, fitted on labelled rows."""
-        return clone(self.rule).fit(data.proba, data.truth, data.sample_weight, check_input=False)
+        return clone(self.rule).fit(data.proba, data.true_labels, data.sample_weight, check_input=False)
 
     def calibrated(self, step: Any) -> "Candidate":
         """Return the rule with temperature scaling of members before it, or of the ensemble after it."""

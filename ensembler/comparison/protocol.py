@@ -120,7 +120,7 @@ class Split:
         """
         n_folds = DEFAULT_FOLDS if folds is None else folds
         check_seed(seed, n_folds)
-        if not hasattr(predictions, "truth"):
+        if not hasattr(predictions, "true_labels"):
             got = type(predictions).__name__
             raise UsageError(
                 f"predictions is a {got}, expected Predictions: load_predictions(…) or Predictions(proba, labels)"
@@ -128,7 +128,7 @@ class Split:
         fit_on = resolve_fit_on(fit_on, part, predictions)
         share = DEFAULT_PART if part is None else part
         fitting, scored = divide(predictions, fit_on, share, seed)
-        pairs = make_folds(fitting.truth, fitting.groups, n_folds, seed)
+        pairs = make_folds(fitting.true_labels, fitting.groups, n_folds, seed)
         notes = [pairs.note] if pairs.note else []
         if scored.sample_weight is not None and fitting.sample_weight is None:
             notes.append("row weights are given for the scored rows only; fits are unweighted")
@@ -157,7 +157,7 @@ class Split:
     def inside(self, rows: Rows) -> tuple[Predictions, Folds]:
         """Return some of the fitting rows, and folds of their own."""
         fitting = self.fitting.take(rows)
-        return fitting, make_folds(fitting.truth, fitting.groups, self.n_folds, self.seed)
+        return fitting, make_folds(fitting.true_labels, fitting.groups, self.n_folds, self.seed)
 
 
 def split_of(
@@ -220,6 +220,6 @@ def divide(predictions: Predictions, fit_on: str, part: float, seed: int) -> tup
     if fit_on == "val" and predictions.validation is not None:
         return predictions.validation, predictions
     if fit_on == "part":
-        fitting, scored = split_part(predictions.truth, predictions.groups, part, seed)
+        fitting, scored = split_part(predictions.true_labels, predictions.groups, part, seed)
         return predictions.take(fitting), predictions.take(scored)
     return predictions, predictions

@@ -73,7 +73,7 @@ def measure_all(metrics: Sequence[Metric], scored: Predictions, proba: Values, s
         metric.name: math.nan if metric.needs_probabilities and scored.any_hard else measure(metric, scored, proba)
         for metric in metrics
     }
-    labels, weight = scored.truth, scored.sample_weight
+    labels, weight = scored.true_labels, scored.sample_weight
     recall = recall_per_class(labels, proba, weight)
     if scored.any_hard:
         return Measured(values, recall, None, None)
@@ -84,11 +84,11 @@ def measure_all(metrics: Sequence[Metric], scored: Predictions, proba: Values, s
 def measure_members(metrics: Sequence[Metric], split: Split) -> list[MemberScore]:
     """Measure each member by itself."""
     scored, fitting = split.scored, split.fitting
-    table = {metric.name: metric(scored.truth, scored.proba, scored.sample_weight) for metric in metrics}
-    recall = recall_per_class(scored.truth, scored.proba, scored.sample_weight)
+    table = {metric.name: metric(scored.true_labels, scored.proba, scored.sample_weight) for metric in metrics}
+    recall = recall_per_class(scored.true_labels, scored.proba, scored.sample_weight)
     fit_accuracy = None
     if fitting is not scored:
-        fit_accuracy = METRICS["accuracy"](fitting.truth, fitting.proba, fitting.sample_weight)
+        fit_accuracy = METRICS["accuracy"](fitting.true_labels, fitting.proba, fitting.sample_weight)
     return [
         MemberScore(
             name,
@@ -109,10 +109,10 @@ def oracle_accuracy(scored: Predictions) -> float:
     """Return the share of rows in which any member is correct."""
     correct = np.zeros(scored.n_samples, dtype=bool)
     for member in scored.proba:
-        correct |= member.argmax(axis=-1) == scored.truth
+        correct |= member.argmax(axis=-1) == scored.true_labels
     return float(weighted_mean(correct, scored.sample_weight))
 
 
 def measure(metric: Metric, data: Predictions, proba: Values) -> float:
     """Return a metric of some (N, C) probabilities on labelled rows."""
-    return float(metric(data.truth, proba, data.sample_weight))
+    return float(metric(data.true_labels, proba, data.sample_weight))

@@ -70,7 +70,7 @@ class Contest:
     ) -> "Contest":
         """Resample the scored rows for all predictions at once."""
         scored, metric = split.scored, metrics[0]
-        labels, weight, groups = scored.truth, scored.sample_weight, scored.groups
+        labels, weight, groups = scored.true_labels, scored.sample_weight, scored.groups
         mean = next((fit.proba for fit in fits if fit.name == "mean"), None)
         if mean is None:
             mean = scored.proba.mean(axis=0, dtype=np.float64)

@@ -65,7 +65,7 @@ class Recipe:
     @classmethod
     def of(cls, rule: Combiner, data: Predictions) -> Self:
         """Return the recipe of a rule that was fitted on the rows of a set."""
-        checksums = {**dict(zip(data.names, data.digests, strict=True)), "labels": digest(data.truth)}
+        checksums = {**dict(zip(data.names, data.digests, strict=True)), "labels": digest(data.true_labels)}
         facts = {"rows": data.n_samples, "sha256": checksums}
         return cls(rule, tuple(data.names), tuple(data.hard), data.n_classes, data.class_names, facts)
 

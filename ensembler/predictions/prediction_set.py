@@ -167,7 +167,7 @@ class Predictions:
         return self.class_names or tuple(map(str, range(self.n_classes)))
 
     @property
-    def truth(self) -> NDArray[np.int64]:
+    def true_labels(self) -> NDArray[np.int64]:
         """The labels, or an error if there are none."""
         if self.labels is None:
             raise AlignmentError("these predictions have no labels, expected one a row; pass labels")

@@ -20,7 +20,7 @@ def provenance(predictions: Predictions, seed: int, command: str | None) -> dict
     for prefix, part in (("", predictions), ("val/", predictions.validation)):
         if part is not None:
             checksums |= {f"{prefix}{name}": value for name, value in zip(part.names, part.digests, strict=True)}
-            checksums[f"{prefix}labels"] = digest(part.truth)
+            checksums[f"{prefix}labels"] = digest(part.true_labels)
     return {
         "versions": {
             "python": platform.python_version(),

@@ -122,7 +122,7 @@ def rules_notes(result: Comparison) -> list[str]:
 def recall_table(result: Comparison) -> Table:
     """Compare recall per class of the chosen and leading rules with the best member's, marking losses."""
     compared, classes = compared_rules(result), result.predictions.classes
-    counts = np.bincount(result.scored.truth, minlength=len(classes))
+    counts = np.bincount(result.scored.true_labels, minlength=len(classes))
     base = best_member_recall(result)
     shown = shown_classes(base, compared[0].recall)
     rows = []

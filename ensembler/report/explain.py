@@ -38,7 +38,7 @@ class HardRows:
     def of(cls, data: Predictions, rule: RuleScore, most: int) -> "HardRows":
         """Find the hardest rows, with the classes that a rule predicts for them."""
         votes = count_votes(data)
-        n_missed = int((votes[range(data.n_samples), data.truth] == 0).sum())
+        n_missed = int((votes[range(data.n_samples), data.true_labels] == 0).sum())
         return cls(contested_rows(data, rule.proba, most), missed_rows(data, rule.proba, most), n_missed)
 
 
@@ -127,7 +127,7 @@ def format_votes(row: HardRow, classes: tuple[str, ...]) -> str:
 
 def votes_table(data: Predictions, row: int, rule: str, predicted: int) -> Table:
     """Show what every member predicts for one row."""
-    label = int(data.truth[row])
+    label = int(data.true_labels[row])
     rows = []
     for name, hard, member in zip(data.names, data.hard, data.proba, strict=True):
         vote = int(member[row].argmax())

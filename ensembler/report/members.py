@@ -72,8 +72,8 @@ def summarize_set(predictions: Predictions) -> SetSummary:
         classes=tuple(
             ClassEntry(
                 name=name,
-                rows=int((predictions.truth == label).sum()),
-                val_rows=None if validation is None else int((validation.truth == label).sum()),
+                rows=int((predictions.true_labels == label).sum()),
+                val_rows=None if validation is None else int((validation.true_labels == label).sum()),
             )
             for label, name in enumerate(predictions.classes)
         ),
@@ -102,7 +102,9 @@ def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
 
 def accuracies(predictions: Predictions) -> list[float]:
     """Return the accuracy of each member."""
-    values: list[float] = METRICS["accuracy"](predictions.truth, predictions.proba, predictions.sample_weight).tolist()
+    values: list[float] = METRICS["accuracy"](
+        predictions.true_labels, predictions.proba, predictions.sample_weight
+    ).tolist()
     return values
 
 

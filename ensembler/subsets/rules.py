@@ -175,7 +175,7 @@ class SweptRule:
         key = b"" if rows is None else rows.tobytes()
         if key not in self.temperatures:
             data = self.fitting if rows is None else self.fitting.take(rows)
-            found = np.array([fit_temperature(member, data.truth) for member in data.proba])
+            found = np.array([fit_temperature(member, data.true_labels) for member in data.proba])
             proba = [apply_temperature(member, value) for member, value in zip(data.proba, found, strict=True)]
             self.temperatures[key] = found, data.replace(proba=np.stack(proba))
         return self.temperatures[key]
@@ -192,7 +192,7 @@ class SweptRule:
         fitted = [(part.predicted, self.fitted(part.fitted_on)) for part in parts]
         if any(rule.weights_underflow() for _, rule in fitted):
             return None
-        return Contributions(self.calibrated(scored, parts).proba, scored.truth, fitted)
+        return Contributions(self.calibrated(scored, parts).proba, scored.true_labels, fitted)
 
     def evaluator(self, scored: Predictions, parts: Sequence[Part], metric: str, plan: Plan) -> Evaluator:
         """Return what evaluates committees on the scored rows."""
@@ -220,7 +220,7 @@ class SweptRule:
             return self._refitted(scored, parts, metric, plan)
         kind = NegativeBrier if metric == "brier" else NegativeLogLoss
         pieces = [
-            kind.of(scored.proba[:, part.predicted], scored.truth[part.predicted], values, plan)
+            kind.of(scored.proba[:, part.predicted], scored.true_labels[part.predicted], values, plan)
             for part, values in zip(parts, weights, strict=True)
             if values is not None
         ]
@@ -252,19 +252,19 @@ def individual_values(
     function = get_metric(metric)
 
     def measure(proba: Values) -> float:
-        return float(function.signed(function(scored.truth, proba, None)))
+        return float(function.signed(function(scored.true_labels, proba, None)))
 
     empty = value_of_none(scored, metric)
-    return IndividualValues(plan, predict, None if metric == "accuracy" else measure, scored.truth, empty)
+    return IndividualValues(plan, predict, None if metric == "accuracy" else measure, scored.true_labels, empty)
 
 
 def value_of_none(scored: Predictions, metric: str) -> float:
     """Return the value of the empty committee: the rows of the largest class, or what equal probabilities reach."""
     if metric == "accuracy":
-        return float(np.bincount(scored.truth).max())
+        return float(np.bincount(scored.true_labels).max())
     if metric == "log-loss":
         return -float(np.log(scored.n_classes))
-    return 1.0 / len(np.unique(scored.truth))
+    return 1.0 / len(np.unique(scored.true_labels))
 
 
 def average_weights(rule: AdditiveCombiner) -> Values | None:

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the extra 'backbones' is not installed")
 
 import torch
 
-from backbones.fer2013 import CLASSES, Faces, Split, complete
+from backbones.faces import CLASSES, Faces, FaceSplit, complete
 
 # One thread, so that small networks do not wait for each other's threads where a core is busy.
 torch.set_num_threads(1)
@@ -28,7 +28,7 @@ def draw_faces(seed=0, counts=(140, 56, 56), size=48, n_classes=7):
         for image, label in zip(images, labels, strict=True):
             row, column = divmod(int(label), 3)
             image[4 + 13 * row : 14 + 13 * row, 4 + 13 * column : 14 + 13 * column] += 120
-        splits[name] = Split(images.astype(np.uint8), labels.astype(np.int64))
+        splits[name] = FaceSplit(images.astype(np.uint8), labels.astype(np.int64))
     return complete(splits, CLASSES if n_classes == 7 else tuple(f"class {number}" for number in range(n_classes)))
 
 

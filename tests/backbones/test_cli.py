@@ -1,6 +1,7 @@
 """The backbones command."""
 
 import json
+import re
 
 import pytest
 
@@ -47,3 +48,35 @@ def test_errors_are_one_line(run, tmp_path, drawn):
     assert not (tmp_path / "r").exists()
     assert run("train", "deep", "--data", data, "--out", tmp_path / "r", "--strict")[0] == 1
     assert run("curves", tmp_path)[0] == 1
+
+
+def test_a_recipe_and_predictions_with_test_time_augmentation(run, tmp_path, drawn):
+    data = write_csv(drawn, tmp_path / "faces.csv")
+    recipe = tmp_path / "one.toml"
+    member = 'name = "only"\narchitecture = "agrawal"\nepochs = 1\nnormalization = "local-contrast"\n'
+    recipe.write_text(f"[[member]]\n{member}")
+    places = ["--data", data, "--runs", tmp_path / "runs", "--out", tmp_path / "preds"]
+    options = ["--accelerator", "cpu", "--threads", 1]
+    code, out, err = run("recipe", recipe, *places, *options)
+    assert code == 0, err
+    assert out == f"1 members are in {tmp_path / 'preds'}; try: ensembler bench {tmp_path / 'preds'}\n"
+    assert "1/1 only: validation" in err
+    assert "1/1 only" not in run("recipe", recipe, *places, *options)[2]
+    code, out, err = run(
+        "predict",
+        tmp_path / "runs" / "only",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "averaged",
+        "--flip-averaging",
+        "--shift-averaging",
+        1,
+        "--accelerator",
+        "cpu",
+    )
+    assert code == 0, err
+    assert re.fullmatch(
+        r"only: validation 0\.\d{4}, test 0\.\d{4} with test-time augmentation, 0\.\d{4} and 0\.\d{4} without\n", out
+    )
+    assert run("recipe", "none", *places)[0] == 2

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from backbones.errors import DataError, DataWarning
-from backbones.fer2013 import CLASSES, find_twins, load_faces
+from backbones.faces import CLASSES, find_exact_duplicates
+from backbones.fer2013 import load_faces
 
 pytestmark = pytest.mark.filterwarnings("ignore::backbones.errors.DataWarning")
 
@@ -135,7 +136,7 @@ def test_counts_that_are_not_official_are_said(tmp_path):
         load_faces(path, strict=True)
 
 
-def test_twins_are_found(tmp_path):
+def test_exact_duplicates_are_found(tmp_path):
     table = rows()
     image = table[0][1]
     table[15] = (3, image, "PublicTest")
@@ -143,10 +144,10 @@ def test_twins_are_found(tmp_path):
     table[23] = (1, table[24][1], "PrivateTest")
     path = tmp_path / "fer2013.csv"
     path.write_text(as_csv(table, "fer2013"))
-    twins = find_twins(load_faces(path))
-    assert np.flatnonzero(twins.leaked["val"]).tolist() == [1]
-    assert np.flatnonzero(twins.leaked["test"]).tolist() == [1]
-    assert (twins.groups, twins.contradictory) == (2, 2)
+    duplicates = find_exact_duplicates(load_faces(path))
+    assert np.flatnonzero(duplicates.leaked["val"]).tolist() == [1]
+    assert np.flatnonzero(duplicates.leaked["test"]).tolist() == [1]
+    assert (duplicates.groups, duplicates.contradictory) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +198,10 @@ def test_bad_folders(tmp_path):
         load_faces(tmp_path / "odd")
 
 
-def test_the_real_data_are_official_and_have_the_known_twins(real, tmp_path_factory):
+def test_the_real_data_are_official_and_have_the_known_exact_duplicates(real, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp().parent / "fer2013-cache"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         faces = load_faces(real, strict=True, cache=cache)
-    twins = find_twins(faces)
-    assert (twins.leaked["test"].sum(), twins.leaked["val"].sum(), twins.contradictory) == (288, 280, 57)
+    duplicates = find_exact_duplicates(faces)
+    assert (duplicates.leaked["test"].sum(), duplicates.leaked["val"].sum(), duplicates.contradictory) == (288, 280, 57)

@@ -18,7 +18,8 @@ def test_two_files_are_compared_in_the_order_given(run):
     found = json.loads(run("compare", FIRST, SECOND, "--json").out)
     turned = json.loads(run("compare", SECOND, FIRST, "--json").out)
     right = {
-        path.stem: data.proba[data.names.index(path.stem)].argmax(axis=1) == data.truth for path in (FIRST, SECOND)
+        path.stem: data.proba[data.names.index(path.stem)].argmax(axis=1) == data.true_labels
+        for path in (FIRST, SECOND)
     }
     assert found["first"] == FIRST.stem
     assert found["gained"] == np.flatnonzero(right[FIRST.stem] & ~right[SECOND.stem]).tolist()
@@ -67,7 +68,7 @@ def test_explaining_a_rule(run, tmp_path):
     out = tmp_path / "rows.csv"
     found = json.loads(run("explain", HOME, "--rule", "median", "--json", "--out", out, "--top", 5).out)
     result = compare_rules(load_predictions(HOME), ["median"])
-    truth = result.scored.truth
+    truth = result.scored.true_labels
     right = result["median"].proba.argmax(axis=1) == truth
     before = result.best_member.proba.argmax(axis=1) == truth
     assert found["rescued"] == np.flatnonzero(right & ~before).tolist()
@@ -97,7 +98,7 @@ def test_explaining_a_rule(run, tmp_path):
 def test_a_rule_is_explained_as_bench_fits_it(run, options, protocol):
     found = json.loads(run("explain", HOME, "--rule", "class-weighted", "--json", *options).out)
     result = compare_rules(load_predictions(HOME), ["class-weighted"], n_resamples=0, **protocol)
-    truth = result.scored.truth
+    truth = result.scored.true_labels
     right, before = (one.proba.argmax(axis=1) == truth for one in (result["class-weighted"], result.best_member))
     assert found["rescued"] == np.flatnonzero(right & ~before).tolist()
     usual = json.loads(run("explain", HOME, "--rule", "class-weighted", "--json").out)

@@ -41,7 +41,7 @@ def test_the_json_contract(run, write_set):
     data = load_predictions(home)
     entry = found["rules"][0]["chosen"]
     members = [data.names.index(name) for name in entry["members"]]
-    right = data.proba[members].astype(float).sum(axis=0).argmax(axis=1) == data.truth
+    right = data.proba[members].astype(float).sum(axis=0).argmax(axis=1) == data.true_labels
     assert entry["accuracy"] == right.mean()
 
 

@@ -21,7 +21,7 @@ def compared(fer):
 
 
 def test_paired_tests_are_of_the_same_rows(compared, fer):
-    labels = fer.truth
+    labels = fer.true_labels
     mean = compared["mean"].proba.argmax(axis=1) == labels
     best = compared.best_member.proba.argmax(axis=1) == labels
     for other, right, name in (("against_mean", mean, "mean"), ("against_best", best, None)):
@@ -53,10 +53,10 @@ def test_intervals_hold_the_scores(compared):
 
 
 def test_the_recommended_rule_is_the_simplest_that_may_be_as_good_as_the_chosen(compared, fer):
-    chosen = compared[compared.chosen].proba.argmax(axis=1) == fer.truth
+    chosen = compared[compared.chosen].proba.argmax(axis=1) == fer.true_labels
     verdict = compared.verdict
     for rule in sorted(compared.rules, key=lambda rule: rule.rule.complexity):
-        right = rule.proba.argmax(axis=1) == fer.truth
+        right = rule.proba.argmax(axis=1) == fer.true_labels
         lead, error = abs(right.mean() - chosen.mean()), standard_error(right, chosen)
         only_one = int((right & ~chosen).sum()), int((chosen & ~right).sum())
         p_value = binomtest(only_one[0], sum(only_one)).pvalue if sum(only_one) else 1.0

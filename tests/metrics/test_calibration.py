@@ -96,13 +96,13 @@ def test_calibrating_the_result_changes_its_sureness_only(fer):
         assert scaled[name].metrics["log-loss"] < plain[name].metrics["log-loss"]
         mean = plain[name].rule
         inside = mean.predict_proba(fer.validation.proba)
-        assert scaled[name].rule.temperatures_ == pytest.approx([fit_temperature(inside, fer.validation.truth)])
+        assert scaled[name].rule.temperatures_ == pytest.approx([fit_temperature(inside, fer.validation.true_labels)])
         assert scaled[name].rule.n_fitted() == 1
 
 
 def test_calibrating_members_comes_before_the_rule(fer):
     result = compare_rules(fer, ["mean"], n_resamples=0, calibrate="members")
-    temperatures = [fit_temperature(member, fer.validation.truth) for member in fer.validation.proba]
+    temperatures = [fit_temperature(member, fer.validation.true_labels) for member in fer.validation.proba]
     members = [apply_temperature(*pair) for pair in zip(fer.proba, temperatures, strict=True)]
     assert result["mean"].proba == pytest.approx(np.mean(members, axis=0))
     assert result["mean"].to_dict()["fitted"]["temperatures"] == pytest.approx(temperatures)

@@ -45,7 +45,7 @@ def test_only_errors_are_critical(fer):
     assert (finding.code, finding.subject) == ("permuted-classes", fer.names[0])
     n_rows = 3 * validation.n_samples // 4
     mixed = np.concatenate([validation.proba[:, :n_rows], fer.proba[:, n_rows:]], axis=1)
-    labels = np.concatenate([validation.truth[:n_rows], fer.truth[n_rows:]])
+    labels = np.concatenate([validation.true_labels[:n_rows], fer.true_labels[n_rows:]])
     assert "shared-rows" in [finding.code for finding in critical(fer.replace(proba=mixed, labels=labels))]
 
 

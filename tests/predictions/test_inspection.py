@@ -88,7 +88,7 @@ def test_rows_in_another_order(planted, change, told):
 def test_labels_counted_from_one(planted):
     inspection = planted(lambda array, labels: array + 1, name="labels", parts=("", "val"))
     assert codes(inspection, "error") == {"labels-from-1"}
-    assert inspection.predictions.truth.min() == 0
+    assert inspection.predictions.true_labels.min() == 0
 
 
 def test_logits(planted):
@@ -307,10 +307,10 @@ def test_two_rare_classes_that_are_swapped(tmp_path):
 def test_all_members_in_another_order_than_the_labels(tmp_path, change, code, told):
     data = load_predictions(HOME)
     for part, one in (("", data), ("val", data.validation)):
-        kept = change(one.truth) < 7
+        kept = change(one.true_labels) < 7
         for name, member in zip(one.names, one.proba, strict=True):
             write_array(tmp_path / part / f"{name}.npy", member[kept])
-        write_array(tmp_path / part / "labels.npy", change(one.truth[kept]))
+        write_array(tmp_path / part / "labels.npy", change(one.true_labels[kept]))
     found = [finding for finding in check_predictions(tmp_path).findings if finding.severity == "error"]
     assert [(finding.code, finding.subject) for finding in found] == [(code, "labels"), (code, "validation labels")]
     assert any(told in finding.message for finding in found)
@@ -324,7 +324,7 @@ def test_members_in_two_other_orders_are_told_one_by_one(tmp_path):
     orders = ([1, 0, 3, 4, 5, 6, 2], [1, 0, 6, 2, 3, 4, 5])  # they have the first two classes in common
     for index, (name, member) in enumerate(zip(data.names, data.proba, strict=True)):
         write_array(tmp_path / f"{name}.npy", member[:, orders[index % 2]])
-    write_array(tmp_path / "labels.npy", data.truth)
+    write_array(tmp_path / "labels.npy", data.true_labels)
     found = [finding for finding in check_predictions(tmp_path).findings if finding.severity == "error"]
     assert [(finding.code, finding.subject) for finding in found] == [("permuted-classes", name) for name in data.names]
 

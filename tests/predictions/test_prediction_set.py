@@ -146,7 +146,7 @@ def test_what_does_not_fit_is_refused():
             "validation has the members member-0, member-1, expected those of the scored rows",
         ),
         (lambda: Predictions(proba, labels, validation=Predictions(proba)), AlignmentError, "validation has no labels"),
-        (lambda: Predictions(proba).truth, AlignmentError, "these predictions have no labels"),
+        (lambda: Predictions(proba).true_labels, AlignmentError, "these predictions have no labels"),
     ]
     for make, error, message in cases:
         with pytest.raises(error, match=message):

@@ -117,7 +117,7 @@ def test_the_walk_follows_the_definition(kind, name, n_rows, n_classes, seed):
 def test_ten_thousand_committees_of_twenty_four_members():
     data = load_predictions(bundled.published_folder())
     proba = stretched(data.proba, 24)[:, :600]
-    labels = data.truth[:600]
+    labels = data.true_labels[:600]
     sweep = sweep_subsets(proba, labels)
     masks = np.random.default_rng(3).integers(1, 1 << 24, 10_000)
     members = (masks[:, None] >> np.arange(24) & 1).astype(bool)
@@ -134,7 +134,7 @@ def test_neither_threads_nor_shards_change_anything(n_jobs, shard_bits):
     proba = stretched(data.proba, 14)[:, :400]
     from ensembler import Predictions
 
-    one = Predictions(proba, data.truth[:400])
+    one = Predictions(proba, data.true_labels[:400])
     reference = sweep_predictions(one, n_jobs=1)
     sweep = sweep_predictions(one, n_jobs=n_jobs, shard_bits=shard_bits)
     assert (sweep.correct == reference.correct).all()

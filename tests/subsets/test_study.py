@@ -42,12 +42,12 @@ def test_the_choice_is_cross_fitted_inside_the_validation_rows(rule):
     inside = {}
     for mask in range(1, 32):
         members = [member for member in range(5) if mask >> member & 1]
-        inside[mask] = crossed_accuracy(rule, val.proba, val.truth, members)
+        inside[mask] = crossed_accuracy(rule, val.proba, val.true_labels, members)
     assert one.choice.value_of(list(inside)) == pytest.approx(list(inside.values()), abs=1e-12)
     best = min(inside, key=lambda mask: (-inside[mask], mask.bit_count(), mask))
     assert one.chosen.mask == best
-    fitted = make_rule(rule).fit(val.proba, val.truth)
-    whole = (fitted.predict(data.proba) == data.truth).mean()
+    fitted = make_rule(rule).fit(val.proba, val.true_labels)
+    whole = (fitted.predict(data.proba) == data.true_labels).mean()
     assert one.scored.value_of([31]) == [whole]
 
 
@@ -56,7 +56,8 @@ def test_the_chosen_committee_is_compared_with_all_members():
     [one] = study_subsets(data, ["mean"]).rules
     members = [name in one.chosen.members for name in data.names]
     right = [
-        proba.mean(axis=0, dtype=float).argmax(axis=1) == data.truth for proba in (data.proba[members], data.proba)
+        proba.mean(axis=0, dtype=float).argmax(axis=1) == data.true_labels
+        for proba in (data.proba[members], data.proba)
     ]
     test = one.against_whole
     assert test.difference == pytest.approx(right[0].mean() - right[1].mean())
@@ -92,9 +93,9 @@ def test_in_cross_fitting_a_committee_is_chosen_anew_in_each_fold():
 def test_freezing_fits_once_on_all_members():
     data = divided()
     [one] = study_subsets(data, ["exponential-weighted"], freeze=True).rules
-    fitted = make_rule("exponential-weighted").fit(data.validation.proba, data.validation.truth)
+    fitted = make_rule("exponential-weighted").fit(data.validation.proba, data.validation.true_labels)
     scores = fitted.weights_[1] * data.proba[1] + fitted.weights_[3] * data.proba[3]
-    assert one.scored.correct[0b01010] == (scores.argmax(axis=1) == data.truth).sum()
+    assert one.scored.correct[0b01010] == (scores.argmax(axis=1) == data.true_labels).sum()
     study = study_subsets(data, ["median", "mean"], freeze=True)
     assert [name for name, _ in study.left_out] == ["median"]
     assert describe_study(study)["weights_frozen"]
@@ -232,7 +233,7 @@ def test_json_names_and_orders():
     members = [int(name.removeprefix("member-")) for name in entry["members"]]
     assert entry["mask"] == sum(1 << member for member in members)
     combined = data.proba[members].mean(axis=0)
-    assert entry["accuracy"] == (combined.argmax(axis=1) == data.truth).mean()
+    assert entry["accuracy"] == (combined.argmax(axis=1) == data.true_labels).mean()
 
 
 def test_a_search_that_keeps_everything_finds_the_best():
@@ -270,10 +271,10 @@ def test_a_search_takes_hundreds_of_members():
 def test_frozen_weights_are_frozen_for_every_metric(rule, metric):
     data = divided()
     [one] = study_subsets(data, [rule], metric=metric, freeze=True).rules
-    fitted = make_rule(rule).fit(data.validation.proba, data.validation.truth)
+    fitted = make_rule(rule).fit(data.validation.proba, data.validation.true_labels)
     for members in ([1], [0, 3], [0, 1, 2, 3, 4]):
         scores = sum(fitted.weights_[member] * data.proba[member] for member in members)
-        expected = METRICS[metric](data.truth, scores / scores.sum(axis=1, keepdims=True))
+        expected = METRICS[metric](data.true_labels, scores / scores.sum(axis=1, keepdims=True))
         [value] = one.scored.value_of([sum(1 << member for member in members)])
         assert METRICS[metric].signed(value) == pytest.approx(float(expected), abs=1e-9)
 

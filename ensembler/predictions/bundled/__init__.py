@@ -1,4 +1,4 @@
-"""The bundled predictions on FER2013: the study's nine networks, and nine published by other people."""
+"""The bundled predictions on FER2013: the study's nine networks, a pool of 42, and nine published by other people."""
 
 import shutil
 from pathlib import Path
@@ -20,6 +20,11 @@ def published_folder() -> Path:
 def study_folder() -> Path:
     """Return the folder of nine members trained by ``backbones recipe``; its README says how."""
     return Path(__file__).parent / "study"
+
+
+def pool_folder() -> Path:
+    """Return the folder of 42 members trained by ``backbones recipe pool``; its README says how they differ."""
+    return Path(__file__).parent / "pool"
 
 
 def write_sample(destination: str | Path, home: Path) -> list[Path]:

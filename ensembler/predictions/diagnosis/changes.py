@@ -92,7 +92,7 @@ class Changes(RowChanges):
 
 def changed_rows(data: Predictions, names: tuple[str, str], probas: tuple[Proba, Proba]) -> RowChanges:
     """Return the rows on which two predictions of the rows of a set differ."""
-    labels = data.truth
+    labels = data.true_labels
     predicted = [proba.argmax(axis=1) for proba in probas]
     first, second = (classes == labels for classes in predicted)
     gained, lost = np.flatnonzero(first & ~second), np.flatnonzero(second & ~first)
@@ -118,7 +118,7 @@ def side_by_side(parts: Sequence[Predictions], folders: Sequence[str]) -> Predic
     """
     first = parts[0]
     for part in parts[1:]:
-        if not np.array_equal(part.truth, first.truth) or part.classes != first.classes:
+        if not np.array_equal(part.true_labels, first.true_labels) or part.classes != first.classes:
             raise AlignmentError(
                 f"the files in {folders[0]} and {folders[-1]} do not have the same labels ({first.n_samples:,} and "
                 f"{part.n_samples:,} rows), expected predictions of the same rows"
@@ -160,7 +160,9 @@ def compare_two(
         raise UsageError("rows are counted here, and row weights have no effect; drop them")
     rows = changed_rows(data, names, probas)
     metrics: list[Metric] = [METRICS[name] for name in REPORTED if not (hard and METRICS[name].needs_probabilities)]
-    samples = resampled_metrics(metrics, data.truth, probas, groups=data.groups, n_resamples=n_resamples, seed=seed)
+    samples = resampled_metrics(
+        metrics, data.true_labels, probas, groups=data.groups, n_resamples=n_resamples, seed=seed
+    )
     if not enough_units(data.n_samples, data.groups):
         samples = {}
     changes = [metric_change(metric, data, probas, samples.get(metric.name)) for metric in metrics]
@@ -187,7 +189,7 @@ def metric_change(
     metric: Metric, data: Predictions, probas: tuple[Proba, Proba], samples: Values | None
 ) -> MetricChange:
     """Return a metric of both predictions; ``samples`` (B, 2) are its bootstrap values, None where rows are too few."""
-    first, second = (float(metric(data.truth, proba, None)) for proba in probas)
+    first, second = (float(metric(data.true_labels, proba, None)) for proba in probas)
     interval = None
     if samples is not None:
         interval = percentile_interval(metric.signed(samples[:, 0] - samples[:, 1]))
@@ -198,7 +200,7 @@ def change_frame(data: Predictions, names: tuple[str, str], probas: tuple[Proba,
     """Return a table of the rows in which two predictions name different classes, and which of them is correct."""
     import pandas as pd
 
-    labels, classes = data.truth, np.array(data.classes, dtype=object)
+    labels, classes = data.true_labels, np.array(data.classes, dtype=object)
     predicted = [proba.argmax(axis=1) for proba in probas]
     rows = np.flatnonzero(predicted[0] != predicted[1])
     correct = [prediction[rows] == labels[rows] for prediction in predicted]

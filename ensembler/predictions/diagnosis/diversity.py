@@ -92,7 +92,7 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
     seed : int
         Draws committees where they are too many.
     """
-    labels = data.truth
+    labels = data.true_labels
     predicted = np.array([member.argmax(axis=1) for member in data.proba])
     correct = predicted == labels
     pairs = pairwise(correct)
@@ -155,7 +155,7 @@ def correlate_with_gains(
         members = list(committee)
         for name, value in committee_measures(correct, pairs, members).items():
             values[name][number] = value
-        accuracy = float((proba[members].sum(axis=0).argmax(axis=1) == data.truth).mean())
+        accuracy = float((proba[members].sum(axis=0).argmax(axis=1) == data.true_labels).mean())
         accuracies[number] = accuracy
         gains[number] = accuracy - float(member_accuracy[members].mean())
 

@@ -62,7 +62,7 @@ def missed_rows(data: Predictions, proba: Floats, most: int) -> list[HardRow]:
     Such rows are where a label may be wrong.
     """
     votes = count_votes(data)
-    labels = data.truth
+    labels = data.true_labels
     missed = np.flatnonzero(votes[np.arange(len(labels)), labels] == 0)
     mean = data.proba[:, missed].mean(axis=0, dtype=np.float64)
     mean[np.arange(len(missed)), labels[missed]] = 0.0
@@ -78,7 +78,9 @@ def describe_rows(
     """Return what there is to know about some rows; ``values`` (N,) is what they are sorted by."""
     predicted = proba.argmax(axis=1)
     return [
-        HardRow(int(row), int(data.truth[row]), int(predicted[row]), tuple(votes[row].tolist()), float(values[row]))
+        HardRow(
+            int(row), int(data.true_labels[row]), int(predicted[row]), tuple(votes[row].tolist()), float(values[row])
+        )
         for row in rows
     ]
 
@@ -87,7 +89,7 @@ def row_frame(data: Predictions, rule: str, proba: Floats, best: Floats) -> "pd.
     """Return a table of all rows: what a rule and the best member predict, how members vote, and what came of it."""
     import pandas as pd
 
-    labels, classes = data.truth, np.array(data.classes, dtype=object)
+    labels, classes = data.true_labels, np.array(data.classes, dtype=object)
     votes = count_votes(data)
     rows = np.arange(data.n_samples)
     predicted, before = proba.argmax(axis=1), best.argmax(axis=1)

@@ -17,7 +17,7 @@ def validation_is_scored(predictions: Predictions) -> bool:
     return (
         validation is not None
         and validation.digests == predictions.digests
-        and np.array_equal(validation.truth, predictions.truth)
+        and np.array_equal(validation.true_labels, predictions.true_labels)
     )
 
 
@@ -48,7 +48,11 @@ class SharedRows(Check):
             return
         severity = self.severity_of(n_shared / validation.n_samples)
         message = f"{n_shared:,} of {validation.n_samples:,} validation rows have the same predictions as a scored row"
-        advice = "weights are fitted on rows that are scored; divide the data anew" if severity != "info" else "twins?"
+        advice = (
+            "weights are fitted on rows that are scored; divide the data anew"
+            if severity != "info"
+            else "exact duplicates?"
+        )
         yield self.finding("validation", message, advice, severity=severity)
 
     def severity_of(self, share: float) -> Severity:
@@ -58,7 +62,7 @@ class SharedRows(Check):
 
 def row_key(part: Predictions, row: int) -> bytes:
     """Return what tells a row from others: a checksum of its label and the predictions of all members."""
-    facts = part.proba[:, row].tobytes() + int(part.truth[row]).to_bytes(8, "little")
+    facts = part.proba[:, row].tobytes() + int(part.true_labels[row]).to_bytes(8, "little")
     return hashlib.blake2b(facts, digest_size=16).digest()
 
 
@@ -85,8 +89,8 @@ class UnevenDrop(Check):
         validation = predictions.validation
         if validation is None or predictions.n_members < self.fewest_members or validation_is_scored(predictions):
             return
-        fitting = METRICS["accuracy"](validation.truth, validation.proba)
-        scored = METRICS["accuracy"](predictions.truth, predictions.proba)
+        fitting = METRICS["accuracy"](validation.true_labels, validation.proba)
+        scored = METRICS["accuracy"](predictions.true_labels, predictions.proba)
         drops = fitting - scored
         excess = drops - np.median(drops)
         variances = fitting * (1 - fitting) / validation.n_samples + scored * (1 - scored) / predictions.n_samples
@@ -123,7 +127,7 @@ class FarAbove(Check):
         """Yield one finding about the best member."""
         if predictions.n_members < 2:
             return
-        accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+        accuracy = METRICS["accuracy"](predictions.true_labels, predictions.proba)
         order = np.argsort(-accuracy, kind="stable")
         best, second = (float(accuracy[order[place]]) for place in (0, 1))
         error = math.sqrt((best * (1 - best) + second * (1 - second)) / predictions.n_samples + 1e-12)

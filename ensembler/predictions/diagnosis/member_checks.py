@@ -23,7 +23,7 @@ class ClassNeverPredicted(Check):
         predicted: set[int] = set()
         for member in predictions.proba:
             predicted |= set(np.unique(member.argmax(axis=1)).tolist())
-        counts = np.bincount(predictions.truth, minlength=predictions.n_classes)
+        counts = np.bincount(predictions.true_labels, minlength=predictions.n_classes)
         for label in np.flatnonzero(counts).tolist():
             if label not in predicted:
                 name = predictions.classes[label]
@@ -90,7 +90,7 @@ class Overconfident(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a member with probabilities."""
-        accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+        accuracy = METRICS["accuracy"](predictions.true_labels, predictions.proba)
         confidences = {
             index: float(member.max(axis=1).mean(dtype=np.float64))
             for index, member in enumerate(predictions.proba)

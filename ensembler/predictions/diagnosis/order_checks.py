@@ -98,7 +98,7 @@ class PermutedClasses(Check):
         """Return the renaming of classes with which a member is much better, None if there is none."""
         from scipy.optimize import linear_sum_assignment
 
-        labels, n_classes = predictions.truth, predictions.n_classes
+        labels, n_classes = predictions.true_labels, predictions.n_classes
         halves = [confusion_matrix(labels[half::2], predicted[half::2], n_classes) for half in (0, 1)]
         table = halves[0] + halves[1]
         rows, columns = linear_sum_assignment(table, maximize=True)
@@ -188,7 +188,7 @@ class AlignmentCheck(Check):
     def agreements(self, predictions: Predictions) -> tuple[list[Labels], list[Agreement]]:
         """Return the classes that members predict, and how those agree with the labels."""
         predicted = [member.argmax(axis=1) for member in predictions.proba]
-        return predicted, [Agreement.of(predictions.truth, member, predictions.n_classes) for member in predicted]
+        return predicted, [Agreement.of(predictions.true_labels, member, predictions.n_classes) for member in predicted]
 
     def labels_are_odd(self, agreements: Sequence[Agreement]) -> bool:
         """Whether most of several members know little of the labels."""
@@ -235,7 +235,7 @@ class MisalignedRows(AlignmentCheck):
                 message = (
                     f"is right in {agreement.accuracy:.3f} of the {which}rows, no more than by chance "
                     f"({agreement.chance:.3f}), and {confidence:.2f} sure: its rows are in another order"
-                    f"{self.fitting_order(predictions.truth, predicted[index])}"
+                    f"{self.fitting_order(predictions.true_labels, predicted[index])}"
                 )
             else:
                 rows = self.misaligned_block(predictions, predicted, index)
@@ -256,10 +256,10 @@ class MisalignedRows(AlignmentCheck):
         if size < self.fewest_block_rows or predictions.n_members < 2:
             return None
         n_classes = predictions.n_classes
-        overall = np.bincount(predictions.truth, minlength=n_classes) / predictions.n_samples
+        overall = np.bincount(predictions.true_labels, minlength=n_classes) / predictions.n_samples
         for block in range(self.n_blocks):
             rows = slice(block * size, (block + 1) * size)
-            labels = predictions.truth[rows]
+            labels = predictions.true_labels[rows]
             share = np.bincount(labels, minlength=n_classes) / size
             if np.abs(share - overall).sum() > self.uneven:
                 continue
@@ -299,6 +299,6 @@ class MisalignedLabels(AlignmentCheck):
         yield self.finding(
             f"{which}labels",
             f"members agree with each other in {same:.2f} of the {which}rows and with the labels in {accuracy:.3f}, no "
-            f"more than by chance: the labels are in another order{self.fitting_order(predictions.truth, first)}",
+            f"more than by chance: the labels are in another order{self.fitting_order(predictions.true_labels, first)}",
             "save them in the order of the predictions, or with an id column",
         )

@@ -50,7 +50,7 @@ class NoBetterThanLargestClass(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding about the labels."""
-        labels = predictions.truth
+        labels = predictions.true_labels
         accuracy = METRICS["accuracy"](labels, predictions.proba).max()
         counts = np.bincount(labels, minlength=predictions.n_classes)
         if accuracy <= counts.max() / predictions.n_samples < 1:
@@ -73,7 +73,7 @@ class AlwaysRight(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a member."""
-        labels = predictions.truth
+        labels = predictions.true_labels
         for name, member in zip(predictions.names, predictions.proba, strict=True):
             if np.array_equal(member.argmax(axis=-1), labels):
                 severity: Severity = "info" if best_of_others(predictions, name) > self.easy else "error"
@@ -83,7 +83,7 @@ class AlwaysRight(Check):
 
 def best_of_others(predictions: Predictions, name: str) -> float:
     """Return the best accuracy among the members other than the one of this name; 0 without any."""
-    accuracy = METRICS["accuracy"](predictions.truth, predictions.proba)
+    accuracy = METRICS["accuracy"](predictions.true_labels, predictions.proba)
     others = [float(value) for other, value in zip(predictions.names, accuracy, strict=True) if other != name]
     return max(others, default=0.0)
 
@@ -99,8 +99,8 @@ class OneLabel(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding about the labels."""
-        first = predictions.truth[0]
-        if (predictions.truth == first).all():
+        first = predictions.true_labels[0]
+        if (predictions.true_labels == first).all():
             label = predictions.classes[first]
             yield self.finding("labels", f"every row has the label {label}; there is nothing to tell apart")
 
@@ -147,7 +147,7 @@ class ClassNotInValidation(Check):
         """Yield one finding that names all such classes."""
         if predictions.validation is None:
             return
-        absent = np.setdiff1d(predictions.truth, predictions.validation.truth)
+        absent = np.setdiff1d(predictions.true_labels, predictions.validation.true_labels)
         if len(absent):
             classes = ", ".join(predictions.classes[label] for label in absent)
             pronoun = "it" if len(absent) == 1 else "them"

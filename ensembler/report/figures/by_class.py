@@ -140,7 +140,7 @@ def recall(result: Comparison) -> Figure | None:
     if not result.rules:
         return None
     classes = result.predictions.classes
-    counts = np.bincount(result.scored.truth, minlength=len(classes))
+    counts = np.bincount(result.scored.true_labels, minlength=len(classes))
     shown = shown_classes(best_member_recall(result), compared_rules(result)[0].recall)
     marked = marked_series(result, shown)
     chart = ByClass(

@@ -150,7 +150,7 @@ def confusions(result: Comparison) -> Figure | None:
     if not result.rules:
         return None
     entries = confused_rules(result)
-    labels, weight = result.scored.truth, result.scored.sample_weight
+    labels, weight = result.scored.true_labels, result.scored.sample_weight
     n_classes = result.predictions.n_classes
     predicted = [entry.proba.argmax(axis=1) for _, entry in entries]
     tables = [confusion_matrix(labels, classes, n_classes) for classes in predicted]

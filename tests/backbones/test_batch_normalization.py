@@ -7,8 +7,8 @@ from torch import nn
 
 from backbones.architectures import build
 from backbones.architectures.layers import Dropout
-from backbones.fer2013 import Faces, Split
-from backbones.normalization import recalibrate
+from backbones.batch_normalization import recalibrate
+from backbones.faces import Faces, FaceSplit
 from backbones.runs import RunConfig
 from backbones.training import CALIBRATION_ROWS, Classifier
 from tests.backbones.conftest import draw_faces
@@ -111,7 +111,9 @@ def test_an_epoch_is_judged_by_training_images_as_they_are(monkeypatch):
 def test_as_many_rows_as_are_needed_are_drawn_from_all(monkeypatch):
     monkeypatch.setattr("backbones.training.CALIBRATION_ROWS", 20)
     faces = draw_faces(counts=(70, 14, 14))
-    marked = Split(np.arange(70, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8), faces.train.labels)
+    marked = FaceSplit(
+        np.arange(70, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8), faces.train.labels
+    )
     faces = Faces(marked, faces.val, faces.test, faces.class_names)
     given = []
     monkeypatch.setattr("backbones.training.recalibrate", lambda network, batches: given.append(batches))
