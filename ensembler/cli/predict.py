@@ -1,6 +1,7 @@
 """``ensembler predict``."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -146,11 +147,13 @@ def load_fitting(source: options.Source, fit_on: str | None) -> "Predictions":
     return source.load(validation={"test": False, "val": True}.get(fit_on or ""))
 
 
-def load_new_rows(like: "MemberSet", source: options.Source, folder: Path) -> "Predictions":
+def load_new_rows(
+    like: "MemberSet", source: options.Source, folder: Path, needed: Sequence[int] | None = None
+) -> "Predictions":
     """Load the rows to predict, with the same members and the same kind of numbers."""
     from ensembler.predictions.loading.load import load_rows_like
 
-    return load_rows_like(like, folder, logits=source.logits, normalize=source.normalize)
+    return load_rows_like(like, folder, logits=source.logits, normalize=source.normalize, needed=needed)
 
 
 def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool) -> None:
@@ -160,6 +163,6 @@ def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *
 
     recipe = Recipe.load(path)
     with warnings_to_stderr():
-        rows = load_new_rows(recipe, source, to)
+        rows = load_new_rows(recipe, source, to, recipe.members_read)
     write_prediction(out, recipe.rule.predict_proba(rows.proba, check_input=False), rows, with_proba=with_proba)
     sys.stderr.write(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}\n")

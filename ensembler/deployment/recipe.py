@@ -74,6 +74,11 @@ class Recipe:
         """Number of members."""
         return len(self.names)
 
+    @property
+    def members_read(self) -> tuple[int, ...]:
+        """Numbers of the members that predictions depend on; files of others need not be there."""
+        return self.rule.members_used()
+
     def predict_proba(self, proba: ArrayLike) -> NDArray[np.float64]:
         """Return the ensemble's (N, C) probabilities of rows given as (M, N, C), members in the order of ``names``."""
         array = check_proba(proba)

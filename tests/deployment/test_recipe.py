@@ -162,3 +162,23 @@ def test_wrong_usage(run, write_set, tmp_path, monkeypatch, arguments, message):
     result = run("predict", *arguments)
     assert result.code == 2
     assert message in result.err
+
+
+def test_members_of_weight_zero_need_not_be_there(run, write_set, tmp_path):
+    home = write_set()
+    weights = 'fixed-weights:weights={"m0":3,"m2":1}'
+    recipe, out = tmp_path / "ensemble.json", tmp_path / "out.npy"
+    assert run("predict", home, "--rule", weights, "--save", recipe, "--to", home / "val", "--out", out).code == 0
+    new = tmp_path / "new"
+    new.mkdir()
+    for name in ("m0", "m2"):
+        (new / f"{name}.npy").write_bytes((home / "val" / f"{name}.npy").read_bytes())
+    again = tmp_path / "again.npy"
+    result = run("predict", "--recipe", recipe, "--to", new, "--out", again)
+    assert result.code == 0, result.err
+    np.testing.assert_array_equal(np.load(again), np.load(out))
+    (new / "m2.npy").unlink()
+    result = run("predict", "--recipe", recipe, "--to", new, "--out", tmp_path / "third.npy")
+    assert result.code == 1
+    assert "no predictions of member 'm2' (missing: 1 of 2)" in result.err
+    assert not (tmp_path / "third.npy").exists()

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from ensembler.errors import AlignmentError, UsageError
 from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.files import Table, read_row_values
@@ -135,22 +137,49 @@ class MemberSet(Protocol):
 
 
 def load_rows_like(
-    predictions: MemberSet, *paths: str | Path, logits: bool = False, normalize: bool = False
+    predictions: MemberSet,
+    *paths: str | Path,
+    logits: bool = False,
+    normalize: bool = False,
+    needed: Sequence[int] | None = None,
 ) -> Predictions:
-    """Load rows without labels of the same members and classes as a set or a recipe; other members are left out."""
+    """Load rows without labels of the same members and classes as a set or a recipe; other members are left out.
+
+    Parameters
+    ----------
+    predictions : Predictions, Recipe
+    *paths, logits, normalize
+        As in `load_predictions`.
+    needed : sequence of int, optional
+        Numbers of the members that are read; by default all. Others may be absent, and then have equal probabilities.
+
+    Raises
+    ------
+    AlignmentError
+        A member that is needed is not there, or of another kind.
+    """
     tables = {table.name: table for table in read_all(find_files(paths, reserved=[]).members)}
-    missing = [name for name in predictions.names if name not in tables]
+    wanted = range(predictions.n_members) if needed is None else needed
+    missing = [predictions.names[member] for member in wanted if predictions.names[member] not in tables]
     if missing:
         raise AlignmentError(
             f"{', '.join(map(str, paths))}: no predictions of member {missing[0]!r} "
-            f"(missing: {len(missing)} of {predictions.n_members}); expected the members that the rule is fitted on"
+            f"(missing: {len(missing)} of {len(wanted)}); expected the members that the rule is fitted on"
         )
     classes = ClassSpace(predictions.n_classes, predictions.class_names)
-    files = RowSet("new ", [tables[name] for name in predictions.names])
+    there = [member for member, name in enumerate(predictions.names) if name in tables]
+    files = RowSet("new ", [tables[predictions.names[member]] for member in there])
     rows = assemble(files, classes, {}, ReadOptions(logits, normalize))
-    for name, is_hard, was_hard in zip(rows.names, rows.hard, predictions.hard, strict=True):
-        if is_hard != was_hard:
+    for member, is_hard in zip(there, rows.hard, strict=True):
+        if is_hard != predictions.hard[member]:
             raise AlignmentError(
-                f"member {name!r} is probabilities in one set and hard labels in the other; expected one kind"
+                f"member {predictions.names[member]!r} is probabilities in one set and hard labels in the other; "
+                "expected one kind"
             )
-    return rows
+    if len(there) == predictions.n_members:
+        return rows
+    proba = np.full((predictions.n_members, *rows.proba.shape[1:]), 1 / rows.n_classes, rows.proba.dtype)
+    proba[there] = rows.proba
+    return rows.replace(
+        proba=proba, names=predictions.names, hard=predictions.hard, metadata=[{}] * predictions.n_members
+    )
