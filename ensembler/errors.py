@@ -63,7 +63,7 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = list(known)
-        close = [one for one in known if one.startswith(name)] if name else []
+        close = [other for other in known if other.startswith(name)] if name else []
         close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         guess = f"; did you mean {close[0]!r}?" if close else ";"
         super().__init__(f"unknown {kind} {name!r}{guess} known: {', '.join(known) or 'none'}")

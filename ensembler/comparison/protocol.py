@@ -160,6 +160,28 @@ class Split:
         return fitting, make_folds(fitting.true_labels, fitting.groups, self.n_folds, self.seed)
 
 
+@dataclass(frozen=True, eq=False)
+class SplitResult:
+    """What was found on a split; the base of comparisons, sweeps and searches."""
+
+    split: Split
+
+    @property
+    def predictions(self) -> Predictions:
+        """The whole set."""
+        return self.split.predictions
+
+    @property
+    def scored(self) -> Predictions:
+        """The rows that were scored."""
+        return self.split.scored
+
+    @property
+    def protocol(self) -> Protocol:
+        """Which rows weights were fitted on and which were scored, in figures."""
+        return self.split.protocol
+
+
 def split_of(
     predictions: Predictions,
     split: Split | None,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.protocol import Protocol, Split
+from ensembler.comparison.protocol import SplitResult
 from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
 from ensembler.metrics.calibration import Reliability
@@ -20,7 +20,6 @@ from ensembler.metrics.paired import CochranQ, Discordance, is_significant
 from ensembler.metrics.selection import BiasCorrected
 from ensembler.metrics.temperature import AtBestTemperature
 from ensembler.predictions.files import write_text
-from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.serialization import document, jsonable
 
@@ -251,7 +250,7 @@ class RuleScore:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(SplitResult):
     """The result of `compare_rules`.
 
     Attributes
@@ -281,7 +280,6 @@ class Comparison:
     warnings : tuple of str
     """
 
-    split: Split
     metrics: tuple[Metric, ...]
     members: tuple[MemberScore, ...]
     rules: tuple[RuleScore, ...]
@@ -301,21 +299,6 @@ class Comparison:
             if rule.name == name:
                 return rule
         raise UnknownNameError("rule in this comparison", name, [rule.name for rule in self.rules])
-
-    @property
-    def predictions(self) -> Predictions:
-        """The whole set."""
-        return self.split.predictions
-
-    @property
-    def scored(self) -> Predictions:
-        """The rows that were scored."""
-        return self.split.scored
-
-    @property
-    def protocol(self) -> Protocol:
-        """Which rows weights were fitted on and which were scored, in figures."""
-        return self.split.protocol
 
     @property
     def first_metric(self) -> Metric:

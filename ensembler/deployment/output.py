@@ -15,7 +15,7 @@ def check_destination(path: Path, with_proba: bool, members: Sequence[Path], oth
     """Refuse kinds of file that are not written, options without effect, and what would change what is read."""
     target = path.resolve()
     folders = [given.resolve() for given in members]
-    folders += [one.parent for one in folders if not one.is_dir()]
+    folders += [folder.parent for folder in folders if not folder.is_dir()]
     if target in [*folders, *(given.resolve() for given in others)] or (path.exists() and target.parent in folders):
         raise UsageError(f"--out {path}: is one of the input files, which are never overwritten; choose another name")
     if target.parent in folders:

@@ -11,11 +11,11 @@ from ensembler.metrics.bootstrap import mean_interval
 from ensembler.metrics.paired import Discordance, standard_error
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.committees import Committee, SubsetSweep
 from ensembler.subsets.evaluators import HasOutcomes
 from ensembler.subsets.request import EXACT_OPTIMISM, MOST_RANKED, SweepRequest
 from ensembler.subsets.results import CostFront
 from ensembler.subsets.rules import SweptRule
-from ensembler.subsets.sweep import Committee, SubsetSweep
 from ensembler.subsets.workers import what_to_keep
 
 MOST_OUTCOMES = 2**26

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import METRICS
+from ensembler.subsets.committees import SubsetSweep
 from ensembler.subsets.results import RuleStudy, SubsetStudy
 from ensembler.subsets.search import Search, SearchStudy, Step
 from ensembler.subsets.shortcuts import Regret, regrets
@@ -20,7 +21,6 @@ from ensembler.subsets.summaries import (
     SizeEntry,
     StudySummary,
 )
-from ensembler.subsets.sweep import SubsetSweep
 
 if TYPE_CHECKING:
     import pandas as pd

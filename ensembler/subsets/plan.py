@@ -112,4 +112,4 @@ def make_plan(
         return plan
     # Narrow sizes leave large shards nearly empty.
     smaller = [replace(plan, shard_bits=bits) for bits in range(LEAST_SHARD_BITS, plan.shard_bits)]
-    return min([plan, *smaller], key=lambda one: one.n_shards * (PLACES_A_START + (1 << one.shard_bits)))
+    return min([plan, *smaller], key=lambda plan: plan.n_shards * (PLACES_A_START + (1 << plan.shard_bits)))

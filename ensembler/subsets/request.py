@@ -10,9 +10,9 @@ from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers, thread_pool
 from ensembler.predictions.loading.folder import COSTS, is_cost
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.committees import SubsetSweep
 from ensembler.subsets.plan import Plan, make_plan
 from ensembler.subsets.rules import METRICS, Part, SweptRule
-from ensembler.subsets.sweep import SubsetSweep
 from ensembler.subsets.tally import Layout
 from ensembler.subsets.workers import run_sweep, what_to_keep
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ensembler.comparison.protocol import Protocol, Split
+from ensembler.comparison.protocol import SplitResult
 from ensembler.comparison.results import PairedTest
 from ensembler.metrics.selection import BiasCorrected
-from ensembler.predictions.prediction_set import Predictions
-from ensembler.subsets.sweep import Committee, SubsetSweep
+from ensembler.subsets.committees import Committee, SubsetSweep
 
 AccuracyOf = Callable[[Sequence[int]], list[float]]
 
@@ -77,7 +76,7 @@ class RuleStudy:
 
 
 @dataclass(frozen=True)
-class SubsetStudy:
+class SubsetStudy(SplitResult):
     """The result of `study_subsets`.
 
     Attributes
@@ -98,7 +97,6 @@ class SubsetStudy:
         How many of the best committees are listed.
     """
 
-    split: Split
     metric: str
     frozen: bool
     calibrate: str
@@ -108,18 +106,3 @@ class SubsetStudy:
     costs: tuple[float, ...] | None
     cost_unit: str | None
     top: int
-
-    @property
-    def predictions(self) -> Predictions:
-        """The whole set."""
-        return self.split.predictions
-
-    @property
-    def scored(self) -> Predictions:
-        """The rows that were scored."""
-        return self.split.scored
-
-    @property
-    def protocol(self) -> Protocol:
-        """Which rows weights were fitted on and which were scored, in figures."""
-        return self.split.protocol

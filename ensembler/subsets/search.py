@@ -8,7 +8,7 @@ import numpy as np
 from ensembler.arrays import Labels, Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import check_members_calibrate
-from ensembler.comparison.protocol import Protocol, Split, split_of
+from ensembler.comparison.protocol import Split, SplitResult, split_of
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
@@ -61,10 +61,9 @@ class Search:
 
 
 @dataclass(frozen=True)
-class SearchStudy:
+class SearchStudy(SplitResult):
     """The result of `search_subsets`; fields as in `ensembler.subsets.results.SubsetStudy`, and the beam's width."""
 
-    split: Split
     width: int
     sizes: tuple[int, int]
     must: tuple[int, ...]
@@ -72,16 +71,6 @@ class SearchStudy:
     calibrate: str
     rules: tuple[Search, ...]
     left_out: tuple[tuple[str, str], ...]
-
-    @property
-    def predictions(self) -> Predictions:
-        """The whole set."""
-        return self.split.predictions
-
-    @property
-    def protocol(self) -> Protocol:
-        """Which rows weights were fitted on and which were scored, in figures."""
-        return self.split.protocol
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ensembler.subsets.sweep import SubsetSweep
+from ensembler.subsets.committees import SubsetSweep
 
 ValueOf = Callable[[Sequence[int]], list[float]]
 

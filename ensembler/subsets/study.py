@@ -8,13 +8,13 @@ from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.protocol import Split, split_of
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.parallel.progress import Progress
-from ensembler.parallel.workers import Workers, thread_pool
+from ensembler.parallel.workers import Workers
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.choice import cost_front, nested_value, paired_with_whole, selection_optimism
+from ensembler.subsets.committees import SubsetSweep
 from ensembler.subsets.request import Estimate, SweepRequest, member_costs
 from ensembler.subsets.results import AccuracyOf, RuleStudy, SubsetStudy
 from ensembler.subsets.rules import Part, SweptRule
-from ensembler.subsets.sweep import SubsetSweep
 
 if TYPE_CHECKING:
     from ensembler.subsets.checkpoint import Store
@@ -209,31 +209,3 @@ def accuracy_of(
         return lambda masks: [float("nan")] * len(masks)
     evaluator = rule.evaluator(rows, parts, "accuracy", sweep.plan)
     return lambda masks: [float(value) / rows.n_samples for value in evaluator.values_of(masks)]
-
-
-def sweep_predictions(
-    data: Predictions,
-    rule: str | Combiner = "mean",
-    *,
-    metric: str = "accuracy",
-    sizes: tuple[int, int] | None = None,
-    must: Sequence[int | str] = (),
-    top: int = 10,
-    n_jobs: int | None = None,
-    shard_bits: int = 0,
-    progress: Progress | None = None,
-) -> SubsetSweep:
-    """Sweep one split of a prediction set, fitting the rule on the same rows unless it comes fitted."""
-    request = SweepRequest.of(
-        data,
-        metric=metric,
-        sizes=sizes,
-        must=must,
-        top=top,
-        shard_bits=shard_bits,
-        workers=lambda: thread_pool(n_jobs),
-        progress=progress,
-    )
-    swept = SweptRule.of(rule, data, metric, freeze=False)
-    optimistic = swept.candidate.rule.is_trainable and swept.ready is None
-    return request.sweep(swept, data, swept.whole(data.n_samples), swept.name, optimistic=optimistic)

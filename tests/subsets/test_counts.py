@@ -13,7 +13,7 @@ from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, IndividualCounts
 from ensembler.subsets.kernel.counter import Counter
 from ensembler.subsets.plan import make_plan
-from ensembler.subsets.study import sweep_predictions
+from ensembler.subsets.sweep import sweep_predictions
 from tests.subsets.draw import KINDS, draw, stretched
 
 ADDITIVE = sorted(name for name in default_rules() if isinstance(make_rule(name), AdditiveCombiner))

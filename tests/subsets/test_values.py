@@ -12,7 +12,7 @@ from ensembler.errors import EnsemblerError, NotApplicableError, ShapeError, Usa
 from ensembler.metrics import METRICS
 from ensembler.subsets import effects
 from ensembler.subsets.shortcuts import regrets
-from ensembler.subsets.study import sweep_predictions
+from ensembler.subsets.sweep import sweep_predictions
 from tests.subsets.draw import draw
 
 

@@ -16,7 +16,8 @@ from ensembler.errors import AlignmentError, FileError
 from ensembler.parallel.dask_cluster import ClusterError, dask_pool
 from ensembler.subsets.checkpoint import open_store
 from ensembler.subsets.describe import describe_study
-from ensembler.subsets.study import study_subsets, sweep_predictions
+from ensembler.subsets.study import study_subsets
+from ensembler.subsets.sweep import sweep_predictions
 from tests.subsets.draw import draw
 
 COMMAND = [sys.executable, "-c", "from ensembler.cli import main; main()"]
