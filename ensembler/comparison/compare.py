@@ -1,8 +1,6 @@
 """Fit every rule without the scored rows, score it on them, and say which one to use."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import (
@@ -15,17 +13,15 @@ from ensembler.comparison.candidates import (
     list_metrics,
     own_metric,
 )
-from ensembler.comparison.choice import Choice, pick, ranking_value, score_choices
-from ensembler.comparison.fitting import Fit
+from ensembler.comparison.choice import score_choices
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
-from ensembler.comparison.results import Comparison, MemberScore, PairedTest, RuleScore, Verdict
-from ensembler.comparison.scoring import Measured, fit_rules, measure_all, measure_members, oracle_accuracy
-from ensembler.comparison.verdict import Contest, Intervals, reach_verdict
+from ensembler.comparison.results import Comparison
+from ensembler.comparison.scores import Scores
+from ensembler.comparison.scoring import fit_rules, oracle_accuracy
+from ensembler.comparison.verdict import Contest, Evidence, reach_verdict
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
-from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
-from ensembler.metrics.intervals import wilson
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis import checks
 from ensembler.predictions.diagnosis.findings import warn_of
@@ -104,9 +100,15 @@ def compare_rules(
     best = next(iter(fit_rules([reference], split, counter)[0]), None)
     fits, left_out = fit_rules(candidates, split, counter)
     choice = score_choices(candidates, fits, split, metrics[0], counter)
-    scores = score_all(split, metrics, fits, best, choice, n_resamples=n_resamples, with_letters=letters)
-    first = metrics[0]
-    luckiest = scores.rules[0] if scores.rules else None
+    scores = Scores.of(split, metrics, fits, best, choice)
+    verdict = None
+    if fits and n_resamples:
+        contest = Contest.of(split, metrics, scores.ranked, best, n_resamples)
+        evidence = Evidence.of(contest)
+        verdict = reach_verdict(
+            contest, evidence, split, scores.chosen, scores.best_member_name, n_resamples=n_resamples, letters=letters
+        )
+        scores = scores.with_evidence(contest, evidence)
     return Comparison(
         split=split,
         metrics=metrics,
@@ -116,9 +118,9 @@ def compare_rules(
         left_out=tuple(left_out),
         oracle=oracle_accuracy(split.scored),
         chosen=scores.chosen,
-        luckiest=luckiest.name if luckiest is not None and math.isfinite(luckiest.metrics[first.name]) else None,
+        luckiest=scores.luckiest,
         nested=choice.nested,
-        verdict=scores.verdict,
+        verdict=verdict,
         calibrate=calibrate,
         warnings=tuple(findings),
     )
@@ -173,114 +175,3 @@ def count_fits(candidates: Sequence[Candidate], split: Split) -> int:
     if split.cross_fitted:
         return len(candidates) + folded * (1 + split.n_folds) + 1 + split.n_folds
     return len(candidates) + folded + 1
-
-
-@dataclass(frozen=True)
-class Scores:
-    """All rules and members with their figures, and what they come to."""
-
-    rules: tuple[RuleScore, ...]
-    members: tuple[MemberScore, ...]
-    best_member: RuleScore | None
-    chosen: str | None
-    verdict: Verdict | None
-
-
-def score_all(
-    split: Split,
-    metrics: tuple[Metric, ...],
-    fits: Sequence[Fit],
-    best: Fit | None,
-    choice: Choice,
-    *,
-    n_resamples: int,
-    with_letters: bool,
-) -> Scores:
-    """Measure rules and members, rank them, and reach a verdict."""
-    first, scored = metrics[0], split.scored
-    measured = {fit.name: measure_all(metrics, scored, fit.proba, split.seed) for fit in fits}
-    base = None if best is None else measure_all(metrics, scored, best.proba, split.seed)
-    members = measure_members(metrics, split)
-    chosen = pick(fits, choice.scores, first)
-    ranked = sorted(
-        fits, key=lambda fit: (-ranking_value(first, measured[fit.name].metrics[first.name]), fit.name != chosen)
-    )
-    evidence = Evidence([{}] * len(ranked), [None] * len(ranked), [None] * len(ranked))
-    verdict, best_intervals = None, Intervals()
-    if ranked and n_resamples:
-        contest = Contest.of(split, metrics, ranked, best, n_resamples)
-        evidence = Evidence.of(contest)
-        best_intervals = {} if contest.best_member is None else contest.intervals(contest.best_member)
-        if contest.independent:
-            members = [with_interval(member, scored.n_samples) for member in members]
-        verdict = reach_verdict(
-            contest,
-            split,
-            chosen,
-            None if best is None else rule_score(best, base, None).heaviest_member(scored.names),
-            evidence.against_best,
-            evidence.against_mean,
-            n_resamples=n_resamples,
-            with_letters=with_letters,
-        )
-    rules = [
-        replace(
-            rule_score(fit, measured[fit.name], gain_over(base, measured[fit.name], first)),
-            choice_score=choice.scores.get(fit.name),
-            intervals=intervals,
-            against_best=against_best,
-            against_mean=against_mean,
-        )
-        for fit, intervals, against_best, against_mean in zip(
-            ranked, evidence.intervals, evidence.against_best, evidence.against_mean, strict=True
-        )
-    ]
-    reference = None if best is None else replace(rule_score(best, base, None), intervals=best_intervals)
-    return Scores(tuple(rules), tuple(members), reference, chosen, verdict)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Intervals of every rule, and its tests against the best member and against the simple mean."""
-
-    intervals: list[Intervals] = field(default_factory=list)
-    against_best: list[PairedTest | None] = field(default_factory=list)
-    against_mean: list[PairedTest | None] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, contest: Contest) -> "Evidence":
-        """Take them from what was resampled."""
-        return cls(
-            [contest.intervals(place) for place in range(len(contest.fits))],
-            contest.test_against(contest.best_member, "best member", "best-member"),
-            contest.test_against(contest.mean, "mean", "mean"),
-        )
-
-
-def rule_score(fit: Fit, measured: Measured | None, gain: float | None) -> RuleScore:
-    """Put together what a rule is and what it measures."""
-    assert measured is not None
-    return RuleScore(
-        fit.name,
-        fit.rule,
-        measured.metrics,
-        measured.recall,
-        fit.proba,
-        gain=math.nan if gain is None else gain,
-        fold_rules=fit.fold_rules,
-        notes=fit.notes,
-        calibration=measured.calibration,
-        reliability=measured.reliability,
-    )
-
-
-def gain_over(base: Measured | None, measured: Measured, metric: Metric) -> float | None:
-    """Return by how much a rule beats the best member; positive is better."""
-    if base is None:
-        return None
-    return float(metric.signed(measured.metrics[metric.name] - base.metrics[metric.name]))
-
-
-def with_interval(member: MemberScore, n_samples: int) -> MemberScore:
-    """Return a member with Wilson's interval of its accuracy."""
-    return replace(member, interval=wilson(round(member.metrics["accuracy"] * n_samples), n_samples))

@@ -12,12 +12,12 @@ import numpy as np
 from ensembler.arrays import Correct, Values
 from ensembler.comparison import wording
 from ensembler.comparison.fitting import Fit
+from ensembler.comparison.outcome import PairedTest, Verdict
 from ensembler.comparison.protocol import Split
-from ensembler.comparison.results import PairedTest, Verdict
-from ensembler.metrics import Metric
+from ensembler.metrics import Metric, paired
 from ensembler.metrics.bootstrap import FEWEST_UNITS, enough_units
 from ensembler.metrics.intervals import Interval, percentile_interval, wilson
-from ensembler.metrics.paired import ALPHA, CochranQ, Discordance, cochran_q, holm, letters
+from ensembler.metrics.paired import ALPHA, CochranQ, Discordance, cochran_q, holm
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
@@ -157,7 +157,7 @@ class Contest:
         differ = np.zeros((n_rules, n_rules), dtype=bool)
         for (first, second), p_value in zip(pairs, holm(p_values), strict=True):
             differ[first, second] = differ[second, first] = p_value < ALPHA
-        return dict(zip([fit.name for fit in self.fits], letters(differ), strict=True))
+        return dict(zip([fit.name for fit in self.fits], paired.letters(differ), strict=True))
 
 
 def adjusted(tests: TestPairs) -> TestPairs:
@@ -167,6 +167,24 @@ def adjusted(tests: TestPairs) -> TestPairs:
         return tests
     values = iter(holm(p_values))
     return [None if test is None else replace(test, p_holm=next(values)) for test in tests]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was resampled: intervals of every rule, and its tests against the best member and the simple mean."""
+
+    intervals: list[Intervals]
+    against_best: TestPairs
+    against_mean: TestPairs
+
+    @classmethod
+    def of(cls, contest: Contest) -> "Evidence":
+        """Take intervals and tests of all rules."""
+        return cls(
+            [contest.intervals(place) for place in range(contest.mean)],
+            contest.test_against(contest.best_member, "best member", "best-member"),
+            contest.test_against(contest.mean, "mean", "mean"),
+        )
 
 
 @dataclass(frozen=True)
@@ -208,14 +226,13 @@ def recommend(contest: Contest, chosen: int) -> Recommendation:
 
 def reach_verdict(
     contest: Contest,
+    evidence: Evidence,
     split: Split,
     chosen: str | None,
     best_member_name: str | None,
-    against_best: TestPairs,
-    against_mean: TestPairs,
     *,
     n_resamples: int,
-    with_letters: bool,
+    letters: bool,
 ) -> Verdict:
     """Say what is noise and what to use."""
     protocol, metric = split.protocol, contest.metric
@@ -224,7 +241,7 @@ def reach_verdict(
         cochran=contest.cochran(),
         optimism=None if protocol.optimistic else contest.optimism(n_resamples, split.seed),
         n_resamples=n_resamples,
-        letters=contest.letters() if with_letters else None,
+        letters=contest.letters() if letters else None,
     )
     if chosen is None:
         return verdict
@@ -233,31 +250,45 @@ def reach_verdict(
     reached = f"{protocol.how_chosen}, reached {value}"
     if protocol.optimistic:
         return replace(verdict, sentences=wording.optimistic_sentences(chosen, value))
-    if metric.name not in contest.samples or not contest.enough:
-        why = f"there are fewer than {FEWEST_UNITS} rows or groups"
-        if metric.name not in contest.samples:
-            why = f"{metric.name} cannot be resampled"
+    if metric.name not in contest.samples:
+        why = f"{metric.name} cannot be resampled"
         return replace(verdict, sentences=wording.untested_sentences(chosen, reached, why))
-    found = recommend(contest, place)
-    name = contest.fits[found.rule].name
-    tests = [("the best single model", against_best[place]), ("the simple mean", against_mean[place])]
+    if not contest.enough:
+        why = f"there are fewer than {FEWEST_UNITS} rows or groups"
+        return replace(verdict, sentences=wording.untested_sentences(chosen, reached, why))
+    result = recommend(contest, place)
+    name = contest.fits[result.rule].name
+    recommended = "best-member" if result.prefers_one_model else name
+    sentences = put_in_words(contest, evidence, result, place, reached, best_member_name)
+    return replace(verdict, recommended=recommended, sentences=tuple(sentences))
+
+
+def put_in_words(
+    contest: Contest,
+    evidence: Evidence,
+    result: Recommendation,
+    chosen: int,
+    reached: str,
+    best_member_name: str | None,
+) -> list[str]:
+    """Return the sentences of a verdict: what was chosen and what that shows, what to use, whether one model does."""
+    metric, fits = contest.metric, contest.fits
+    name = fits[result.rule].name
+    tests = [
+        ("the best single model", evidence.against_best[chosen]),
+        ("the simple mean", evidence.against_mean[chosen]),
+    ]
+    simplest = fits[chosen].rule.complexity == 0
     sentences = [
-        wording.leading_sentence(metric, chosen, reached, tests),
+        wording.leading_sentence(metric, fits[chosen].name, reached, tests),
         wording.advice_sentence(
-            metric,
-            name,
-            chosen,
-            found.to_chosen,
-            simplest=contest.fits[place].rule.complexity == 0,
-            alone=len(contest.fits) == 1,
+            metric, name, fits[chosen].name, result.to_chosen, simplest=simplest, alone=len(fits) == 1
         ),
     ]
-    if found.one_model is not None and best_member_name is not None:
-        use = found.prefers_one_model
-        sentence = wording.one_model_sentence(metric, name, best_member_name, found.one_model, use=use)
-        if use:
-            sentences[1] = sentence
-        elif not found.one_model.significant:
-            sentences.append(sentence)
-    recommended = "best-member" if found.prefers_one_model else name
-    return replace(verdict, recommended=recommended, sentences=tuple(sentences))
+    test = result.one_model
+    if test is None or best_member_name is None:
+        return sentences
+    sentence = wording.one_model_sentence(metric, name, best_member_name, test, use=result.prefers_one_model)
+    if result.prefers_one_model:
+        return [sentences[0], sentence]
+    return sentences if test.significant else [*sentences, sentence]

@@ -1,6 +1,6 @@
 """What a comparison shows, in words: the one place where a difference is called noise or not."""
 
-from ensembler.comparison.results import PairedTest
+from ensembler.comparison.outcome import PairedTest
 from ensembler.metrics import Metric
 from ensembler.metrics.intervals import Interval
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ensembler.comparison.results import PairedTest
+from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import noise_word
 from ensembler.predictions.diagnosis.changes import Changes, RowChanges
 from ensembler.predictions.prediction_set import Predictions

@@ -1,6 +1,7 @@
 """Tables and notes of what is noise: intervals, and paired tests against the best member and the mean."""
 
-from ensembler.comparison.results import Comparison, PairedTest, Verdict
+from ensembler.comparison.outcome import PairedTest, Verdict
+from ensembler.comparison.results import Comparison
 from ensembler.report.tables import MISSING, Table, format_interval, format_p_value, mark_optimistic, number
 
 

@@ -1,6 +1,6 @@
 """Tables and sentences of ``ensembler subsets``: the best committees, sizes, members, shortcuts and costs."""
 
-from ensembler.comparison.results import PairedTest
+from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import format_difference, noise_word
 from ensembler.metrics import METRICS
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number

@@ -4,8 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.protocol import Split
-from ensembler.comparison.results import PairedTest
 from ensembler.errors import NotApplicableError
 from ensembler.metrics.bootstrap import mean_interval
 from ensembler.metrics.paired import Discordance, standard_error

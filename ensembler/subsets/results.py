@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.protocol import SplitResult
-from ensembler.comparison.results import PairedTest
 from ensembler.metrics.selection import BiasCorrected
 from ensembler.subsets.committees import Committee, SubsetSweep
 

@@ -7,8 +7,8 @@ regrets so that less is.
 from dataclasses import dataclass, field
 from typing import Any
 
+from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.protocol import Protocol
-from ensembler.comparison.results import PairedTest
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.serialization import document

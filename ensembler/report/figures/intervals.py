@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ensembler.comparison.results import Comparison, PairedTest, RuleScore
+from ensembler.comparison.outcome import PairedTest
+from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics.intervals import Interval
 from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Line, Plain, Role, metric_axis, rule_roles

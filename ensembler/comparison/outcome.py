@@ -1,0 +1,129 @@
+"""What a comparison shows: paired tests, and the verdict they lead to."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ensembler.metrics.intervals import Interval
+from ensembler.metrics.paired import CochranQ, Discordance, is_significant
+from ensembler.metrics.selection import BiasCorrected
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A rule against another one on the same rows.
+
+    Attributes
+    ----------
+    against : str
+    difference : float
+        In the metric that ranks, positive where the rule is better.
+    interval : (low, high) or None
+        95 % bootstrap interval of the difference; None for metrics that cannot be resampled.
+    better, worse : int
+        Rows that only the rule, and only the other one, is correct about.
+    p_value, p_holm : float or None
+        McNemar's exact test of the two accuracies, alone and adjusted for all rules against the same one; None where
+        rows are weighted or grouped, so that they are no independent trials.
+    smallest_detectable : float or None
+        The accuracy difference that so many rows would show in 80 of 100 cases, at this discordance.
+    excluded_beyond : float or None
+        Differences larger than this, either way, are excluded by the interval.
+    of_accuracy : bool
+        Whether the metric is the accuracy, which McNemar's test is about.
+    """
+
+    against: str
+    difference: float
+    interval: Interval | None
+    better: int
+    worse: int
+    p_value: float | None
+    p_holm: float | None = None
+    smallest_detectable: float | None = None
+    excluded_beyond: float | None = None
+    of_accuracy: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        against: str,
+        pair: Discordance,
+        difference: float,
+        interval: Interval | None,
+        *,
+        independent: bool,
+        of_accuracy: bool = True,
+    ) -> Self:
+        """Make a test of what is correct and wrong on the same rows, and of the difference of a metric."""
+        return cls(
+            against=against,
+            difference=difference,
+            interval=interval,
+            better=pair.b,
+            worse=pair.c,
+            p_value=pair.p_value if independent else None,
+            smallest_detectable=pair.smallest_detectable if independent else None,
+            excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
+            of_accuracy=of_accuracy,
+        )
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes 0, and for accuracies McNemar's test agrees."""
+        return is_significant(self.interval, self.p_value if self.of_accuracy else None)
+
+    @property
+    def significantly_worse(self) -> bool:
+        """Whether the rule is shown to be worse than the other."""
+        return self.significant and self.difference < 0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, with whether the difference is significant."""
+        plain = {name: value for name, value in vars(self).items() if name != "of_accuracy"}
+        return {**plain, "significant": self.significant}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is noise, and what to use.
+
+    Attributes
+    ----------
+    recommended : str or None
+        The simplest rule that is not shown to be worse than the chosen one; one model alone where it is shown to be
+        better than that.
+    cochran : CochranQ or None
+        Whether any rules differ in accuracy at all.
+    optimism : BiasCorrected or None
+        The luckiest rule's accuracy, corrected for having been picked.
+    n_resamples : int
+    letters : dict or None
+        By rule, where asked for (compact letter display): rules that share one are not shown to differ.
+    sentences : tuple of str
+    """
+
+    recommended: str | None
+    cochran: CochranQ | None
+    optimism: BiasCorrected | None
+    n_resamples: int
+    letters: dict[str, str] | None = None
+    sentences: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        optimism = None
+        if self.optimism is not None:
+            optimism = {
+                "accuracy": self.optimism.raw,
+                "corrected": self.optimism.corrected,
+                "optimism": self.optimism.optimism,
+                "n_rules": self.optimism.n_candidates,
+            }
+        return {
+            "recommended": self.recommended,
+            "sentences": self.sentences,
+            "cochran_q": None if self.cochran is None else vars(self.cochran),
+            "optimism": optimism,
+            "letters": self.letters,
+            "n_resamples": self.n_resamples,
+        }
