@@ -10,7 +10,8 @@ from ensembler.comparison.folds import split_part
 from ensembler.metrics.bootstrap import bootstrap_counts
 from ensembler.metrics.confusion import recall_per_class
 from ensembler.metrics.intervals import LEVEL, percentile_interval
-from ensembler.subsets.study import RuleStudy, study_subsets
+from ensembler.subsets.results import RuleStudy
+from ensembler.subsets.study import study_subsets
 
 WEIGHTED = ("accuracy-weighted", "loss-weighted", "class-weighted", "exponential-weighted")
 AVERAGES = ("mean", *WEIGHTED)

@@ -16,7 +16,9 @@ from .combiners.simple_average import SimpleAverage
 from .combiners.stacked import Stacking
 from .combiners.weighted_vote import WeightedVote
 from .comparison.compare import compare_rules
+from .comparison.protocol import Split
 from .deployment.recipe import Recipe
+from .metrics.metric import Metric
 from .predictions.loading.load import load_predictions
 from .predictions.prediction_set import Predictions
 from .serialization import __version__
@@ -36,11 +38,13 @@ __all__ = [
     "MajorityVote",
     "Maximum",
     "Median",
+    "Metric",
     "Minimum",
     "Predictions",
     "Product",
     "Recipe",
     "SimpleAverage",
+    "Split",
     "Stacking",
     "TrimmedMean",
     "WeightedVote",

@@ -30,6 +30,8 @@ PUBLIC = {
     "EnsembleClassifier",
     "Recipe",
     "make_rule",
+    "Metric",
+    "Split",
     "list_rules",
     "Predictions",
     "load_predictions",

@@ -7,6 +7,7 @@ Shapes, here and in every rule: ``proba`` (M, N, C) for members, rows, classes, 
 to 1; ``labels`` (N,) int64; ``sample_weight`` (N,) float64 with mean 1. Arithmetic is float64, done in blocks of rows.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -151,6 +152,20 @@ class Combiner(Parameterized, ABC):
         self._fit(array, true, weight)
         return self
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "weights_" and not isinstance(getattr(type(self), name, None), property):
+            value = self._checked_weights(value)
+        super().__setattr__(name, value)
+
+    def _checked_weights(self, weights: ArrayLike) -> Values:
+        self._require_fitted("set weights_")
+        shapes = {1: (self.n_members_,), 2: (self.n_members_, self.n_classes_)}
+        return check_weights(weights, shapes.get(np.ndim(weights), shapes[1]), f"{self.name}: weights_")
+
+    def _require_fitted(self, what: str) -> None:
+        if not hasattr(self, "n_members_"):
+            raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) before you {what}")
+
     def scores(self, proba: ArrayLike, *, check_input: bool = True) -> Values:
         """Return the (N, C) float64 scores whose first maximum is the predicted class.
 
@@ -211,6 +226,7 @@ class Combiner(Parameterized, ABC):
 
     def members_used(self) -> tuple[int, ...]:
         """Return the numbers of the members that a fitted rule reads: those with a weight, or all."""
+        self._require_fitted("ask for its members")
         weights = getattr(self, "weights_", None)
         if weights is None:
             return tuple(range(self.n_members_))
@@ -241,8 +257,7 @@ class Combiner(Parameterized, ABC):
         NotApplicableError
             Something fitted is neither number, text, list nor array; such a rule brings its own `state` and `restore`.
         """
-        if not hasattr(self, "n_members_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) first")
+        self._require_fitted("save it")
         given = self.get_params(deep=False)
         return {name: self._plain(name, value) for name, value in vars(self).items() if name not in given}
 
@@ -310,9 +325,10 @@ class WeightedMean(AdditiveCombiner):
 
     @weights_.setter
     def weights_(self, weights: ArrayLike) -> None:
-        if not hasattr(self, "n_members_"):
-            raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) before you set weights_")
-        self._take(check_weights(weights, self.n_members_, f"{self.name}: weights_"))
+        checked = self._checked_weights(weights)
+        if not checked.any():
+            raise ParameterError(f"{self.name}: weights_ is {checked.tolist()}, expected not all of them 0")
+        self._take(checked)
 
     def _take(self, multipliers: Values) -> None:
         # A member of no weight still decides where no other one is there.
@@ -328,14 +344,17 @@ class WeightedMean(AdditiveCombiner):
         return np.asarray(self._multipliers[member] * proba.astype(np.float64))
 
 
-def check_weights(weights: ArrayLike, n_members: int, subject: str) -> Values:
-    """Return one weight a member, (M,) float64, or raise what is wrong with them."""
+def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str) -> Values:
+    """Return weights, (M,) or (M, C) float64, or raise what is wrong with them."""
     array = np.asarray(weights)
-    if array.shape != (n_members,) or array.dtype.kind not in "biuf":
-        raise ParameterError(f"{subject} is {weights!r}, expected {n_members} numbers: one weight a member")
+    if array.shape != shape or array.dtype.kind not in "biuf":
+        one_a_class = " and class" if len(shape) == 2 else ""
+        raise ParameterError(
+            f"{subject} is {weights!r}, expected {math.prod(shape)} numbers: one weight a member{one_a_class}"
+        )
     array = array.astype(np.float64)
-    if not np.isfinite(array).all() or (array < 0).any() or not array.any():
-        raise ParameterError(f"{subject} is {array.tolist()}, expected finite numbers >= 0, not all of them 0")
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ParameterError(f"{subject} is {array.tolist()}, expected finite numbers >= 0")
     return array
 
 

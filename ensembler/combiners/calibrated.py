@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import Combiner, clone, require
@@ -33,6 +34,25 @@ class Calibrated(Combiner):
         # Tables and JSON call it by the rule's name; the temperatures stand beside.
         vars(self)["name"], vars(self)["complexity"] = self.rule.name, self.rule.complexity
 
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name; another rule inside gives its name."""
+        super().set_params(**parameters)
+        self.__post_init__()
+        return self
+
+    @property
+    def weights_(self) -> Values:
+        """The weights of the rule inside, where it has some."""
+        return self.rule_.weights_
+
+    @weights_.setter
+    def weights_(self, weights: ArrayLike) -> None:
+        self.rule_.weights_ = weights  # type: ignore[assignment]
+
+    def names_members_by_number(self) -> bool:
+        """Whether the rule inside does."""
+        return self.rule.names_members_by_number()
+
     def check_parameters(self) -> None:
         """Refuse unknown steps."""
         require(self.step in ("members", "ensemble"), self, "step", "'members' or 'ensemble'")
@@ -48,8 +68,6 @@ class Calibrated(Combiner):
             self.temperatures_ = np.array(
                 [fit_temperature(self.rule_.predict_proba(proba, check_input=False), labels, sample_weight)]
             )
-        if hasattr(self.rule_, "weights_"):
-            self.weights_ = self.rule_.weights_
 
     def _members(self, proba: Floats) -> Values:
         pairs = zip(proba, self.temperatures_, strict=True)
@@ -70,6 +88,7 @@ class Calibrated(Combiner):
 
     def members_used(self) -> tuple[int, ...]:
         """Return the members that the rule inside reads."""
+        self._require_fitted("ask for its members")
         return self.rule_.members_used()
 
     def n_fitted(self) -> int:
@@ -89,8 +108,6 @@ class Calibrated(Combiner):
         self.rule_ = clone(self.rule).restore(state["rule"])
         self.n_members_, self.n_classes_ = self.rule_.n_members_, self.rule_.n_classes_
         self.temperatures_ = from_plain(state["temperatures_"])
-        if hasattr(self.rule_, "weights_"):
-            self.weights_ = self.rule_.weights_
         return self
 
     def bind(self, names: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> Self:

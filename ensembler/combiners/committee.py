@@ -142,6 +142,7 @@ class HierarchicalCommittee(Combiner):
 
     def members_used(self) -> tuple[int, ...]:
         """Return the members that some rule of some group reads."""
+        self._require_fitted("ask for its members")
         return tuple(self.tree_.members_used())
 
     def plain_parameters(self) -> dict[str, Any]:

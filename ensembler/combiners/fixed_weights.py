@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import WeightedMean, check_weights, is_number
@@ -47,7 +48,11 @@ class FixedWeights(WeightedMean):
     needs_parameters: ClassVar[bool] = True
     is_trainable: ClassVar[bool] = False
 
-    weights: Sequence[float] | Mapping[str, float] | None = None
+    weights: Sequence[float] | NDArray[np.floating] | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weights, np.ndarray):
+            self.weights = self.weights.tolist()
 
     def check_parameters(self) -> None:
         """Refuse weights that are missing, negative or no numbers."""
@@ -76,4 +81,4 @@ class FixedWeights(WeightedMean):
         if isinstance(self.weights, Mapping):
             raise ParameterError(f"{self.name}: weights are by name; call bind(names, metadata) before fit")
         assert self.weights is not None
-        self._take(check_weights(self.weights, self.n_members_, f"{self.name}: weights"))
+        self._take(check_weights(self.weights, (self.n_members_,), f"{self.name}: weights"))

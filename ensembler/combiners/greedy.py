@@ -98,7 +98,7 @@ class GreedySelection(Combiner):
             rng = np.random.default_rng(self.random_state)
             size = max(1, round(self.bag_fraction * self.n_members_))
             bags = [np.sort(rng.choice(members, size, replace=False)) for _ in range(self.n_bags)]
-        self.weights_ = np.zeros(self.n_members_)
+        weights = np.zeros(self.n_members_)
         self.order_, self.path_ = [], []
         for bag in bags:
             part = proba if len(bag) == len(proba) else proba[bag]
@@ -106,7 +106,8 @@ class GreedySelection(Combiner):
             self.order_.append([int(bag[index]) for index in order])
             self.path_.append(path)
             shares = np.bincount(bag[order], minlength=self.n_members_) / len(order)
-            self.weights_ += shares / len(bags)
+            weights += shares / len(bags)
+        self.weights_ = weights
 
     def _select(self, proba: Floats, labels: Labels, sample_weight: Values) -> tuple[list[int], Values]:
         """Return the members added, in order up to the cut, and the path in the metric's own direction."""

@@ -66,9 +66,9 @@ class Parameterized:
 
     def changed_parameters(self) -> dict[str, Any]:
         """Return the parameters that differ from their defaults."""
-        default = type(self)()
+        fields = {field.name: field for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         parameters = self.get_params(deep=False)
-        return {name: value for name, value in parameters.items() if not are_equal(value, getattr(default, name))}
+        return {name: value for name, value in parameters.items() if not are_equal(value, fields[name].default)}
 
     def to_text(self) -> str:
         """Return what describes the rule on the command line: its name, and parameters that differ from defaults.

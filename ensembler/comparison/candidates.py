@@ -71,7 +71,7 @@ def list_candidates(
     rules: Sequence[str | Combiner] | None, predictions: Predictions, metric: Metric, calibrate: str
 ) -> list[Candidate]:
     """Bind all rules to the members."""
-    asked = default_rules() if rules is None else [rules] if isinstance(rules, str) else list(rules)
+    asked = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else list(rules)
     candidates = [bind_rule(rule, predictions, own_metric(metric)) for rule in asked]
     names = [candidate.name for candidate in candidates]
     for index, name in enumerate(names):

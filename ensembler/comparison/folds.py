@@ -12,7 +12,7 @@ from ensembler.errors import ParameterError
 
 @dataclass(frozen=True)
 class Folds:
-    """Pairs of (fitting rows, test-out rows), and what had to be changed to get them.
+    """Pairs of (fitting rows, test rows), and what had to be changed to get them.
 
     No pairs at all means that the rows cannot be divided; ``note`` says why.
     """

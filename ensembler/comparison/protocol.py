@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from ensembler.arrays import Rows
 from ensembler.comparison.folds import Folds, make_folds, split_part
 from ensembler.errors import AlignmentError, ParameterError, UnknownNameError, UsageError
@@ -198,6 +200,8 @@ def split_of(
     given = [name for name, value in described.items() if value is not None]
     if given:
         raise UsageError(f"{given[0]} has no effect beside a split, which says it already; drop one of them")
+    if not isinstance(split, Split):
+        raise UsageError(f"split is {split!r}, expected a Split: Split.of(predictions, fit_on=…, seed=…)")
     if split.predictions is not predictions:
         raise UsageError("the split is of other predictions; make one of these: Split.of(predictions, …)")
     return split
@@ -205,7 +209,7 @@ def split_of(
 
 def check_seed(seed: int, folds: int = DEFAULT_FOLDS) -> None:
     """Refuse seeds and numbers of folds that cannot be."""
-    if not 0 <= seed < 2**32 or int(seed) != seed:
+    if not isinstance(seed, (int, float, np.number)) or not 0 <= seed < 2**32 or int(seed) != seed:
         raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
     if int(folds) != folds:
         raise ParameterError(f"folds is {folds}, expected a whole number")

@@ -236,6 +236,7 @@ class Comparison(SplitResult):
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
             "chosen": self.chosen,
             "luckiest": self.luckiest,
+            "recommended": self.recommended,
             "nested": self.nested,
             "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "warnings": self.warnings,

@@ -21,7 +21,7 @@ from ensembler.errors import EnsemblerError, FileError, ShapeError
 from ensembler.predictions.files import readable, write_text
 from ensembler.predictions.prediction_set import Predictions
 
-SCHEMA = "ensembler.recipe/1"
+SCHEMA = "ensembler.recipe/2"
 
 
 @dataclass(frozen=True, eq=False)

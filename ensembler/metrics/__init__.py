@@ -8,6 +8,6 @@
 'top-k-accuracy:k=3'
 """
 
-from ensembler.metrics.metric import METRICS, SHARES, TIED_DECIMALS, Metric, get_metric
+from ensembler.metrics.metric import METRICS, TIED_DECIMALS, Metric, get_metric
 
-__all__ = ["METRICS", "SHARES", "TIED_DECIMALS", "Metric", "get_metric"]
+__all__ = ["METRICS", "TIED_DECIMALS", "Metric", "get_metric"]

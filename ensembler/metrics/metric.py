@@ -44,6 +44,30 @@ class Metric:
     short: str = ""
     parameters: tuple[tuple[str, Any], ...] = ()
 
+    @classmethod
+    def of(cls, function: Callable[..., float], *, name: str | None = None, greater_is_better: bool = True) -> "Metric":
+        """Make a metric of a function of one prediction.
+
+        Parameters
+        ----------
+        function : callable
+            Gets ``(labels, proba)`` with ``proba`` (N, C), and ``sample_weight=`` where rows are weighted.
+        name : str, optional
+            By default the function's.
+        greater_is_better : bool
+
+        Examples
+        --------
+        >>> def distance(labels, proba):
+        ...     return 1 - proba[np.arange(len(labels)), labels].mean()
+        >>> metric = Metric.of(distance, greater_is_better=False)
+        >>> float(metric(np.array([0, 1]), np.array([[0.7, 0.3], [0.4, 0.6]])).round(2)), metric.signed(0.35)
+        (0.35, -0.35)
+        """
+        called = name or str(getattr(function, "__name__", repr(function)))
+        wrapped = functools.partial(call_by_member, function)
+        return cls(called, wrapped, greater_is_better=greater_is_better, needs_probabilities=True)
+
     def __call__(
         self,
         labels: NDArray[np.int64],
@@ -73,8 +97,6 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-SHARES = ("accuracy", "balanced-accuracy", "macro-f1")
-"""Metrics whose values are written in per cent and their differences in points."""
 TIED_DECIMALS = 12
 """Values of a metric that agree to so many decimals are equal: the rest is rounding."""
 
@@ -82,8 +104,7 @@ TIED_DECIMALS = 12
 def get_metric(metric: "str | Metric | Callable[..., float]") -> Metric:
     """Return the metric of that name (with parameters as ``name:key=value``), or wrap a callable.
 
-    A callable gets ``(labels, proba)`` with ``proba`` (N, C), and ``sample_weight=`` where rows are weighted; greater
-    is taken as better. Pass a `Metric` to say otherwise.
+    A callable is taken as `Metric.of` takes it; an attribute ``greater_is_better`` of it is heeded.
     """
     if isinstance(metric, Metric):
         return metric
@@ -92,9 +113,9 @@ def get_metric(metric: "str | Metric | Callable[..., float]") -> Metric:
         if name not in METRICS:
             raise UnknownNameError("metric", name, METRICS)
         return with_parameters(METRICS[name], metric, parameters) if parameters else METRICS[name]
-    return Metric(
-        getattr(metric, "__name__", repr(metric)), functools.partial(call_by_member, metric), needs_probabilities=True
-    )
+    if not callable(metric):
+        raise ParameterError(f"metric is {metric!r}, expected a name, a Metric or a function of (labels, proba)")
+    return Metric.of(metric, greater_is_better=getattr(metric, "greater_is_better", True))
 
 
 def with_parameters(metric: Metric, spec: str, parameters: dict[str, Any]) -> Metric:

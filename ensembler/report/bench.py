@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
+from ensembler.metrics import TIED_DECIMALS
 from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
 from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
@@ -147,7 +148,7 @@ def loss_marked(value: float, base: float) -> str:
 def calibration_table(result: Comparison) -> Table:
     """Show how confident rules are, and their log loss at the best temperature, best first."""
     pairs = [(entry, entry.calibration) for entry in result.rules if entry.calibration is not None]
-    pairs.sort(key=lambda pair: pair[1].log_loss)
+    pairs.sort(key=lambda pair: round(pair[1].log_loss, TIED_DECIMALS))
     rows = [
         [
             entry.name,

@@ -100,7 +100,8 @@ class SweepRequest:
         UsageError
             Metrics or members that do not exist; row weights, which a count has no place for.
         """
-        if metric not in METRICS:
+        if not isinstance(metric, str) or metric not in METRICS:
+            metric = str(getattr(metric, "name", metric))
             raise UnknownNameError("metric of a sweep", metric, METRICS)
         if predictions.any_hard and metric in ("brier", "log-loss"):
             raise UsageError(

@@ -44,9 +44,7 @@ def test_committees_keep_the_weights():
 def test_impossible_weights_are_refused():
     proba, labels = draw(3, 3)
     data = Predictions(proba, labels, names=["a", "b", "c"])
-    with pytest.raises(
-        ParameterError, match="weights is None, expected one number >= 0 a member, not all 0"
-    ):
+    with pytest.raises(ParameterError, match="weights is None, expected one number >= 0 a member, not all 0"):
         make_rule("fixed-weights")
     with pytest.raises(ParameterError, match=r"weights is \[1, -1, 2\], expected one number >= 0"):
         compare_rules(data, ["fixed-weights:weights=[1,-1,2]"])
@@ -73,3 +71,10 @@ def test_weights_that_are_set_are_checked():
         rule.weights_ = [1.0]
     with pytest.raises(ParameterError, match="not all of them 0"):
         rule.weights_ = [0.0, 0.0, 0.0]
+
+
+def test_arrays_are_as_good_as_lists():
+    rule = FixedWeights(np.array([1.0, 2.0]))
+    assert rule == FixedWeights([1.0, 2.0])
+    assert rule.to_text() == "fixed-weights:weights=[1.0, 2.0]"
+    assert make_rule(rule.to_text()) == rule

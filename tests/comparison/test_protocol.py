@@ -76,6 +76,10 @@ def test_contradictions_are_refused(data):
         study_subsets(data, split=split, fit_on="cross")
     with pytest.raises(UsageError, match="the split is of other predictions"):
         compare_rules(data.pick([0, 1]), split=split)
+    with pytest.raises(UsageError, match="split is 'val', expected a Split"):
+        compare_rules(data, split="val")
+    with pytest.raises(ParameterError, match="seed is x, expected a whole number"):
+        Split.of(data, seed="x")
     with pytest.raises(UnknownNameError, match="did you mean 'val'"):
         Split.of(data, fit_on="vall")
     with pytest.raises(UsageError, match="part has no effect with fit_on 'val'"):

@@ -214,7 +214,7 @@ def test_mcnemar_has_a_say_in_what_is_shown():
     changes = compare_two(data, ("a", "b"), tuple(probas))
     assert changes.metrics[0].interval[0] > 0
     assert changes.pair.p_value == 0.125
-    assert not changes.shown
+    assert not changes.significant
 
 
 def test_nothing_follows_from_rows_that_were_fitted_on(fer, run):

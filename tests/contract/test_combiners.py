@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 
+from ensembler import Median
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
 from ensembler.errors import FitWarning, NotApplicableError, NotFittedError, ParameterError, ShapeError, ValueRangeError
 from ensembler.metrics import get_metric
@@ -206,6 +208,40 @@ def test_weights_that_are_set_are_used_or_cannot_be_set(name):
         return
     np.testing.assert_allclose(rule.predict_proba(proba), proba[2] / proba[2].sum(axis=1, keepdims=True), atol=1e-12)
     assert rule.members_used() == (2,)
+
+
+def test_weights_that_cannot_be_are_refused(name):
+    proba, labels = draw(26)
+    rule = make(name, 5)
+    if not hasattr(rule.fit(proba, labels), "weights_") or name == "mean":
+        return
+    before = rule.predict_proba(proba)
+    for weights in ([1.0, 2.0], [1.0, -5.0, 0.0, 0.0, 1.0], [1.0, np.nan, 1.0, 1.0, 1.0], ["a"] * 5):
+        with pytest.raises(ParameterError, match=f"{name}: weights_ is"):
+            rule.weights_ = weights
+    np.testing.assert_array_equal(rule.predict_proba(proba), before)
+    rule.weights_ = [1, 0, 0, 0, 0]
+    np.testing.assert_array_equal(rule.predict(proba), proba[0].argmax(axis=-1))
+    with pytest.raises(NotFittedError, match="before you set weights_"):
+        make(name, 5).weights_ = [1, 0, 0, 0, 0]
+
+
+def test_temperatures_around_a_rule_keep_what_it_says(name):
+    proba, labels = draw(27)
+    inner = make(name, 5)
+    rule = Calibrated(inner, "members").fit(proba, labels)
+    assert (rule.name, rule.complexity, rule.members_used()) == (name, inner.complexity, rule.rule_.members_used())
+    assert rule.names_members_by_number() == inner.names_members_by_number()
+    if rule.rule_.is_fixed_weighted_mean and name != "mean":
+        rule.weights_ = [0, 0, 0, 0, 1]
+        np.testing.assert_array_equal(rule.predict(proba), proba[4].argmax(axis=-1))
+    assert rule.set_params(rule=Median()).name == "median"
+
+
+def test_members_are_known_after_fit_only(name):
+    if all_rules()[name].is_trainable:
+        with pytest.raises(NotFittedError, match="before you ask for its members"):
+            make(name, 5).members_used()
 
 
 def test_a_weighted_mean_is_one(name):

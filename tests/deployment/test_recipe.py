@@ -174,6 +174,7 @@ def test_members_of_weight_zero_need_not_be_there(run, write_set, tmp_path):
     for name in ("m0", "m2"):
         (new / f"{name}.npy").write_bytes((home / "val" / f"{name}.npy").read_bytes())
     again = tmp_path / "again.npy"
+    (new / "m1.npy").write_bytes(b"junk that nothing depends on")
     result = run("predict", "--recipe", recipe, "--to", new, "--out", again)
     assert result.code == 0, result.err
     np.testing.assert_array_equal(np.load(again), np.load(out))
@@ -181,4 +182,5 @@ def test_members_of_weight_zero_need_not_be_there(run, write_set, tmp_path):
     result = run("predict", "--recipe", recipe, "--to", new, "--out", tmp_path / "third.npy")
     assert result.code == 1
     assert "no predictions of member 'm2' (missing: 1 of 2)" in result.err
+    assert "m1.npy: not a .npy file" in result.err
     assert not (tmp_path / "third.npy").exists()

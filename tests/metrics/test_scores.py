@@ -144,3 +144,18 @@ def test_a_function_is_a_metric():
 def test_unknown_metrics(spec, error, message):
     with pytest.raises(error, match=message):
         get_metric(spec)
+
+
+def test_a_function_says_its_direction():
+    def errors(y, p):
+        return float((p.argmax(axis=1) != y).mean())
+
+    assert get_metric(errors).greater_is_better
+    errors.greater_is_better = False
+    assert not get_metric(errors).greater_is_better
+    metric = Metric.of(errors, name="errors", greater_is_better=False)
+    proba, labels = draw(8, 3, 60)
+    assert metric.name == "errors"
+    np.testing.assert_allclose(metric(labels, proba), [errors(labels, member) for member in proba])
+    with pytest.raises(ParameterError, match="metric is 3, expected a name, a Metric or a function"):
+        get_metric(3)

@@ -77,7 +77,7 @@ class Changes(RowChanges):
     intervals : pair of (low, high) or None
         Of the two accuracies: Wilson's, or with groups bootstrap.
     metrics : list of MetricChange
-    shown : bool
+    significant : bool
         Whether the interval of the accuracies' difference excludes 0, and McNemar's test agrees where it applies.
     n_resamples, seed : int
         Of the bootstrap.
@@ -85,7 +85,7 @@ class Changes(RowChanges):
 
     intervals: tuple[Interval | None, Interval | None]
     metrics: list[MetricChange]
-    shown: bool
+    significant: bool
     n_resamples: int
     seed: int
 
@@ -179,7 +179,7 @@ def compare_two(
         **vars(rows),
         intervals=(intervals[0], intervals[1]),
         metrics=changes,
-        shown=is_significant(accuracy.interval, rows.pair.p_value if data.groups is None else None),
+        significant=is_significant(accuracy.interval, rows.pair.p_value if data.groups is None else None),
         n_resamples=n_resamples,
         seed=seed,
     )

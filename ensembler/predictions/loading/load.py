@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ensembler.errors import AlignmentError, UsageError
+from ensembler.errors import AlignmentError, FileError, UsageError
 from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.files import Table, read_row_values
 from ensembler.predictions.loading.alignment import ClassSpace
@@ -151,35 +151,37 @@ def load_rows_like(
     *paths, logits, normalize
         As in `load_predictions`.
     needed : sequence of int, optional
-        Numbers of the members that are read; by default all. Others may be absent, and then have equal probabilities.
+        Numbers of the members that are read; by default all. Files of others are not looked at; their rows have equal
+        probabilities.
 
     Raises
     ------
     AlignmentError
         A member that is needed is not there, or of another kind.
     """
-    tables = {table.name: table for table in read_all(find_files(paths, reserved=[]).members)}
-    wanted = range(predictions.n_members) if needed is None else needed
+    wanted = list(range(predictions.n_members)) if needed is None else sorted(needed)
+    unreadable: list[FileError] = []
+    tables = {table.name: table for table in read_all(find_files(paths, reserved=[]).members, unreadable.append)}
     missing = [predictions.names[member] for member in wanted if predictions.names[member] not in tables]
     if missing:
         raise AlignmentError(
             f"{', '.join(map(str, paths))}: no predictions of member {missing[0]!r} "
             f"(missing: {len(missing)} of {len(wanted)}); expected the members that the rule is fitted on"
+            + "".join(f"; {error}" for error in unreadable)
         )
     classes = ClassSpace(predictions.n_classes, predictions.class_names)
-    there = [member for member, name in enumerate(predictions.names) if name in tables]
-    files = RowSet("new ", [tables[predictions.names[member]] for member in there])
+    files = RowSet("new ", [tables[predictions.names[member]] for member in wanted])
     rows = assemble(files, classes, {}, ReadOptions(logits, normalize))
-    for member, is_hard in zip(there, rows.hard, strict=True):
+    for member, is_hard in zip(wanted, rows.hard, strict=True):
         if is_hard != predictions.hard[member]:
             raise AlignmentError(
                 f"member {predictions.names[member]!r} is probabilities in one set and hard labels in the other; "
                 "expected one kind"
             )
-    if len(there) == predictions.n_members:
+    if len(wanted) == predictions.n_members:
         return rows
     proba = np.full((predictions.n_members, *rows.proba.shape[1:]), 1 / rows.n_classes, rows.proba.dtype)
-    proba[there] = rows.proba
+    proba[wanted] = rows.proba
     return rows.replace(
         proba=proba, names=predictions.names, hard=predictions.hard, metadata=[{}] * predictions.n_members
     )
