@@ -50,8 +50,8 @@ def score_choices(
     running = [candidate for candidate in candidates if candidate.name in names]
     if split.cross_fitted:
         return choose_nested(running, fits, split, metric, counter)
-    crossed = cross_fit(running, split.fitting, split.folds, counter.tick)
-    return Choice({name: measure(metric, split.fitting, proba) for name, proba in crossed.proba.items()})
+    cross_fitted = cross_fit(running, split.fitting, split.folds, counter.tick)
+    return Choice({name: measure(metric, split.fitting, proba) for name, proba in cross_fitted.proba.items()})
 
 
 def choose_nested(
@@ -63,22 +63,22 @@ def choose_nested(
         return Choice()
     outcome = np.empty((data.n_samples, data.n_classes))
     by_fold: list[str | None] = []
-    inside: dict[str, list[float]] = {fit.name: [] for fit in fits}
+    scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
     for train, rest in split.folds.pairs:
         if data.sample_weight is not None and not data.sample_weight[train].any():
             by_fold.append(None)
             continue
         fitting, folds = split.inside(train)
-        crossed = cross_fit(candidates, fitting, folds, counter.tick)
-        scores = {name: measure(metric, fitting, proba) for name, proba in crossed.proba.items()}
+        cross_fitted = cross_fit(candidates, fitting, folds, counter.tick)
+        scores = {name: measure(metric, fitting, proba) for name, proba in cross_fitted.proba.items()}
         for name, value in scores.items():
-            inside[name].append(value)
+            scores_by_fold[name].append(value)
         best = pick(fits, scores, metric)
         by_fold.append(best)
         if best is not None:
             outcome[rest] = next(fit.proba for fit in fits if fit.name == best)[rest]
     n_folds = len(split.folds.pairs)
-    scores = {name: float(np.mean(values)) for name, values in inside.items() if len(values) == n_folds}
+    scores = {name: float(np.mean(values)) for name, values in scores_by_fold.items() if len(values) == n_folds}
     if None in by_fold:
         return Choice(scores)
     return Choice(scores, {"metric": metric.name, "value": measure(metric, data, outcome), "by_fold": by_fold})
@@ -91,11 +91,15 @@ def pick(rules: Sequence[Named], scores: Mapping[str, float | None], metric: Met
         score = scores.get(entry.name)
         if score is None or math.isnan(score):
             continue
-        members = entry.rule.members_used()
-        mask = sum(1 << member for member in members)
+        mask = sum(1 << member for member in entry.rule.members_used())
         descending = -round(ranking_value(metric, score), TIED_DECIMALS)
-        ranked.append((descending, entry.rule.n_fitted(), len(members), mask, position))
+        ranked.append((descending, entry.rule.n_fitted(), *tie_order(mask), position))
     return rules[min(ranked)[-1]].name if ranked else None
+
+
+def tie_order(mask: int) -> tuple[int, int]:
+    """Return what sorts equally good committees: fewer members, then the smaller mask (bit i for member i)."""
+    return mask.bit_count(), mask
 
 
 def ranking_value(metric: Metric, value: float) -> float:

@@ -27,8 +27,8 @@ LeftOut = list[tuple[str, str]]
 def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter) -> tuple[list[Fit], LeftOut]:
     """Fit each rule, and predict the scored rows: in cross-fitting, each by a rule that has not seen it."""
     running = [candidate for candidate in candidates if candidate.left_out is None]
-    crossed = cross_fit(running, split.fitting, split.folds, counter.tick) if split.cross_fitted else None
-    failed = {} if crossed is None else crossed.failed
+    cross_fitted = cross_fit(running, split.fitting, split.folds, counter.tick) if split.cross_fitted else None
+    failed = {} if cross_fitted is None else cross_fitted.failed
     fits: list[Fit] = []
     left_out = {candidate.name: candidate.left_out for candidate in candidates if candidate.left_out is not None}
     for candidate in running:
@@ -41,9 +41,9 @@ def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter
         except NotApplicableError as error:
             left_out[candidate.name] = str(error)
             continue
-        if crossed is not None:
-            rules = tuple(crossed.rules.get(candidate.name, ()))
-            fit = Fit(fit.name, fit.rule, crossed.proba[candidate.name], fit.notes, rules)
+        if cross_fitted is not None:
+            rules = tuple(cross_fitted.rules.get(candidate.name, ()))
+            fit = Fit(fit.name, fit.rule, cross_fitted.proba[candidate.name], fit.notes, rules)
         fits.append(fit)
     return fits, [(candidate.name, left_out[candidate.name]) for candidate in candidates if candidate.name in left_out]
 

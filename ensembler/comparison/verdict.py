@@ -14,10 +14,10 @@ from ensembler.comparison import wording
 from ensembler.comparison.fitting import Fit
 from ensembler.comparison.outcome import PairedTest, Verdict
 from ensembler.comparison.protocol import Split
-from ensembler.metrics import Metric, paired
+from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_UNITS, enough_units
 from ensembler.metrics.intervals import Interval, percentile_interval, wilson
-from ensembler.metrics.paired import ALPHA, CochranQ, Discordance, cochran_q, holm
+from ensembler.metrics.paired import ALPHA, CochranQ, Discordance, cochran_q, compact_letter_display, holm
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
@@ -147,7 +147,7 @@ class Contest:
         order = sorted(range(self.mean), key=self.simplicity)
         return bias_corrected_best(self.correct[order], n_resamples, seed)
 
-    def letters(self) -> dict[str, str] | None:
+    def compact_letter_display(self) -> dict[str, str] | None:
         """Return letters that rules share if McNemar's test, adjusted for all pairs, does not show them to differ."""
         if not self.independent:
             return None
@@ -157,7 +157,7 @@ class Contest:
         differ = np.zeros((n_rules, n_rules), dtype=bool)
         for (first, second), p_value in zip(pairs, holm(p_values), strict=True):
             differ[first, second] = differ[second, first] = p_value < ALPHA
-        return dict(zip([fit.name for fit in self.fits], paired.letters(differ), strict=True))
+        return dict(zip([fit.name for fit in self.fits], compact_letter_display(differ), strict=True))
 
 
 def adjusted(tests: TestPairs) -> TestPairs:
@@ -241,7 +241,7 @@ def reach_verdict(
         cochran=contest.cochran(),
         optimism=None if protocol.optimistic else contest.optimism(n_resamples, split.seed),
         n_resamples=n_resamples,
-        letters=contest.letters() if letters else None,
+        letters=contest.compact_letter_display() if letters else None,
     )
     if chosen is None:
         return verdict

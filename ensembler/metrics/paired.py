@@ -123,7 +123,7 @@ def cochran_q(correct: Correct) -> CochranQ:
     return CochranQ(float(statistic), n_rules - 1, float(chi2.sf(statistic, n_rules - 1)))
 
 
-def letters(differ: NDArray[np.bool_]) -> list[str]:
+def compact_letter_display(differ: NDArray[np.bool_]) -> list[str]:
     """Return letters for K items such that two share one if, and only if, they are not shown to differ.
 
     Insert-and-absorb (Piepho 2004, doi 10.1198/1061860043515). Items should come best first.
@@ -135,7 +135,7 @@ def letters(differ: NDArray[np.bool_]) -> list[str]:
 
     Examples
     --------
-    >>> letters(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool))
+    >>> compact_letter_display(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool))
     ['a', 'ab', 'b']
     """
     n_items = len(differ)

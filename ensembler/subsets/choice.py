@@ -4,6 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ensembler.comparison.choice import tie_order
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.protocol import Split
 from ensembler.errors import NotApplicableError
@@ -72,7 +73,7 @@ def selection_optimism(sweep: SubsetSweep, seed: int, groups: NDArray[Any] | Non
     masks = (sweep.kept[0] if everything else best).tolist()
     if len(masks) < 2:
         return None, False
-    masks.sort(key=lambda mask: (mask.bit_count(), mask))
+    masks.sort(key=tie_order)
     assert isinstance(sweep.evaluator, HasOutcomes)
     return bias_corrected_best(sweep.evaluator.outcomes(masks), seed=seed, groups=groups), not everything
 

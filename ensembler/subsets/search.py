@@ -8,6 +8,7 @@ import numpy as np
 from ensembler.arrays import Labels, Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import check_members_calibrate
+from ensembler.comparison.choice import tie_order
 from ensembler.comparison.protocol import Split, SplitResult, split_of
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.parallel.progress import Progress
@@ -158,7 +159,7 @@ def search_rule(rule: SweptRule, split: Split, beam: Beam) -> Search:
         for mask, value, accuracy in zip(masks, values, accuracies, strict=True)
     )
     nested = nested_accuracy(rule, split, beam) if split.cross_fitted and split.folds.pairs else None
-    chosen = max(steps, key=lambda step: (step.selection_accuracy, -step.size))
+    chosen = min(steps, key=lambda step: (-step.selection_accuracy, *tie_order(step.mask)))
     return Search(rule.name, steps, chosen, nested, n_evaluated)
 
 
@@ -174,7 +175,7 @@ def nested_accuracy(rule: SweptRule, split: Split, beam: Beam) -> float | None:
             return None
         masks, _ = grow(data, beam, f"{rule.name}: without fold {number}")
         reached = outcomes(data, masks).sum(axis=1).tolist()
-        best = max(zip(reached, masks, strict=True), key=lambda pair: (pair[0], -pair[1].bit_count()))[1]
+        best = min(zip(reached, masks, strict=True), key=lambda pair: (-pair[0], *tie_order(pair[1])))[1]
         held_out = contributions(inner, rule.fitting.take(rest), inner.whole(len(rest)))
         n_correct += int(outcomes(held_out, [best]).sum())
     return n_correct / rule.fitting.n_samples

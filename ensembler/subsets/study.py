@@ -121,13 +121,13 @@ def study_subsets(
 
 def study_rule(rule: SweptRule, split: Split, request: SweepRequest) -> RuleStudy:
     """Sweep one rule on the rows it is chosen by and on the scored rows."""
-    scored, protocol, crossed = split.scored, split.protocol, split.cross_fitted
+    scored, protocol, cross_fitted = split.scored, split.protocol, split.cross_fitted
     selection = selection_parts(rule, split)
-    parts = selection if crossed and selection is not None else rule.whole(scored.n_samples)
+    parts = selection if cross_fitted and selection is not None else rule.whole(scored.n_samples)
     announce(rule, split, request, parts, selection)
     result = request.sweep(rule, scored, parts, f"{rule.name}: scored rows", optimistic=protocol.optimistic)
-    choice = result if crossed else None
-    if not crossed and selection is not None:
+    choice = result if cross_fitted else None
+    if not cross_fitted and selection is not None:
         choice = request.sweep(rule, rule.fitting, selection, f"{rule.name}: fitting rows", optimistic=False)
     by_accuracy = request.metric == "accuracy"
     chosen = None if choice is None else choice.best()
@@ -135,11 +135,11 @@ def study_rule(rule: SweptRule, split: Split, request: SweepRequest) -> RuleStud
     if by_accuracy and not protocol.optimistic:
         optimism, is_bound = selection_optimism(result, split.seed, scored.groups)
     against_whole = None
-    if by_accuracy and not crossed and not protocol.optimistic:
+    if by_accuracy and not cross_fitted and not protocol.optimistic:
         against_whole = paired_with_whole(chosen, result, scored, split.seed)
     cost = None
     if by_accuracy and request.costs is not None and choice is not None:
-        cost = cost_front(choice, (scored if crossed else rule.fitting).groups)
+        cost = cost_front(choice, (scored if cross_fitted else rule.fitting).groups)
     return RuleStudy(
         scored=result,
         choice=choice,
@@ -147,7 +147,7 @@ def study_rule(rule: SweptRule, split: Split, request: SweepRequest) -> RuleStud
         luckiest=result.best(),
         accuracy=accuracy_of(rule, scored, parts, result),
         val_accuracy=accuracy_of(rule, rule.fitting, selection, choice),
-        nested=nested_value(rule, split, request) if crossed and split.folds.pairs else None,
+        nested=nested_value(rule, split, request) if cross_fitted and split.folds.pairs else None,
         against_whole=against_whole,
         optimism=optimism,
         optimism_is_bound=is_bound,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ensembler.metrics import METRICS, get_metric
 from ensembler.metrics.bootstrap import bootstrap_counts
 from ensembler.metrics.intervals import percentile_interval, wilson
-from ensembler.metrics.paired import Discordance, cochran_q, holm, letters, standard_error
+from ensembler.metrics.paired import Discordance, cochran_q, compact_letter_display, holm, standard_error
 from ensembler.metrics.resampling import resampled_metrics
 from tests.subsets.draw import draw
 
@@ -92,7 +92,7 @@ def test_two_share_a_letter_if_and_only_if_they_are_not_shown_to_differ(n_items,
     rng = np.random.default_rng(seed)
     differ = np.triu(rng.random((n_items, n_items)) < 0.4, 1)
     differ = differ | differ.T
-    found = letters(differ)
+    found = compact_letter_display(differ)
     for first, second in itertools.combinations(range(n_items), 2):
         assert bool(set(found[first]) & set(found[second])) != differ[first, second]
     assert all(found)
@@ -102,7 +102,7 @@ def test_piephos_columns_are_not_redundant():
     differ = np.zeros((4, 4), dtype=bool)
     differ[0, 2] = differ[0, 3] = differ[1, 3] = True
     differ |= differ.T
-    assert letters(differ) == ["a", "ab", "bc", "c"]
+    assert compact_letter_display(differ) == ["a", "ab", "bc", "c"]
 
 
 ALL = [*METRICS.values(), get_metric("top-k-accuracy:k=3"), get_metric("ece:bins=7")]
