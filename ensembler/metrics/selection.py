@@ -1,4 +1,4 @@
-"""How much of the best result is luck: the optimism of picking a maximum."""
+"""Selection optimism: by how much the score of a maximum is too good for having been picked."""
 
 from dataclasses import dataclass
 from typing import Any

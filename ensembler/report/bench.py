@@ -160,7 +160,7 @@ def calibration_table(result: Comparison) -> Table:
         for entry, calibration in pairs
     ]
     notes = [
-        "best T: the temperature that would fit the scored rows; above 1 the rule is too sure, below 1 not sure enough",
+        "best T: temperature that would fit the scored rows; above 1 a rule is overconfident, below 1 underconfident",
         "log loss at best T: fitted on half of the rows and measured on the other; compare rules by this one",
     ]
     if result.calibrate == "members":
@@ -186,7 +186,7 @@ def advice(result: Comparison) -> list[str]:
 
 
 def reservations(result: Comparison) -> list[str]:
-    """Return the sentences that say what choosing anew reaches, and how much of the best result is luck."""
+    """Return the sentences that say what choosing anew reaches, and the selection optimism of the best result."""
     if result.chosen is None:
         return []
     sentences = []
@@ -199,8 +199,8 @@ def reservations(result: Comparison) -> list[str]:
     luck = None if result.verdict is None else result.verdict.optimism
     if luck is not None and len(result.rules) > 1 and luck.optimism > 0:
         sentences.append(
-            f"Of the best accuracy, {number(luck.raw)}, {number(luck.optimism)} is the luck of the best of "
-            f"{luck.n_candidates} (bootstrap bias correction leaves {number(luck.corrected)})."
+            f"Of the best accuracy, {number(luck.raw)}, {number(luck.optimism)} is the selection optimism of the best "
+            f"of {luck.n_candidates} (bootstrap bias correction leaves {number(luck.corrected)})."
         )
     return sentences
 

@@ -100,7 +100,7 @@ def contested_table(hard: HardRows, data: Predictions) -> Table:
 def missed_table(hard: HardRows, data: Predictions) -> Table:
     """Show the rows that all members miss."""
     notes = [f"{hard.n_missed:,} rows are missed by every member; a label that all contradict surely may be wrong"]
-    return hard_table("Missed by all, and sure of a wrong class", "p of it", hard.missed, data, notes)
+    return hard_table("Missed by all, and confident of a wrong class", "p of it", hard.missed, data, notes)
 
 
 def hard_table(title: str, heading: str, rows: list[HardRow], data: Predictions, notes: list[str]) -> Table:

@@ -145,7 +145,7 @@ def members_table(members: list[MemberEntry]) -> Table:
         for member in members
     ]
     headers = ["member", *(["val.\nacc."] if with_val else []), "acc.", "confidence", "kind"]
-    notes = ["confidence: mean of the largest probability; above the accuracy, a member is too sure of itself"]
+    notes = ["confidence: mean of the largest probability; above the accuracy, a member is overconfident"]
     return Table("Members", headers, rows, notes, left=(0, len(headers) - 1))
 
 

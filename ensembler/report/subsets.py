@@ -217,8 +217,8 @@ def conclusion(rule: RuleSummary, study: StudySummary, advice: str = "use") -> l
     if luck is not None and luck.optimism > 0:
         bound = "at least " if luck.lower_bound else ""
         sentences.append(
-            f"The luckiest has {number(rule.luckiest.score)}, of which {bound}{number(luck.optimism)} is luck "
-            f"(bootstrap bias correction leaves {number(luck.corrected)})."
+            f"The luckiest has {number(rule.luckiest.score)}, of which {bound}{number(luck.optimism)} is selection "
+            f"optimism (bootstrap bias correction leaves {number(luck.corrected)})."
         )
     return sentences
 

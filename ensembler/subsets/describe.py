@@ -80,7 +80,7 @@ def summarize_rule(rule: RuleStudy, study: SubsetStudy) -> RuleSummary:
 
 
 def optimism_of(rule: RuleStudy) -> OptimismSummary | None:
-    """Return how much of the luckiest committee is luck, where that was computed."""
+    """Return the selection optimism of the luckiest committee, where that was computed."""
     corrected = rule.optimism
     if corrected is None:
         return None

@@ -104,7 +104,7 @@ class EffectsSummary:
 
 @dataclass(frozen=True)
 class OptimismSummary:
-    """How much of the luckiest committee's accuracy is luck, and how that was computed."""
+    """The selection optimism of the luckiest committee, and how that was computed."""
 
     method: str
     accuracy: float

@@ -100,8 +100,8 @@ class Overconfident(Check):
             if confidence - accuracy[index] > self.excess:
                 name = predictions.names[index]
                 message = (
-                    f"member {name!r} is {confidence:.2f} sure on average and right in {accuracy[index]:.2f} of the "
-                    "rows"
+                    f"member {name!r} is {confidence:.2f} confident on average and right in {accuracy[index]:.2f} "
+                    "of the rows"
                 )
                 others = [value for other, value in confidences.items() if other != index]
                 dominates = bool(others) and confidence - float(np.median(others)) > self.excess

@@ -234,7 +234,7 @@ class MisalignedRows(AlignmentCheck):
             if agreement.lead < self.chance_deviations * agreement.error:
                 message = (
                     f"is right in {agreement.accuracy:.3f} of the {which}rows, no more than by chance "
-                    f"({agreement.chance:.3f}), and {confidence:.2f} sure: its rows are in another order"
+                    f"({agreement.chance:.3f}), and {confidence:.2f} confident: its rows are in another order"
                     f"{self.fitting_order(predictions.true_labels, predicted[index])}"
                 )
             else:

@@ -140,11 +140,11 @@ def reliability(result: Comparison) -> Figure | None:
     if not panels:
         return None
     text = (
-        "Of the predictions with some confidence, how many are right: bars on the dashed line are honest, below it too "
-        "sure, above it not sure enough. The bars underneath are how many rows have that confidence; ECE is the mean "
-        "distance from the line."
+        "Of the predictions with some confidence, how many are right: bars on the dashed line are calibrated, below it "
+        "overconfident, above it underconfident. The bars underneath are how many rows have that confidence; ECE is "
+        "the mean distance from the line."
     )
-    return Figure("reliability", "Is it as right as it is sure?", text, [("reliability", Diagrams(panels))])
+    return Figure("reliability", "Is it as right as it is confident?", text, [("reliability", Diagrams(panels))])
 
 
 def reliability_panels(result: Comparison) -> list[tuple[str, Reliability]]:
