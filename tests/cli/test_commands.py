@@ -297,6 +297,10 @@ def test_sample_writes_the_bundled_set_once(run, tmp_path):
     assert "ensembler bench" in result.out
     assert load_predictions(tmp_path / "faces").digests == load_predictions(folder()).digests
     assert run("sample", tmp_path / "others", "--published").code == 0
+    assert run("sample", tmp_path / "many", "--pool").code == 0
+    assert load_predictions(tmp_path / "many").n_members == 42
+    assert run("sample", tmp_path / "both", "--pool", "--published").code == 2
+    assert not (tmp_path / "both").exists()
     assert load_predictions(tmp_path / "others").digests == load_predictions(published_folder()).digests
     again = run("sample", tmp_path / "faces")
     assert again.code == 1
