@@ -1,19 +1,23 @@
 from .adapters.sklearn import EnsembleClassifier
 from .combiners.accuracy_weighted import AccuracyWeightedAverage
 from .combiners.best import BestMember
+from .combiners.blend import Blend
 from .combiners.borda import BordaCount
 from .combiners.class_weighted import ClassWeightedAverage
 from .combiners.committee import HierarchicalCommittee
 from .combiners.exponential_weighted import ExponentialWeightedAverage
 from .combiners.fixed_weights import FixedWeights
 from .combiners.greedy import GreedySelection
+from .combiners.log_pool import LogLinearPool
 from .combiners.loss_weighted import LossWeightedAverage
 from .combiners.majority_vote import MajorityVote
 from .combiners.order_statistics import Maximum, Median, Minimum, TrimmedMean
 from .combiners.product_rule import Product
 from .combiners.registry import list_rules, make_rule
 from .combiners.simple_average import SimpleAverage
+from .combiners.simplex import SimplexWeights
 from .combiners.stacked import Stacking
+from .combiners.super_learner import SuperLearner
 from .combiners.weighted_vote import WeightedVote
 from .comparison.compare import compare_rules
 from .comparison.protocol import Split
@@ -27,6 +31,7 @@ from .subsets.sweep import sweep_subsets
 __all__ = [
     "AccuracyWeightedAverage",
     "BestMember",
+    "Blend",
     "BordaCount",
     "ClassWeightedAverage",
     "EnsembleClassifier",
@@ -34,6 +39,7 @@ __all__ = [
     "FixedWeights",
     "GreedySelection",
     "HierarchicalCommittee",
+    "LogLinearPool",
     "LossWeightedAverage",
     "MajorityVote",
     "Maximum",
@@ -44,8 +50,10 @@ __all__ = [
     "Product",
     "Recipe",
     "SimpleAverage",
+    "SimplexWeights",
     "Split",
     "Stacking",
+    "SuperLearner",
     "TrimmedMean",
     "WeightedVote",
     "__version__",

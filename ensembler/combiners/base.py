@@ -9,7 +9,7 @@ to 1; ``labels`` (N,) int64; ``sample_weight`` (N,) float64 with mean 1. Arithme
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -232,6 +232,25 @@ class Combiner(Parameterized, ABC):
             return tuple(range(self.n_members_))
         return tuple(np.flatnonzero(weights.reshape(self.n_members_, -1).any(axis=1)).tolist())
 
+    def frozen_weight(self, member: int) -> Values:
+        """Return the weight of a member, or its weights by class, that is kept for every committee.
+
+        A member of no weight still decides where no other one is there.
+        """
+        weight = self.weights_[member]
+        return np.where(np.abs(weight) < NEGLIGIBLE, NEGLIGIBLE, weight)
+
+    def frozen_contribution(self, member: int, proba: Floats) -> Values:
+        """Return what a member with probabilities (n, C) adds to the scores while weights stay as they are.
+
+        Only for rules that are `freezable`.
+        """
+        return np.asarray(self.frozen_weight(member) * proba.astype(np.float64))
+
+    def frozen_offset(self) -> Values:
+        """Return the (C,) scores of an empty committee while weights stay as they are."""
+        return np.zeros(self.n_classes_)
+
     def names_members_by_number(self) -> bool:
         """Whether parameters refer to members by number, so that they mean other members in a part of a set."""
         return False
@@ -344,7 +363,7 @@ class WeightedMean(AdditiveCombiner):
         return np.asarray(self._multipliers[member] * proba.astype(np.float64))
 
 
-def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str) -> Values:
+def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str, *, signed: bool = False) -> Values:
     """Return weights, (M,) or (M, C) float64, or raise what is wrong with them."""
     array = np.asarray(weights)
     if array.shape != shape or array.dtype.kind not in "biuf":
@@ -353,21 +372,27 @@ def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str) -> V
             f"{subject} is {weights!r}, expected {math.prod(shape)} numbers: one weight a member{one_a_class}"
         )
     array = array.astype(np.float64)
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise ParameterError(f"{subject} is {array.tolist()}, expected finite numbers >= 0")
+    if not np.isfinite(array).all() or ((array < 0).any() and not signed):
+        raise ParameterError(f"{subject} is {array.tolist()}, expected finite numbers{'' if signed else ' >= 0'}")
     return array
 
 
 def sum_contributions(
-    proba: Floats, contribution: Callable[[int, Floats], Values], offset: Values | float = 0.0
+    proba: Floats,
+    contribution: Callable[[int, Floats], Values],
+    offset: Values | float = 0.0,
+    members: Iterable[int] | None = None,
 ) -> Values:
-    """Add contributions to the offset in ascending member order, in float64: the one definition of the sum."""
+    """Add contributions to the offset in ascending member order, in float64: the one definition of the sum.
+
+    Those of all members, unless ``members`` says which.
+    """
     n_members, n_samples, n_classes = proba.shape
     scores = np.empty((n_samples, n_classes))
     scores[:] = offset
     for rows in row_blocks(n_samples, n_classes):
         block = scores[rows]
-        for member in range(n_members):
+        for member in range(n_members) if members is None else members:
             block += contribution(member, proba[member, rows])
     return scores
 

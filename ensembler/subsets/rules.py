@@ -8,7 +8,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Rows, Values
-from ensembler.combiners.base import NEGLIGIBLE, AdditiveCombiner, Combiner
+from ensembler.combiners.base import AdditiveCombiner, Combiner
+from ensembler.combiners.registry import all_rules
 from ensembler.comparison.candidates import Candidate, bind_rule
 from ensembler.comparison.folds import Folds
 from ensembler.errors import FitWarning, NotApplicableError, ShapeError, UsageError
@@ -29,7 +30,7 @@ TOO_STEEP = "its weights are too far apart for committees without the best membe
 
 @dataclass
 class Frozen(AdditiveCombiner):
-    """A weighted average whose weights were fitted on all members and stay as they are in every committee."""
+    """A rule whose weights were fitted on all members and stay as they are in every committee."""
 
     fitted_rule: Combiner
 
@@ -38,20 +39,28 @@ class Frozen(AdditiveCombiner):
 
     def __post_init__(self) -> None:
         self.n_members_, self.n_classes_ = self.fitted_rule.n_members_, self.fitted_rule.n_classes_
-        # A member of no weight still decides where no other one is there.
-        self.weights_ = np.maximum(self.fitted_rule.weights_, NEGLIGIBLE)
+        if self.is_fixed_weighted_mean:
+            self.weights_ = np.array([self.fitted_rule.frozen_weight(member) for member in range(self.n_members_)])
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         raise NotImplementedError
 
     @property
     def is_fixed_weighted_mean(self) -> bool:
-        """Whether there is one weight a member, and not one a class."""
-        return self.weights_.ndim == 1
+        """Whether the frozen rule is one."""
+        return self.fitted_rule.is_fixed_weighted_mean
 
     def contribution(self, member: int, proba: Floats) -> Values:
-        """Return the member's probabilities times its weight, or its weights by class."""
-        return np.asarray(self.weights_[member] * proba.astype(np.float64))
+        """Return what the frozen rule says."""
+        return self.fitted_rule.frozen_contribution(member, proba)
+
+    def offset(self) -> Values:
+        """Return what the frozen rule says."""
+        return self.fitted_rule.frozen_offset()
+
+    def to_proba(self, scores: Values) -> Values:
+        """Return what the frozen rule makes of scores."""
+        return self.fitted_rule.to_proba(scores)
 
 
 class Part(NamedTuple):
@@ -111,7 +120,7 @@ class SweptRule:
         if candidate.given.names_members_by_number():
             raise NotApplicableError("groups by number mean other members in each committee; give names or patterns")
         if freeze and not can_be_additive(candidate.rule):
-            raise NotApplicableError("its weights cannot be frozen; those of class- and exponential-weighted can")
+            raise NotApplicableError(f"its weights cannot be frozen; those of {freezable_names()} can")
         return cls(candidate, fitting, frozen=freeze and candidate.rule.freezable, calibrate=calibrate)
 
     @property
@@ -278,6 +287,11 @@ def quietly_fitted(candidate: Candidate, data: Predictions) -> Combiner:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
         return candidate.fit(data)
+
+
+def freezable_names() -> str:
+    """Return the names of the rules whose weights can be frozen."""
+    return ", ".join(name for name, rule in all_rules().items() if rule.freezable)
 
 
 def can_be_additive(rule: Combiner) -> bool:

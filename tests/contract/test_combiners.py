@@ -27,6 +27,10 @@ DOCUMENTED = [
     "majority-vote",
     "hierarchical-committee",
     "stacking",
+    "blend",
+    "log-pool",
+    "simplex",
+    "super-learner",
     "best-member",
     "borda",
     "fixed-weights",
@@ -39,7 +43,7 @@ DOCUMENTED = [
     "weighted-vote",
 ]
 ORDER_MATTERS = {"best-member", "greedy"}  # equal members: the first wins
-CLASS_ORDER_MATTERS = {"stacking"}  # an optimiser stops at another last digit
+CLASS_ORDER_MATTERS = {"stacking", "blend"}  # an optimiser stops at another last digit
 
 pytestmark = pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
 
@@ -81,7 +85,7 @@ def test_small_shapes(name, n_members, n_samples, n_classes):
     try:
         output = rule.fit(proba, labels).predict_proba(proba)
     except NotApplicableError as error:
-        assert name == "stacking"
+        assert name in {"stacking", "blend"}
         assert n_samples <= 2
         assert "at least two classes" in str(error)
         return
@@ -92,7 +96,7 @@ def test_small_shapes(name, n_members, n_samples, n_classes):
 def test_one_member_is_its_own_ensemble(name):
     proba, labels = draw(3, 1)
     rule = make(name, 1).fit(proba, labels)
-    if name not in {"stacking", "weighted-vote", "class-weighted"}:
+    if name not in {"stacking", "blend", "weighted-vote", "class-weighted"}:
         np.testing.assert_array_equal(rule.predict(proba), proba[0].argmax(-1))
 
 
@@ -126,7 +130,7 @@ def test_member_order_does_not_matter(name):
         shuffled.set_params(groups=[[int(place[member]) for member in group] for group in rule.groups])
     first = rule.fit(proba, labels).predict_proba(proba)
     second = shuffled.fit(proba[order], labels).predict_proba(proba[order])
-    np.testing.assert_allclose(first, second, atol=1e-4 if name == "stacking" else 1e-9)
+    np.testing.assert_allclose(first, second, atol=1e-4 if name in CLASS_ORDER_MATTERS else 1e-9)
 
 
 def test_class_order_does_not_matter(name):
@@ -292,7 +296,7 @@ def test_bad_arrays_are_refused(name):
 
 
 def test_weighing_a_row_twice_is_repeating_it(name):
-    if name in {"stacking"}:
+    if name in {"stacking", "blend"}:
         pytest.skip("folds that choose the regularisation differ when rows are repeated")
     proba, labels = draw(16, 4, 80)
     counts = np.random.default_rng(0).integers(1, 4, 80)
@@ -328,7 +332,7 @@ def test_certain_members_do_not_break_a_rule(name):
 def test_scores_and_probabilities_never_disagree_even_among_ties(raw, labels):
     proba = (raw + 1e-9) / (raw + 1e-9).sum(axis=-1, keepdims=True)
     for name in DOCUMENTED:
-        if name == "stacking":
+        if name in {"stacking", "blend"}:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)
@@ -378,6 +382,11 @@ CHANGES = [
     ("exponential-weighted", {"plateau": "middle"}),
     ("majority-vote", {"ties": "lowest"}),
     ("stacking", {"strengths": (10.0,)}),
+    ("log-pool", {"ridge": 0.5}),
+    ("log-pool", {"bias": True}),
+    ("log-pool", {"signed": True}),
+    ("blend", {"rules": ["log-pool", "mean"]}),
+    ("blend", {"weights": "log-loss"}),
     ("greedy", {"metric": "log-loss"}),
     ("greedy", {"n_steps": 3}),
     ("greedy", {"n_init": 5}),

@@ -1,0 +1,148 @@
+"""The mean of several rules' probabilities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+
+from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners.base import Combiner, clone, require
+from ensembler.combiners.registry import make_rule
+from ensembler.combiners.simplex import SimplexWeights
+
+DEFAULT_RULES = ("log-pool", "stacking")
+MOST_FOLDS = 5
+
+
+@dataclass
+class Blend(Combiner):
+    r"""Mean of the probabilities of several rules, all fitted on the same rows.
+
+    .. math:: s_c = \sum_k v_k\, p_k(c)
+
+    with the probabilities :math:`p_k` of rule k and :math:`v_k = 1/K`, or the mixture weights with the least log loss
+    of the rules' out-of-fold probabilities (5 stratified folds, fewer where a class has fewer rows).
+
+    Parameters
+    ----------
+    rules : sequence of str or Combiner
+        As on the command line, ``["log-pool:ridge=0", "stacking"]``.
+    weights : "equal" or "log-loss"
+
+    Attributes
+    ----------
+    rules_ : list of Combiner
+        The fitted rules.
+    blend_weights_ : (K,) float64, summing to 1
+
+    References
+    ----------
+    Wolpert, Stacked generalization, Neural Networks 5 (1992) 241–259, doi 10.1016/S0893-6080(05)80023-1; Clemen,
+    Combining forecasts, Int. J. Forecasting 5 (1989) 559–583, doi 10.1016/0169-2070(89)90012-5, on equal weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.9, 0.1]], [[0.5, 0.5]], [[0.7, 0.3]]])
+    >>> Blend(["mean", "max"]).fit(proba, [0]).predict_proba(proba).round(3)
+    array([[0.671, 0.329]])
+    """
+
+    name: ClassVar[str] = "blend"
+    source: ClassVar[str] = "Clemen 1989, doi 10.1016/0169-2070(89)90012-5"
+    complexity: ClassVar[int] = 170
+    list_position: ClassVar[int] = 9
+    reported: ClassVar[tuple[str, ...]] = ("blend_weights_",)
+
+    rules: Sequence[str | Combiner] = DEFAULT_RULES
+    weights: Literal["equal", "log-loss"] = "equal"
+
+    def check_parameters(self) -> None:
+        """Refuse unknown rules and fewer than two of them."""
+        valid = isinstance(self.rules, (list, tuple)) and len(self.rules) > 1
+        valid = valid and all(isinstance(rule, (str, Combiner)) for rule in self.rules)
+        require(valid, self, "rules", 'a list of at least two rules, as in rules=["log-pool","stacking"]')
+        require(self.weights in ("equal", "log-loss"), self, "weights", "'equal' or 'log-loss'")
+        for rule in self._rule_objects():
+            rule.check_parameters()
+
+    def _rule_objects(self) -> list[Combiner]:
+        return [make_rule(rule) if isinstance(rule, str) else rule for rule in self.rules]
+
+    def bind(self, names: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> Self:
+        """Bind the rules inside; those given as text stay text."""
+        bound = [rule.bind(names, metadata) for rule in self._rule_objects()]
+        pairs = zip(self.rules, bound, strict=True)
+        return replace(self, rules=[rule.to_text() if isinstance(given, str) else rule for given, rule in pairs])
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        self.rules_ = self._fitted_rules(proba, labels, sample_weight)
+        n_rules = len(self.rules_)
+        self.blend_weights_ = np.full(n_rules, 1.0 / n_rules)
+        if self.weights == "log-loss":
+            outputs = self._out_of_fold(proba, labels, sample_weight)
+            if outputs is not None:
+                self.blend_weights_ = SimplexWeights().fit(outputs, labels, sample_weight, check_input=False).weights_
+
+    def _fitted_rules(self, proba: Floats, labels: Labels, sample_weight: Values) -> list[Combiner]:
+        rules = [clone(rule) for rule in self._rule_objects()]
+        return [rule.fit(proba, labels, sample_weight, check_input=False) for rule in rules]
+
+    def _out_of_fold(self, proba: Floats, labels: Labels, sample_weight: Values) -> Values | None:
+        """Return the (K, N, C) probabilities of rules that have not seen the row; None where rows are too few."""
+        from sklearn.model_selection import StratifiedKFold
+
+        n_folds = min(MOST_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
+        if n_folds < 2:
+            return None
+        outputs = np.empty((len(self.rules_), *proba.shape[1:]))
+        for train, rest in StratifiedKFold(n_folds, shuffle=True, random_state=0).split(labels, labels):
+            rules = self._fitted_rules(proba[:, train], labels[train], sample_weight[train])
+            outputs[:, rest] = [rule.predict_proba(proba[:, rest], check_input=False) for rule in rules]
+        return outputs
+
+    def _scores(self, proba: Floats) -> Values:
+        outputs = (rule.predict_proba(proba, check_input=False) for rule in self.rules_)
+        return np.asarray(sum(w * output for w, output in zip(self.blend_weights_, outputs, strict=True)))
+
+    def needs_probabilities(self) -> bool:
+        """As soon as one of the rules does."""
+        return any(rule.needs_probabilities() for rule in self._rule_objects())
+
+    def names_members_by_number(self) -> bool:
+        """As soon as one of the rules does."""
+        return any(rule.names_members_by_number() for rule in self._rule_objects())
+
+    def members_used(self) -> tuple[int, ...]:
+        """Return the members that any of the rules reads."""
+        self._require_fitted("ask for its members")
+        weighted = zip(self.rules_, self.blend_weights_, strict=True)
+        return tuple(sorted({member for rule, weight in weighted if weight for member in rule.members_used()}))
+
+    def n_fitted(self) -> int:
+        """All numbers of the rules, and the weights of the blend."""
+        blended = len(self.rules_) - 1 if self.weights == "log-loss" else 0
+        return sum(rule.n_fitted() for rule in self.rules_) + blended
+
+    def fitted(self) -> dict[str, Any]:
+        """Return the weights of the blend, and what each rule has learned."""
+        return {**super().fitted(), "rules": {rule.to_text(): rule.fitted() for rule in self.rules_}}
+
+    def state(self) -> dict[str, Any]:
+        """Return what the rules have fitted, and the weights of the blend."""
+        self._require_fitted("save it")
+        return {
+            "n_members_": self.n_members_,
+            "n_classes_": self.n_classes_,
+            "blend_weights_": self.blend_weights_.tolist(),
+            "rules": [rule.state() for rule in self.rules_],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Give the rules what they had fitted."""
+        self.n_members_, self.n_classes_ = state["n_members_"], state["n_classes_"]
+        self.blend_weights_ = np.asarray(state["blend_weights_"])
+        pairs = zip(self._rule_objects(), state["rules"], strict=True)
+        self.rules_ = [clone(rule).restore(fitted) for rule, fitted in pairs]
+        return self

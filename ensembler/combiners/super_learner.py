@@ -1,0 +1,75 @@
+"""Non-negative least squares of the labels on the members' probabilities."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembler.arrays import Floats, Labels, Values, normalise, one_hot, row_blocks
+from ensembler.combiners.base import Combiner, weighted_sum
+
+
+@dataclass
+class SuperLearner(Combiner):
+    r"""Mean whose weights are a non-negative least-squares fit of the labels (super learner, stacked regression).
+
+    .. math::
+        s_c = \sum_m \frac{w_m}{\sum_j w_j}\, p_m(c), \qquad
+        \min_{w \ge 0}\; \sum_i \sum_c \Bigl(1[y_i = c] - \sum_m w_m\, p_m(c \mid x_i)\Bigr)^2
+
+    A member of weight 0 can be left out.
+
+    Attributes
+    ----------
+    weights_ : (M,) float64, summing to 1
+    coefficients_ : (M,) float64
+        The weights as they were fitted, before they are divided by their sum.
+
+    References
+    ----------
+    van der Laan, Polley & Hubbard, Super learner, Stat. Appl. Genet. Mol. Biol. 6 (2007), doi 10.2202/1544-6115.1309;
+    Breiman, Stacked regressions, Mach. Learn. 24 (1996) 49–64, doi 10.1007/BF00117832.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.9, 0.1], [0.3, 0.7]], [[0.2, 0.8], [0.1, 0.9]]])
+    >>> SuperLearner().fit(proba, [0, 1]).weights_.round(3)
+    array([0.953, 0.047])
+    """
+
+    name: ClassVar[str] = "super-learner"
+    source: ClassVar[str] = "van der Laan et al. 2007, doi 10.2202/1544-6115.1309"
+    complexity: ClassVar[int] = 131
+    list_position: ClassVar[int] = 12
+    freezable: ClassVar[bool] = True
+    reported: ClassVar[tuple[str, ...]] = ("weights_", "coefficients_")
+
+    def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        from scipy.optimize import nnls
+        from threadpoolctl import threadpool_limits
+
+        # The triangular factor of the rows has the same least squares, in M + 1 rows in place of N·C.
+        factor = np.zeros((0, self.n_members_ + 1))
+        with threadpool_limits(1, "blas"):
+            for rows in row_blocks(len(labels), self.n_members_ * self.n_classes_):
+                columns = [
+                    *(member.astype(np.float64) for member in proba[:, rows]),
+                    one_hot(labels[rows], self.n_classes_),
+                ]
+                block = np.stack(columns, axis=-1) * np.sqrt(sample_weight[rows])[:, None, None]
+                factor = np.asarray(np.linalg.qr(np.vstack([factor, block.reshape(-1, self.n_members_ + 1)]), mode="r"))
+        self.coefficients_ = np.asarray(nnls(factor[:, :-1], factor[:, -1])[0])
+        self.weights_ = normalise(self.coefficients_)
+
+    def _scores(self, proba: Floats) -> Values:
+        return weighted_sum(proba, self.weights_)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
+
+    def n_fitted(self) -> int:
+        """One weight a member."""
+        return self.n_members_
