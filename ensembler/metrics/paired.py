@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Correct
+from ensembler.arrays import Correct, Values
 from ensembler.metrics.intervals import Interval
 
 ALPHA, POWER = 0.05, 0.8
@@ -66,19 +66,34 @@ def is_significant(interval: Interval | None, p_value: float | None) -> bool:
 
 
 def standard_error(first: Correct, second: Correct, groups: NDArray[Any] | None = None) -> float:
-    r"""Return the standard error of the difference of two accuracies on the same rows.
+    """Return the standard error of the difference of two accuracies on the same rows.
 
-    With :math:`e_g` the sum over the rows of a group of (difference − mean difference), it is
-    :math:`\sqrt{\sum_g e_g^2}\,/\,N`; without groups each row is one.
+    It is that of the mean of the differences row by row: see `standard_error_of_mean`.
 
     >>> standard_error(np.array([True, True, True, False]), np.array([True, False, False, True]))
     0.414578098794425
     """
-    difference = first.astype(np.float64) - second
-    spread = difference - difference.mean()
+    return standard_error_of_mean(first.astype(np.float64) - second, groups=groups)
+
+
+def standard_error_of_mean(
+    values: Values, sample_weight: Values | None = None, groups: NDArray[Any] | None = None
+) -> float:
+    r"""Return the standard error of the (weighted) mean of one value a row.
+
+    With :math:`e_g` the sum over the rows of a group of weight × (value − mean), it is
+    :math:`\sqrt{\sum_g e_g^2}\,/\,\sum_i w_i`; without groups each row is one, and without weights each counts 1.
+
+    >>> standard_error_of_mean(np.array([0.0, 1.0, 0.0, 1.0]))
+    0.25
+    """
+    spread: Values = values - np.average(values, weights=sample_weight)
+    total = float(len(values))
+    if sample_weight is not None:
+        spread, total = sample_weight * spread, float(sample_weight.sum())
     if groups is not None:
-        spread = np.bincount(np.unique(groups, return_inverse=True)[1], weights=spread)
-    return float(np.sqrt((spread**2).sum())) / len(first)
+        spread = np.asarray(np.bincount(np.unique(groups, return_inverse=True)[1], weights=spread), dtype=np.float64)
+    return float(np.sqrt((spread**2).sum())) / total
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
