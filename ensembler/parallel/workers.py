@@ -38,3 +38,17 @@ def thread_pool(n_jobs: int | None = None) -> Iterator[WorkerPool]:
     number = joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(number) as pool:
         yield WorkerPool(pool, 2 * number)
+
+
+@contextmanager
+def process_pool(n_jobs: int | None = None) -> Iterator[WorkerPool]:
+    """Give processes of this machine, by default one a core; a single one is this process."""
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+
+    number = joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs)
+    if number == 1:
+        with ThreadPoolExecutor(1) as pool:
+            yield WorkerPool(pool, 2)
+        return
+    yield WorkerPool(get_reusable_executor(max_workers=number), 2 * number)

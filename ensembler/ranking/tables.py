@@ -1,0 +1,158 @@
+"""The values of all rules on all sets as tables, and the conclusions drawn from them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ensembler.arrays import Values
+from ensembler.metrics import TIED_DECIMALS, Metric
+from ensembler.metrics.differences import pool_by_cluster
+from ensembler.metrics.paired import holm
+from ensembler.metrics.pooling import PooledEffect
+from ensembler.ranking.learning_curve import LearningCurve
+from ensembler.ranking.measurement import SetValues
+from ensembler.ranking.pairs import signed_rank_probabilities, wilcoxon_test
+from ensembler.ranking.ranks import cluster_means, critical_difference, friedman, mean_ranks
+from ensembler.ranking.ratings import ratings
+from ensembler.ranking.results import RankedRule, Ranking, RulePair, Tally
+from ensembler.ranking.wording import ranking_sentences
+
+
+@dataclass(frozen=True)
+class RuleTable:
+    """The values of all sets, by rule.
+
+    Attributes
+    ----------
+    sets : tuple of SetValues
+    clusters : list of str
+    metric : Metric
+    names : list of str
+        Of the rules.
+    values, differences, against_best : (S, R)
+        The metric, and its differences from the mean and from the best member; NaN where a rule could not run.
+    """
+
+    sets: tuple[SetValues, ...]
+    clusters: list[str]
+    metric: Metric
+    names: list[str]
+    values: Values
+    differences: Values
+    against_best: Values
+
+    @classmethod
+    def of(cls, sets: tuple[SetValues, ...], clusters: list[str], metric: Metric) -> "RuleTable":
+        """Put the values of all sets into tables."""
+        names = list(dict.fromkeys(name for item in sets for name in item.rules))
+        tables = np.full((3, len(sets), len(names)), np.nan)
+        for place, item in enumerate(sets):
+            for name, rule in item.rules.items():
+                best = math.nan if rule.against_best is None else rule.against_best.value
+                tables[:, place, names.index(name)] = rule.value, rule.against_mean.value, best
+        return cls(sets, clusters, metric, names, *tables)
+
+    def by_cluster(self, table: Values) -> Values:
+        """Return a table with one row a cluster, the mean of its sets."""
+        return cluster_means(table, self.clusters)
+
+    def complete(self) -> list[int]:
+        """Return the places of the rules that ran on every set."""
+        return np.flatnonzero(np.isfinite(self.values).all(axis=0)).tolist()
+
+    def effect(self, name: str) -> PooledEffect | None:
+        """Pool a rule's differences from the mean."""
+        if name == "mean":
+            return None
+        there = [
+            (item.rules[name].against_mean, cluster)
+            for item, cluster in zip(self.sets, self.clusters, strict=True)
+            if name in item.rules
+        ]
+        return pool_by_cluster(*zip(*there, strict=True))
+
+    def ranked_rules(self, n_resamples: int, seed: int) -> list[RankedRule]:
+        """Return all rules, best mean rank first; those that did not run on all sets come last."""
+        complete = self.complete()
+        signed = self.by_cluster(self.metric.signed(self.values))
+        rank = dict(zip(complete, mean_ranks(signed[:, complete]), strict=True)) if complete else {}
+        strength, intervals = ratings(signed, n_resamples, seed)
+        differences, against_best = self.by_cluster(self.differences), self.by_cluster(self.against_best)
+        rules = [
+            RankedRule(
+                name=name,
+                n_sets=int(np.isfinite(signed[:, place]).sum()),
+                mean_rank=None if place not in rank else float(rank[place]),
+                against_mean=tally(differences[:, place]),
+                against_best_member=tally(against_best[:, place]),
+                effect=self.effect(name),
+                median_difference=float(np.nanmedian(differences[:, place])),
+                rating=float(strength[place]),
+                rating_interval=(float(intervals[place, 0]), float(intervals[place, 1])),
+            )
+            for place, name in enumerate(self.names)
+        ]
+        return sorted(rules, key=lambda rule: (math.inf if rule.mean_rank is None else rule.mean_rank, rule.name))
+
+    def pairs(self, against: Sequence[str], rope: float, seed: int) -> tuple[RulePair, ...]:
+        """Test every rule against some of them."""
+        values = self.by_cluster(self.metric.signed(self.values))
+        found: list[RulePair] = []
+        for other in dict.fromkeys(name for name in against if name in self.names):
+            for name in self.names:
+                if name == other or (other, name) in [(pair.rule, pair.against) for pair in found]:
+                    continue
+                differences = values[:, self.names.index(name)] - values[:, self.names.index(other)]
+                differences = differences[np.isfinite(differences)]
+                if not len(differences):
+                    continue
+                likely = signed_rank_probabilities(differences, rope, seed)
+                p_value = wilcoxon_test(differences)
+                found.append(RulePair(name, other, p_value, None, likely.p_worse, likely.p_equivalent, likely.p_better))
+        tested = [pair.p_value for pair in found if pair.p_value is not None]
+        adjusted = iter(holm(tested))
+        return tuple(pair if pair.p_value is None else replace(pair, p_holm=next(adjusted)) for pair in found)
+
+    def ranking(self, rope: float, n_resamples: int, protocol: dict[str, Any], curve: LearningCurve | None) -> Ranking:
+        """Draw the conclusions."""
+        seed, complete = protocol["seed"], self.complete()
+        rules = self.ranked_rules(n_resamples, seed)
+        order = [self.names.index(rule.name) for rule in rules]
+        signed = self.by_cluster(self.metric.signed(self.values))[:, complete]
+        testable = len(signed) > 1 and len(complete) > 1
+        best = recommend(rules)
+        pairs = self.pairs(["mean", rules[0].name, best.name], rope, seed)
+        return Ranking(
+            sets=self.sets,
+            clusters=tuple(self.clusters),
+            metric=self.metric,
+            rules=tuple(rules),
+            values=self.values[:, order],
+            differences=self.differences[:, order],
+            friedman=friedman(signed) if testable else None,
+            critical_difference=critical_difference(len(complete), len(signed)) if testable else None,
+            pairs=pairs,
+            recommended=best.name,
+            sentences=ranking_sentences(self.metric, rules, best, pairs, len(signed), len(self.sets)),
+            rope=rope,
+            protocol=protocol,
+            learning_curve=curve,
+        )
+
+
+def recommend(rules: Sequence[RankedRule]) -> RankedRule:
+    """Return the rule with the largest pooled effect among those that ran on all sets; the mean's is 0.
+
+    Mean ranks depend on which other rules are there (Benavoli et al. 2016, jmlr.org/papers/v17/benavoli16a.html).
+    """
+    complete = [rule for rule in rules if rule.mean_rank is not None] or list(rules)
+    return max(complete, key=lambda rule: 0.0 if rule.effect is None else rule.effect.effect)
+
+
+def tally(differences: Values) -> Tally:
+    """Count wins, ties and losses among differences."""
+    there = np.round(differences[np.isfinite(differences)], TIED_DECIMALS)
+    return Tally(int((there > 0).sum()), int((there == 0).sum()), int((there < 0).sum()))

@@ -1,0 +1,83 @@
+"""What many sets say, in two sentences."""
+
+from collections.abc import Sequence
+
+from ensembler.comparison.wording import format_signed_interval
+from ensembler.metrics import Metric
+from ensembler.metrics.paired import ALPHA
+from ensembler.ranking.results import RankedRule, RulePair
+
+MOST_NAMED = 4
+
+
+def ranking_sentences(
+    metric: Metric,
+    rules: Sequence[RankedRule],
+    best: RankedRule,
+    pairs: Sequence[RulePair],
+    n_clusters: int,
+    n_sets: int,
+) -> tuple[str, ...]:
+    """Say which rule to use and how sure that is, and what it costs to be simple."""
+    where = f"{n_sets} set{'s' * (n_sets > 1)}"
+    if n_clusters < n_sets:
+        where += f" ({n_clusters} independent: sets of the same rows count once)"
+    if best.effect is None:
+        return (f"Use {best.name}: on {where}, no rule has a larger {metric.name} on average.",)
+    return use_sentence(metric, best, where), cost_sentence(metric, rules, best, pairs)
+
+
+def use_sentence(metric: Metric, best: RankedRule, where: str) -> str:
+    """Say what to use, what it gains over the mean, and what to expect of a new set."""
+    effect = best.effect
+    assert effect is not None
+    tally = best.against_mean
+    text = f"Use {best.name}: on {where} its {metric.name} is {points(metric, effect.effect)} than the mean's"
+    if effect.interval is not None:
+        text += f" (95 % interval {interval(metric, effect.interval)})"
+    text += f", better on {tally.wins}, worse on {tally.losses}"
+    if effect.prediction_interval is not None:
+        text += f"; expect {interval(metric, effect.prediction_interval)} on a new set"
+    return f"{text}."
+
+
+def cost_sentence(metric: Metric, rules: Sequence[RankedRule], best: RankedRule, pairs: Sequence[RulePair]) -> str:
+    """Say which rules cannot be told apart from the best one, and what the mean would cost."""
+    tests = {pair.rule: pair for pair in pairs if pair.against == best.name}
+    tests |= {pair.against: flipped(pair) for pair in pairs if pair.rule == best.name}
+    alike = [rule.name for rule in rules if rule.name in tests and not significantly_worse(tests[rule.name])]
+    sentence = f"No other rule is shown to be as good as {best.name}" if not alike else ""
+    if alike:
+        named = ", ".join(alike[:MOST_NAMED]) + (f" and {len(alike) - MOST_NAMED} more" * (len(alike) > MOST_NAMED))
+        sentence = f"It cannot be told apart from {named}"
+    mean = tests.get("mean")
+    effect = best.effect
+    if mean is None or effect is None:
+        return f"{sentence}."
+    cost = abs(effect.effect) * (100 if metric.share else 1)
+    unit = " points" if metric.share else ""
+    return (
+        f"{sentence}; keeping to the mean costs {cost:.{2 if metric.share else 4}f}{unit}, and is worse on most sets "
+        f"with probability {mean.p_worse:.2f}."
+    )
+
+
+def significantly_worse(pair: RulePair) -> bool:
+    """Whether a rule is shown to be worse: by Wilcoxon's test, adjusted for all pairs; untested ones are not."""
+    return pair.p_holm is not None and pair.p_holm < ALPHA and pair.p_worse > pair.p_better
+
+
+def flipped(pair: RulePair) -> RulePair:
+    """Look at a pair from the other side."""
+    return RulePair(pair.against, pair.rule, pair.p_value, pair.p_holm, pair.p_better, pair.p_equivalent, pair.p_worse)
+
+
+def points(metric: Metric, effect: float) -> str:
+    """Write a difference with its direction."""
+    side = "better" if effect > 0 else "worse"
+    return f"{abs(effect) * 100:.2f} points {side}" if metric.share else f"{abs(effect):.4f} {side}"
+
+
+def interval(metric: Metric, ends: tuple[float, float]) -> str:
+    """Write an interval of a difference."""
+    return format_signed_interval(ends, 100.0 if metric.share else 1.0, 2 if metric.share else 4)
