@@ -134,9 +134,18 @@ def test_members_that_say_zero_have_finite_answers(rule):
     np.testing.assert_array_equal(output.argmax(axis=1), labels)
 
 
-def test_separable_rows_reach_the_bound_and_say_so():
+def test_separable_rows_keep_weights_finite_and_small():
     labels = np.arange(40) % 2
-    proba = np.array([[[0.6, 0.4], [0.4, 0.6]]])[:, labels]
+    proba = np.array([[[0.9, 0.1], [0.1, 0.9]]])[:, labels]
+    rule = LogLinearPool().fit(proba, labels)
+    assert 1 < rule.weights_[0] < 4
+    loss = PoolLoss(proba, labels, np.ones(40), 0.01, n_biases=0)
+    assert loss.penalty(np.array([2.0])) == pytest.approx(1 / (8 * 40))
+
+
+def test_a_weight_at_its_bound_is_told():
+    labels = np.arange(40_000) % 2
+    proba = np.array([[[0.501, 0.499], [0.499, 0.501]]])[:, labels]
     with pytest.warns(FitWarning, match="a weight has reached its bound of 10"):
         rule = LogLinearPool().fit(proba, labels)
     assert rule.weights_ == [LARGEST_WEIGHT]
