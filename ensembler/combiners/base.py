@@ -232,6 +232,13 @@ class Combiner(Parameterized, ABC):
             return tuple(range(self.n_members_))
         return tuple(np.flatnonzero(weights.reshape(self.n_members_, -1).any(axis=1)).tolist())
 
+    def reuse(self, fitted: Mapping[str, "Combiner"]) -> Self:
+        """Return the rule, knowing rules by their texts that are fitted on the very rows it will be fitted on.
+
+        A rule that is made of others need not fit them again.
+        """
+        return self
+
     def frozen_weight(self, member: int) -> Values:
         """Return the weight of a member, or its weights by class, that is kept for every committee.
 

@@ -52,7 +52,7 @@ class Blend(Combiner):
     name: ClassVar[str] = "blend"
     source: ClassVar[str] = "Clemen 1989, doi 10.1016/0169-2070(89)90012-5"
     complexity: ClassVar[int] = 170
-    list_position: ClassVar[int] = 9
+    list_position: ClassVar[int] = 12
     reported: ClassVar[tuple[str, ...]] = ("blend_weights_",)
 
     rules: Sequence[str | Combiner] = DEFAULT_RULES
@@ -77,7 +77,7 @@ class Blend(Combiner):
         return replace(self, rules=[rule.to_text() if isinstance(given, str) else rule for given, rule in pairs])
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        self.rules_ = self._fitted_rules(proba, labels, sample_weight)
+        self.rules_ = self._fitted_rules(proba, labels, sample_weight, self.__dict__.pop("_reused", {}))
         n_rules = len(self.rules_)
         self.blend_weights_ = np.full(n_rules, 1.0 / n_rules)
         if self.weights == "log-loss":
@@ -85,9 +85,24 @@ class Blend(Combiner):
             if outputs is not None:
                 self.blend_weights_ = SimplexWeights().fit(outputs, labels, sample_weight, check_input=False).weights_
 
-    def _fitted_rules(self, proba: Floats, labels: Labels, sample_weight: Values) -> list[Combiner]:
-        rules = [clone(rule) for rule in self._rule_objects()]
-        return [rule.fit(proba, labels, sample_weight, check_input=False) for rule in rules]
+    def reuse(self, fitted: Mapping[str, Combiner]) -> Self:
+        """Return a blend that takes rules of its own that are fitted already."""
+        known = replace(self)
+        known._reused = dict(fitted)
+        return known
+
+    def _fitted_rules(
+        self, proba: Floats, labels: Labels, sample_weight: Values, reused: Mapping[str, Combiner]
+    ) -> list[Combiner]:
+        # Text describes a rule fully; an object may hold a function that another one of the same name differs from.
+        pairs = zip(self.rules, self._rule_objects(), strict=True)
+        rules = [
+            reused.get(rule.to_text(), rule) if isinstance(given, str) else clone(rule) for given, rule in pairs
+        ]
+        return [
+            rule if hasattr(rule, "n_members_") else rule.fit(proba, labels, sample_weight, check_input=False)
+            for rule in rules
+        ]
 
     def _out_of_fold(self, proba: Floats, labels: Labels, sample_weight: Values) -> Values | None:
         """Return the (K, N, C) probabilities of rules that have not seen the row; None where rows are too few."""
@@ -98,7 +113,7 @@ class Blend(Combiner):
             return None
         outputs = np.empty((len(self.rules_), *proba.shape[1:]))
         for train, rest in StratifiedKFold(n_folds, shuffle=True, random_state=0).split(labels, labels):
-            rules = self._fitted_rules(proba[:, train], labels[train], sample_weight[train])
+            rules = self._fitted_rules(proba[:, train], labels[train], sample_weight[train], {})
             outputs[:, rest] = [rule.predict_proba(proba[:, rest], check_input=False) for rule in rules]
         return outputs
 

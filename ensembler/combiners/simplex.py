@@ -49,7 +49,7 @@ class SimplexWeights(Combiner):
     name: ClassVar[str] = "simplex"
     source: ClassVar[str] = "Dempster, Laird & Rubin 1977, doi 10.1111/j.2517-6161.1977.tb01600.x"
     complexity: ClassVar[int] = 132
-    list_position: ClassVar[int] = 11
+    list_position: ClassVar[int] = 10
     freezable: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:

@@ -41,7 +41,7 @@ class SuperLearner(Combiner):
     name: ClassVar[str] = "super-learner"
     source: ClassVar[str] = "van der Laan et al. 2007, doi 10.2202/1544-6115.1309"
     complexity: ClassVar[int] = 131
-    list_position: ClassVar[int] = 12
+    list_position: ClassVar[int] = 11
     freezable: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "coefficients_")
 

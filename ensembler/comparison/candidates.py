@@ -1,6 +1,6 @@
 """The rules under comparison, bound to the members of a set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +37,10 @@ class Candidate:
     rule: Combiner
     left_out: str | None = None
 
-    def fit(self, data: Predictions) -> Combiner:
-        """Return an own copy of the rule, fitted on labelled rows."""
-        return clone(self.rule).fit(data.proba, data.true_labels, data.sample_weight, check_input=False)
+    def fit(self, data: Predictions, fitted: Mapping[str, Combiner] | None = None) -> Combiner:
+        """Return an own copy of the rule, fitted on labelled rows; ``fitted`` are rules by text fitted on the same."""
+        rule = clone(self.rule).reuse(fitted or {})
+        return rule.fit(data.proba, data.true_labels, data.sample_weight, check_input=False)
 
     def calibrated(self, step: Any) -> "Candidate":
         """Return the rule with temperature scaling of members before it, or of the ensemble after it."""

@@ -1,7 +1,7 @@
 """Fitting rules on a prediction set: once, or with every row predicted by a rule that has not seen it."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,11 +36,16 @@ class Fit:
     fold_rules: tuple[Combiner, ...] = ()
 
 
-def fit_and_apply(candidate: Candidate, fitting: Predictions, scored: Predictions) -> Fit:
-    """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes."""
+def fit_and_apply(
+    candidate: Candidate, fitting: Predictions, scored: Predictions, fitted: Mapping[str, Combiner] | None = None
+) -> Fit:
+    """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes.
+
+    ``fitted`` are rules by their texts that are fitted on the same rows.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
-        rule = candidate.fit(fitting)
+        rule = candidate.fit(fitting, fitted)
     notes = []
     for item in caught:
         if issubclass(item.category, FitWarning):
@@ -95,6 +100,7 @@ def fit_fold(
 ) -> None:
     """Fit rules on some rows, and add their probabilities of the rest to the result."""
     fitting, proba = data.take(train), data.proba[:, rest]
+    fitted: dict[str, Combiner] = {}
     for candidate in candidates:
         tick(candidate.name)
         if candidate.name in result.failed:
@@ -103,10 +109,11 @@ def fit_fold(
             with warnings.catch_warnings():
                 # What is doubtful is noted once, at the fit on all rows.
                 warnings.simplefilter("ignore", FitWarning)
-                rule = candidate.fit(fitting)
+                rule = candidate.fit(fitting, fitted)
         except NotApplicableError as error:
             result.failed[candidate.name] = str(error)
             del result.proba[candidate.name]
             continue
+        fitted[rule.to_text()] = rule
         result.proba[candidate.name][rest] = rule.predict_proba(proba, check_input=False)
         result.rules.setdefault(candidate.name, []).append(rule)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensembler.arrays import Values
+from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate
 from ensembler.comparison.fitting import Fit, cross_fit, fit_and_apply
 from ensembler.comparison.progress import FitCounter
@@ -30,6 +31,7 @@ def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter
     cross_fitted = cross_fit(running, split.fitting, split.folds, counter.tick) if split.cross_fitted else None
     failed = {} if cross_fitted is None else cross_fitted.failed
     fits: list[Fit] = []
+    fitted: dict[str, Combiner] = {}
     left_out = {candidate.name: candidate.left_out for candidate in candidates if candidate.left_out is not None}
     for candidate in running:
         counter.tick(candidate.name)
@@ -37,10 +39,11 @@ def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter
             left_out[candidate.name] = failed[candidate.name]
             continue
         try:
-            fit = fit_and_apply(candidate, split.fitting, split.scored)
+            fit = fit_and_apply(candidate, split.fitting, split.scored, fitted)
         except NotApplicableError as error:
             left_out[candidate.name] = str(error)
             continue
+        fitted[fit.rule.to_text()] = fit.rule
         if cross_fitted is not None:
             rules = tuple(cross_fitted.rules.get(candidate.name, ()))
             fit = Fit(fit.name, fit.rule, cross_fitted.proba[candidate.name], fit.notes, rules)

@@ -63,3 +63,23 @@ def test_what_it_learned_is_told_and_kept():
 def test_impossible_blends(text, error, message):
     with pytest.raises(error, match=message):
         make_rule(text)
+
+
+def test_rules_that_are_fitted_already_are_not_fitted_again():
+    proba, labels = draw(5, 4)
+    parts = [LogLinearPool().fit(proba, labels), Stacking().fit(proba, labels)]
+    rule = Blend().reuse({part.to_text(): part for part in parts}).fit(proba, labels)
+    assert all(mine is part for mine, part in zip(rule.rules_, parts, strict=True))
+    np.testing.assert_array_equal(rule.predict_proba(proba), Blend().fit(proba, labels).predict_proba(proba))
+    refitted = rule.fit(proba[:3], labels)  # once only: other rows, other rules
+    assert refitted.rules_[0].n_members_ == 3
+
+
+def test_a_comparison_fits_each_rule_once(monkeypatch):
+    fits = []
+    original = Stacking._fit
+    monkeypatch.setattr(Stacking, "_fit", lambda self, *arrays: (fits.append(1), original(self, *arrays))[1])
+    proba, labels = draw(6, 3)
+    data = Predictions(proba, labels, validation=Predictions(*draw(7, 3)))
+    compare_rules(data, ["stacking", "log-pool", "blend"], n_resamples=0)
+    assert len(fits) == 6  # five folds, and all fitting rows

@@ -188,6 +188,7 @@ def test_hard_labels_leave_out_what_needs_probabilities(write_set):
         "weighted-vote",
         "best-member",
         "greedy",
+        "super-learner",
     }
     left_out = dict(result.left_out)
     assert left_out.pop("hierarchical-committee").startswith("give groups=")
