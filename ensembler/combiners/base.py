@@ -72,6 +72,8 @@ class Combiner(Parameterized, ABC):
         Rules with small numbers are listed first, equal ones by name.
     needs_parameters : bool
         True for a rule that means nothing without parameters, which is left out where all rules are run.
+    variants : tuple of str
+        Parameters, as text, with which the rule is run once more where all rules are run.
     freezable : bool
         Whether weights that were fitted on all members may be kept for every committee of them.
     log_scale : bool
@@ -88,6 +90,7 @@ class Combiner(Parameterized, ABC):
     complexity: ClassVar[int] = 1000
     list_position: ClassVar[int] = 1000
     needs_parameters: ClassVar[bool] = False
+    variants: ClassVar[tuple[str, ...]] = ()
     freezable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = False

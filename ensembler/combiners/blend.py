@@ -96,9 +96,7 @@ class Blend(Combiner):
     ) -> list[Combiner]:
         # Text describes a rule fully; an object may hold a function that another one of the same name differs from.
         pairs = zip(self.rules, self._rule_objects(), strict=True)
-        rules = [
-            reused.get(rule.to_text(), rule) if isinstance(given, str) else clone(rule) for given, rule in pairs
-        ]
+        rules = [reused.get(rule.to_text(), rule) if isinstance(given, str) else clone(rule) for given, rule in pairs]
         return [
             rule if hasattr(rule, "n_members_") else rule.fit(proba, labels, sample_weight, check_input=False)
             for rule in rules

@@ -80,6 +80,7 @@ class LogLinearPool(Combiner):
     source: ClassVar[str] = "Genest & Zidek 1986, doi 10.1214/ss/1177013825; Heskes 1997"
     complexity: ClassVar[int] = 136
     list_position: ClassVar[int] = 9
+    variants: ClassVar[tuple[str, ...]] = ("signed=true",)
     freezable: ClassVar[bool] = True
     log_scale: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "bias_")

@@ -42,8 +42,9 @@ def list_rules() -> list[str]:
 
 
 def default_rules() -> list[str]:
-    """Return the names of the rules that a comparison runs: all but those that need parameters."""
-    return [name for name, rule in all_rules().items() if not rule.needs_parameters]
+    """Return the rules that a comparison runs, as text: all but those that need parameters, and their variants."""
+    rules = {name: rule for name, rule in all_rules().items() if not rule.needs_parameters}
+    return [text for name, rule in rules.items() for text in (name, *(f"{name}:{item}" for item in rule.variants))]
 
 
 def own_rules() -> Iterator[type[Combiner]]:

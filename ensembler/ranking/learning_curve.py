@@ -147,12 +147,15 @@ def measure_sample(
     seed: int,
 ) -> dict[str, Difference]:
     """Fit every rule on one sample of the fitting rows; return the differences from the mean."""
-    part = fitting
-    if size < fitting.n_samples:
-        rows = split_part(fitting.true_labels, None, size / fitting.n_samples, seed)[0]
-        part = fitting.take(rows)
-    split = Split.of(scored.replace(validation=part), fit_on="val", seed=seed)
+    split = Split.of(scored.replace(validation=sampled(fitting, size, seed)), fit_on="val", seed=seed)
     return {name: value.against_mean for name, value in measure_split("", split, rules, metric).rules.items()}
+
+
+def sampled(data: Predictions, size: int, seed: int) -> Predictions:
+    """Return a stratified sample of some rows; all of them where there are no more."""
+    if size >= data.n_samples:
+        return data
+    return data.take(split_part(data.true_labels, None, size / data.n_samples, seed)[0])
 
 
 def averaged(samples: Sequence[Mapping[str, Difference]]) -> dict[str, Difference]:

@@ -192,7 +192,8 @@ def test_hard_labels_leave_out_what_needs_probabilities(write_set):
     }
     left_out = dict(result.left_out)
     assert left_out.pop("hierarchical-committee").startswith("give groups=")
-    assert set(left_out) == {"loss-weighted", "median", "product", "max", "min", "trimmed-mean", "borda", "stacking"}
+    probabilities = {"loss-weighted", "median", "product", "max", "min", "trimmed-mean", "borda", "stacking"}
+    assert set(left_out) == {*probabilities, "log-pool", "log-pool:signed=true", "simplex", "blend"}
     document = result.to_dict()
     for entry in [*document["members"], *document["combiners"]]:
         assert entry["accuracy"] is not None
