@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 
 from ensembler import Median
+from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import AdditiveCombiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
@@ -240,6 +241,25 @@ def test_temperatures_around_a_rule_keep_what_it_says(name):
         rule.weights_ = [0, 0, 0, 0, 1]
         np.testing.assert_array_equal(rule.predict(proba), proba[4].argmax(axis=-1))
     assert rule.set_params(rule=Median()).name == "median"
+
+
+@pytest.mark.parametrize("tau", [0, 0.7, "auto"])
+def test_a_rule_that_is_shifted_stays_one(name, tau):
+    proba, labels = draw(28, n_samples=90)
+    inner = make(name, 5)
+    rule = Balanced(inner, tau).fit(proba, labels, np.linspace(0, 2, 90))
+    assert (rule.name, rule.complexity, rule.members_used()) == (name, inner.complexity, rule.rule_.members_used())
+    scores, output = rule.scores(proba), rule.predict_proba(proba)
+    np.testing.assert_allclose(output.sum(axis=-1), 1.0, atol=1e-9)
+    np.testing.assert_array_equal(output.argmax(axis=-1), scores.argmax(axis=-1))
+    assert rule.prior_.sum() == pytest.approx(1)
+    assert not hasattr(inner, "n_members_")
+    if rule.tau_ == 0:
+        np.testing.assert_array_equal(scores, rule.rule_.scores(proba))
+        np.testing.assert_array_equal(output, rule.rule_.predict_proba(proba))
+    again = pickle.loads(pickle.dumps(rule))  # noqa: S301 - our own bytes
+    np.testing.assert_array_equal(again.predict_proba(proba), output)
+    np.testing.assert_array_equal(clone(rule).fit(proba, labels, np.linspace(0, 2, 90)).predict_proba(proba), output)
 
 
 def test_members_are_known_after_fit_only(name):
