@@ -28,6 +28,7 @@ def bench(
         ),
     ] = False,
     calibrate: options.Calibrate = "none",
+    balance: options.Balance = None,
     source: options.Source,
     output: options.Output,
     reliability: Annotated[
@@ -51,6 +52,7 @@ def bench(
     from ensembler.report.bench import bench_document
 
     check_suffix(csv, "--csv", (".csv",))
+    shift = options.parse_balance(balance)
     if reliability is not None:
         from ensembler.report.figures.drawing import check_format
 
@@ -67,6 +69,7 @@ def bench(
             n_resamples=RESAMPLES if resamples is None else resamples,
             letters=letters,
             calibrate=calibrate,
+            balance=shift,
             progress=show,
         )
     if reliability is not None:

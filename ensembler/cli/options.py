@@ -121,10 +121,31 @@ Calibrate = Annotated[
         rich_help_panel=PROTOCOL,
     ),
 ]
+Balance = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TAU|auto",
+        help="Subtract TAU times the log class prior from log probabilities, in favour of rare classes; "
+        "auto fits TAU on the rows that rules are fitted on, for balanced accuracy (or macro-f1, if that ranks).",
+        rich_help_panel=PROTOCOL,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.", rich_help_panel=OUTPUT)
 ]
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.", rich_help_panel=OUTPUT)]
+
+
+def parse_balance(text: str | None) -> Any:
+    """Return --balance as a number where it is one, refusing what no shift can be."""
+    from ensembler.comparison.candidates import check_balance
+
+    try:
+        balance: Any = None if text is None else float(text)
+    except ValueError:
+        balance = text
+    check_balance(balance)
+    return balance
 
 
 @dataclass(frozen=True)

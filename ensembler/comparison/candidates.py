@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+from ensembler.combiners.balanced import TAU_EXPECTED, TAU_METRICS, Balanced, is_tau
 from ensembler.combiners.base import Combiner, clone
 from ensembler.combiners.best import BestMember
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import default_rules, make_rule
-from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError
 from ensembler.metrics import METRICS, Metric, get_metric
 from ensembler.predictions.prediction_set import Predictions
 
@@ -16,6 +17,8 @@ ALWAYS_REPORTED = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "bri
 CALIBRATE = ("none", "members", "ensemble")
 
 MetricLike = str | Metric | Callable[..., Any]
+Balance = float | Literal["auto"] | None
+"""How far probabilities are shifted against the class prior; None for not at all."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,17 @@ class Candidate:
             return self
         return replace(self, given=Calibrated(self.given, step), rule=Calibrated(self.rule, step))
 
+    def balanced(self, balance: Balance, metric: Metric) -> "Candidate":
+        """Return the rule with its probabilities shifted against the class prior; τ is fitted for the metric if it can.
+
+        Where it cannot be, it is fitted for balanced accuracy.
+        """
+        if balance is None:
+            return self
+        target = metric.name if metric.name in TAU_METRICS else "balanced-accuracy"
+        given, rule = (Balanced(rule, balance, target) for rule in (self.given, self.rule))
+        return replace(self, given=given, rule=rule)
+
 
 def bind_rule(rule: str | Combiner, data: Predictions, metric: str | Callable[..., Any] | None = None) -> Candidate:
     """Bind a rule, given as text or as an object, to a prediction set.
@@ -69,7 +83,11 @@ def bind_rule(rule: str | Combiner, data: Predictions, metric: str | Callable[..
 
 
 def list_candidates(
-    rules: Sequence[str | Combiner] | None, predictions: Predictions, metric: Metric, calibrate: str
+    rules: Sequence[str | Combiner] | None,
+    predictions: Predictions,
+    metric: Metric,
+    calibrate: str,
+    balance: Balance = None,
 ) -> list[Candidate]:
     """Bind all rules to the members."""
     asked = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else list(rules)
@@ -81,13 +99,14 @@ def list_candidates(
     if not candidates:
         raise UsageError("no rules given, expected at least one")
     check_calibrate(calibrate, predictions)
-    return [candidate.calibrated(calibrate) for candidate in candidates]
+    check_balance(balance)
+    return [candidate.calibrated(calibrate).balanced(balance, metric) for candidate in candidates]
 
 
-def best_member(metric: Metric, calibrate: str) -> Candidate:
+def best_member(metric: Metric, calibrate: str, balance: Balance = None) -> Candidate:
     """Return the best single member, which all rules are measured against."""
     rule = BestMember(metric=own_metric(metric))
-    return Candidate("best member", rule, rule).calibrated(calibrate)
+    return Candidate("best member", rule, rule).calibrated(calibrate).balanced(balance, metric)
 
 
 def own_metric(metric: Metric) -> str | Metric:
@@ -117,6 +136,12 @@ def check_calibrate(step: str, predictions: Predictions) -> None:
         raise UnknownNameError("value of calibrate", step, CALIBRATE)
     if step != "none" and predictions.any_hard:
         raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
+
+
+def check_balance(balance: Any) -> None:
+    """Refuse what no shift can be."""
+    if balance is not None and not is_tau(balance):
+        raise ParameterError(f"balance is {balance!r}, expected {TAU_EXPECTED}")
 
 
 def check_members_calibrate(step: str, predictions: Predictions) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import (
+    Balance,
     Candidate,
     MetricLike,
     best_member,
     bind_rule,
+    check_balance,
     check_calibrate,
     list_candidates,
     list_metrics,
@@ -41,6 +43,7 @@ def compare_rules(
     n_resamples: int = RESAMPLES,
     letters: bool = False,
     calibrate: str = "none",
+    balance: Balance = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare combination rules on one prediction set.
@@ -66,6 +69,10 @@ def compare_rules(
         Compare all pairs of rules as well.
     calibrate : "none", "members" or "ensemble"
         Fit a temperature to each member before, or to each rule's result after, on the rows that the rule is fitted on.
+    balance : float or "auto", optional
+        Shift each rule's log probabilities, and the best member's, against the class prior: by τ times its logarithm,
+        τ given or fitted on the rows that the rule is fitted on (`ensembler.combiners.balanced.Balanced`), for the
+        first metric if it is balanced accuracy or macro-F1, else for balanced accuracy.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each fit.
 
@@ -93,9 +100,9 @@ def compare_rules(
     check_resamples(n_resamples, letters=letters)
     split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
     metrics = list_metrics(metric, predictions)
-    candidates = list_candidates(rules, predictions, metrics[0], calibrate)
+    candidates = list_candidates(rules, predictions, metrics[0], calibrate, balance)
     findings = warn_of_findings(predictions)
-    reference = best_member(metrics[0], calibrate)
+    reference = best_member(metrics[0], calibrate, balance)
     counter = FitCounter(progress, count_fits(candidates, split))
     best = next(iter(fit_rules([reference], split, counter)[0]), None)
     fits, left_out = fit_rules(candidates, split, counter)
@@ -122,6 +129,7 @@ def compare_rules(
         nested=choice.nested,
         verdict=verdict,
         calibrate=calibrate,
+        balance=balance,
         warnings=tuple(findings),
     )
 
@@ -133,10 +141,12 @@ def fit_rule(
     *,
     metric: MetricLike = "accuracy",
     calibrate: str = "none",
+    balance: Balance = None,
 ) -> Combiner:
     """Fit one rule as the comparison does, on the validation rows or on all rows (``"test"``), ready for other rows.
 
-    Rules written as text that have a metric of their own use ``metric``, as in the comparison.
+    Rules written as text that have a metric of their own use ``metric``, and τ of ``balance="auto"`` is fitted for it,
+    as in the comparison.
 
     Raises
     ------
@@ -147,7 +157,9 @@ def fit_rule(
     if fit_on not in ("val", "test"):
         raise UsageError(f"fit_on is {fit_on!r}, expected 'val' or 'test': rules for other rows are fitted once")
     check_calibrate(calibrate, predictions)
-    candidate = bind_rule(rule, predictions, own_metric(list_metrics(metric, predictions)[0])).calibrated(calibrate)
+    check_balance(balance)
+    first = list_metrics(metric, predictions)[0]
+    candidate = bind_rule(rule, predictions, own_metric(first)).calibrated(calibrate).balanced(balance, first)
     if candidate.left_out is not None:
         raise NotApplicableError(f"{candidate.name}: {candidate.left_out}")
     return candidate.fit(divide(predictions, resolve_fit_on(fit_on, None, predictions), DEFAULT_PART, 0)[0])

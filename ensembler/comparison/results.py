@@ -5,11 +5,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ensembler.arrays import Values
+from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.outcome import PairedTest, Verdict
 from ensembler.comparison.protocol import SplitResult
@@ -96,6 +97,11 @@ class RuleScore:
     calibration: AtBestTemperature | None = None
     reliability: Reliability | None = None
 
+    @property
+    def tau(self) -> float | None:
+        """How far its probabilities are shifted against the class prior; None where they are as the rule gives them."""
+        return tau_of(self.rule)
+
     def heaviest_member(self, names: Sequence[str]) -> str:
         """Return the member with the largest weight; several where folds differ in it."""
         chosen = dict.fromkeys(int(np.argmax(rule.weights_)) for rule in self.fold_rules or [self.rule])
@@ -108,6 +114,7 @@ class RuleScore:
             "name": self.name,
             "rule": self.rule.name,
             "parameters": self.rule.describe_parameters(),
+            "tau": self.tau,
             **self.metrics,
             "gain": self.gain,
             "choice_score": self.choice_score,
@@ -124,6 +131,7 @@ class RuleScore:
         }
         if self.fold_rules:
             plain["weights_by_fold"] = [rule.fitted().get("weights") for rule in self.fold_rules]
+            plain["tau_by_fold"] = [tau_of(rule) for rule in self.fold_rules]
         return dict(jsonable(plain))
 
 
@@ -155,6 +163,8 @@ class Comparison(SplitResult):
         What is noise, and the rule to use.
     calibrate : "none", "members" or "ensemble"
         Where temperatures were fitted.
+    balance : float, "auto" or None
+        How far probabilities were shifted against the class prior.
     warnings : tuple of str
     """
 
@@ -169,6 +179,7 @@ class Comparison(SplitResult):
     nested: dict[str, Any] | None = None
     verdict: Verdict | None = None
     calibrate: str = "none"
+    balance: float | Literal["auto"] | None = None
     warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> RuleScore:
@@ -229,6 +240,7 @@ class Comparison(SplitResult):
             "metric": self.metric,
             "protocol": vars(self.protocol),
             "calibrate": self.calibrate,
+            "balance": self.balance,
             "members": [member.to_dict() for member in self.members],
             "oracle": {"accuracy": self.oracle},
             "best_member": best,
@@ -282,6 +294,11 @@ class Comparison(SplitResult):
         ]
         rows += [{"kind": "member", "name": member.name, **member.metrics} for member in self.members]
         return pd.DataFrame(rows)
+
+
+def tau_of(rule: Combiner) -> float | None:
+    """Return how far a fitted rule shifts its probabilities against the class prior; None for not at all."""
+    return rule.tau_ if isinstance(rule, Balanced) else None
 
 
 def door(module: str) -> Any:
