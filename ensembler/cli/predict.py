@@ -57,9 +57,11 @@ def predict(
         ),
     ] = None,
     calibrate: options.Calibrate = "none",
+    balance: options.Balance = None,
     source: Annotated[options.Source, Omit("groups")],
 ) -> None:
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
+    from ensembler.combiners.balanced import Balanced
     from ensembler.comparison.compare import fit_rule
     from ensembler.deployment.output import write_prediction
     from ensembler.deployment.recipe import Recipe
@@ -69,7 +71,7 @@ def predict(
     if recipe is not None:
         given = {"PATHS": source.paths, "--rule": rule, "--save": save, "--metric": metric, "--fit-on": fit_on}
         refuse_given(
-            {**given, **fitting_options(source), "--calibrate": calibrate != "none"},
+            {**given, **fitting_options(source), "--calibrate": calibrate != "none", "--balance": balance},
             "with --recipe: the rule is fitted already",
         )
         if to is None or out is None:
@@ -82,6 +84,7 @@ def predict(
         raise UsageError("nothing to do with the fitted rule; give --to FOLDER and --out FILE, or --save FILE")
     if save is not None:
         check_save(save)
+    shift = options.parse_balance(balance)
     data = load_fitting(source, fit_on)
     with warnings_to_stderr():
         new = None if to is None else load_new_rows(data, source, to)
@@ -90,8 +93,10 @@ def predict(
             raise UsageError(
                 f"--weights has no effect: the validation folder has no {source.weights.name} for the rows fitted on"
             )
-        fitted = fit_rule(data, rule, fit_on, metric=metric or "accuracy", calibrate=calibrate)
+        fitted = fit_rule(data, rule, fit_on, metric=metric or "accuracy", calibrate=calibrate, balance=shift)
     message = f"{rule}: fitted on {fitted_on.n_samples:,} rows"
+    if isinstance(fitted, Balanced):
+        message += f", tau {fitted.tau_:g}"
     if save is not None:
         Recipe.of(fitted, fitted_on).save(save)
         message += f", saved as {save}"

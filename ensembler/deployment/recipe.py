@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ensembler import serialization
 from ensembler.arrays import check_proba, digest
+from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
 from ensembler.errors import EnsemblerError, FileError, ShapeError
 from ensembler.predictions.files import readable, write_text
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.serialization import to_plain
 
 SCHEMA = "ensembler.recipe/2"
 
@@ -97,13 +99,17 @@ class Recipe:
         NotApplicableError
             The rule has a parameter or a fitted attribute that JSON has no form for.
         """
-        rule = self.rule.rule if isinstance(self.rule, Calibrated) else self.rule
+        balanced = self.rule if isinstance(self.rule, Balanced) else None
+        before_shift = self.rule if balanced is None else balanced.rule
+        calibrated = before_shift if isinstance(before_shift, Calibrated) else None
+        rule = before_shift if calibrated is None else calibrated.rule
         document = {
             "schema": SCHEMA,
             "ensembler": serialization.__version__,
             "rule": rule.name,
             "parameters": rule.plain_parameters(),
-            "calibrate": self.rule.step if isinstance(self.rule, Calibrated) else "none",
+            "calibrate": "none" if calibrated is None else calibrated.step,
+            "balance": None if balanced is None else {"tau": to_plain(balanced.tau), "metric": balanced.metric},
             "members": list(self.names),
             "hard": list(self.hard),
             "n_classes": self.n_classes,
@@ -140,6 +146,8 @@ class Recipe:
             rule = all_rules()[document["rule"]](**document["parameters"])
             if document["calibrate"] != "none":
                 rule = Calibrated(rule, document["calibrate"])
+            if document.get("balance") is not None:
+                rule = Balanced(rule, **document["balance"])
             rule.check_parameters()
             names = document["class_names"]
             made = cls(
