@@ -6,6 +6,7 @@ import numpy as np
 
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
 from ensembler.metrics import TIED_DECIMALS
+from ensembler.report.balance import shift_table
 from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
 from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
@@ -33,6 +34,8 @@ def bench_document(result: Comparison) -> Document:
         parts.append(calibration_table(result))
     if result.rules:
         parts.append(recall_table(result))
+    if result.balance is not None and result.rules:
+        parts.append(shift_table(result))
     parts.append(" ".join(conclusion(result)))
     return Document(parts)
 

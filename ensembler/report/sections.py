@@ -7,7 +7,7 @@ from ensembler.comparison.results import Comparison
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.provenance import provenance
-from ensembler.report import bench, check, compare, diversity, explain, noise, search, subsets
+from ensembler.report import balance, bench, check, compare, diversity, explain, noise, search, subsets
 from ensembler.report.blocks import Block, Listing, Section, Text
 from ensembler.report.figures.by_class import recall
 from ensembler.report.figures.diagrams import reliability
@@ -149,6 +149,8 @@ def classes(result: Comparison) -> Section | None:
     if by_class is None:
         return None
     blocks: list[Block] = [by_class, Listing("table-recall", bench.recall_table(result), folded=True)]
+    if result.balance is not None:
+        blocks.append(Listing("table-shift", balance.shift_table(result)))
     blocks += [] if confusion is None else [confusion]
     return Section("classes", "Classes", "What happens to each class", blocks)
 
@@ -229,6 +231,8 @@ def method(survey: Survey, command: str | None) -> Section:
         sentences.append(". ".join(check.capital(note) for note in notes) + ".")
     if result.calibrate != "none":
         sentences.append(f"Temperatures were fitted to each {'member' if result.calibrate == 'members' else 'rule'}.")
+    if result.balance is not None and result.rules:
+        sentences.append(f"{check.capital(balance.shift_sentence(result))}.")
     blocks: list[Block] = [Text(sentence) for sentence in [*sentences, *left_out(survey)]]
     if command is not None:
         blocks += [Text("This command makes this page again, where these files are:"), Text(command, code=True)]
