@@ -268,7 +268,7 @@ class Evidence:
             "best_member_recall": compared.best_member.recall if compared.best_member is not None else None,
             "rules": rules,
             "chosen": compared.chosen,
-            "recommended": compared.verdict.recommended if compared.verdict else None,
+            "recommended": compared.recommended,
             "by_size": by_size(self.sweep, costs),
             "n_committees": self.sweep.scored.plan.n_committees,
             "findings": self.findings(),

@@ -61,7 +61,7 @@ def test_the_python_of_readme_and_plug_in_is_typed(tmp_path):
 def test_the_table_is_what_the_demo_prints(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     printed = {line.rstrip() for line in run("bench").out.splitlines()}
-    table = next(block for block in blocks("text") if "★ chosen" in block)
+    table = next(block for block in blocks("text") if "★ recommended" in block)
     assert [line for line in table.splitlines() if line.rstrip() not in printed] == []
 
 

@@ -261,6 +261,10 @@ class Combiner(Parameterized, ABC):
         """Return the (C,) scores of an empty committee while weights stay as they are."""
         return np.zeros(self.n_classes_)
 
+    def fits_proper_score(self) -> bool:
+        """Whether the rule's probabilities are fitted to the log loss or the Brier score, so that they can be used."""
+        return False
+
     def names_members_by_number(self) -> bool:
         """Whether parameters refer to members by number, so that they mean other members in a part of a set."""
         return False

@@ -119,6 +119,10 @@ class Blend(Combiner):
         outputs = (rule.predict_proba(proba, check_input=False) for rule in self.rules_)
         return np.asarray(sum(w * output for w, output in zip(self.blend_weights_, outputs, strict=True)))
 
+    def fits_proper_score(self) -> bool:
+        """As soon as all of the rules do."""
+        return all(rule.fits_proper_score() for rule in self._rule_objects())
+
     def needs_probabilities(self) -> bool:
         """As soon as one of the rules does."""
         return any(rule.needs_probabilities() for rule in self._rule_objects())

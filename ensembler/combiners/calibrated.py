@@ -57,6 +57,10 @@ class Calibrated(WrappedRule):
         """Turn what `scores` returned into probabilities."""
         return self.rule_.to_proba(scores) if self.step == "members" else scores
 
+    def fits_proper_score(self) -> bool:
+        """With a temperature after it, every rule does."""
+        return self.step == "ensemble" or self.rule.fits_proper_score()
+
     def needs_probabilities(self) -> bool:
         """Return True: hard labels have no confidence to calibrate."""
         return True

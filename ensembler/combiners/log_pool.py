@@ -130,6 +130,10 @@ class LogLinearPool(Combiner):
         """Return the biases."""
         return self.bias_
 
+    def fits_proper_score(self) -> bool:
+        """Return True: the log loss."""
+        return True
+
     def needs_probabilities(self) -> bool:
         """Return True: one hard vote against a class would veto it."""
         return True

@@ -81,6 +81,10 @@ class SimplexWeights(Combiner):
         """Return True."""
         return True
 
+    def fits_proper_score(self) -> bool:
+        """Return True: the log loss."""
+        return True
+
     def needs_probabilities(self) -> bool:
         """Return True: one wrong hard label has an infinite loss."""
         return True

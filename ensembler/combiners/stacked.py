@@ -162,6 +162,10 @@ class Stacking(Combiner):
         scores[:, self.model_.classes_] = seen
         return scores
 
+    def fits_proper_score(self) -> bool:
+        """Return True for the logistic regression; a classifier of the user's own is not known."""
+        return self.final_estimator is None
+
     def needs_probabilities(self) -> bool:
         """Return True: the features are log probabilities."""
         return True

@@ -70,6 +70,10 @@ class SuperLearner(Combiner):
         """Return True."""
         return True
 
+    def fits_proper_score(self) -> bool:
+        """Return True: the Brier score."""
+        return True
+
     def n_fitted(self) -> int:
         """One weight a member."""
         return self.n_members_

@@ -51,6 +51,10 @@ class WrappedRule(Combiner):
         """Whether the rule inside does."""
         return self.rule.names_members_by_number()
 
+    def fits_proper_score(self) -> bool:
+        """Whether the rule inside does."""
+        return self.rule.fits_proper_score()
+
     def needs_probabilities(self) -> bool:
         """Whether the rule inside does."""
         return self.rule.needs_probabilities()

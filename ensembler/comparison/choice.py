@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate
 from ensembler.comparison.fitting import Fit, cross_fit
@@ -14,6 +15,9 @@ from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
 from ensembler.metrics import TIED_DECIMALS, Metric
+
+REFERENCE = "best member"
+"""The best single member, which rules are measured against."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,17 @@ class Choice:
         reached inside the others.
     nested : dict or None
         In cross-fitting: what choosing a rule anew in each fold reached, and the choices.
+    proba : dict
+        By rule, the (N, C) probabilities of the fitting rows out of fold; those of the best single member by the name
+        `REFERENCE`.
+    best : str or None
+        The rule with the best score.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
     nested: dict[str, Any] | None = None
+    proba: dict[str, Values] = field(default_factory=dict)
+    best: str | None = None
 
 
 class Named(Protocol):
@@ -43,15 +54,29 @@ class Named(Protocol):
 
 
 def score_choices(
-    candidates: Sequence[Candidate], fits: Sequence[Fit], split: Split, metric: Metric, counter: FitCounter
+    candidates: Sequence[Candidate],
+    fits: Sequence[Fit],
+    reference: Candidate,
+    best_member: Fit | None,
+    split: Split,
+    metric: Metric,
+    counter: FitCounter,
 ) -> Choice:
-    """Give each rule its cross-fitted score inside the fitting rows."""
+    """Give each rule its cross-fitted score inside the fitting rows, and keep what it predicts of them."""
     names = [fit.name for fit in fits]
     running = [candidate for candidate in candidates if candidate.name in names]
     if split.cross_fitted:
-        return choose_nested(running, fits, split, metric, counter)
-    cross_fitted = cross_fit(running, split.fitting, split.folds, counter.tick)
-    return Choice({name: measure(metric, split.fitting, proba) for name, proba in cross_fitted.proba.items()})
+        choice = choose_nested(running, fits, split, metric, counter)
+        proba = {fit.name: fit.proba for fit in fits}
+        if best_member is not None:
+            proba[REFERENCE] = best_member.proba
+    else:
+        proba = cross_fit(
+            [*running, replace(reference, name=REFERENCE)], split.fitting, split.folds, counter.tick
+        ).proba
+        scores = {name: measure(metric, split.fitting, proba[name]) for name in proba if name != REFERENCE}
+        choice = Choice(scores)
+    return replace(choice, proba=proba, best=pick(fits, choice.scores, metric))
 
 
 def choose_nested(

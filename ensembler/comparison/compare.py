@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ensembler.combiners.base import Combiner
+from ensembler.comparison.advice import advise
 from ensembler.comparison.candidates import (
     Balance,
     Candidate,
@@ -21,7 +22,7 @@ from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_f
 from ensembler.comparison.results import Comparison
 from ensembler.comparison.scores import Scores
 from ensembler.comparison.scoring import fit_rules, oracle_accuracy
-from ensembler.comparison.verdict import Contest, Evidence, reach_verdict
+from ensembler.comparison.verdict import Contest, Inference, reach_verdict
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.parallel.progress import Progress
@@ -94,8 +95,8 @@ def compare_rules(
     >>> result = compare_rules(load_predictions(bundled.published_folder()), ["mean", "median", "accuracy-weighted"])
     >>> [(entry.name, round(entry.metrics["accuracy"], 4)) for entry in result.rules]
     [('accuracy-weighted', 0.6918), ('median', 0.6885), ('mean', 0.686)]
-    >>> result.chosen, result.luckiest
-    ('median', 'accuracy-weighted')
+    >>> result.recommended, result.chosen, result.luckiest
+    ('accuracy-weighted', 'median', 'accuracy-weighted')
     """
     check_resamples(n_resamples, letters=letters)
     split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
@@ -106,16 +107,24 @@ def compare_rules(
     counter = FitCounter(progress, count_fits(candidates, split))
     best = next(iter(fit_rules([reference], split, counter)[0]), None)
     fits, left_out = fit_rules(candidates, split, counter)
-    choice = score_choices(candidates, fits, split, metrics[0], counter)
+    choice = score_choices(candidates, fits, reference, best, split, metrics[0], counter)
+    advice = advise(candidates, fits, choice, split, metrics[0], counter)
     scores = Scores.of(split, metrics, fits, best, choice)
     verdict = None
-    if fits and n_resamples:
+    if advice is not None and n_resamples:
         contest = Contest.of(split, metrics, scores.ranked, best, n_resamples)
-        evidence = Evidence.of(contest)
+        inference = Inference.of(contest)
         verdict = reach_verdict(
-            contest, evidence, split, scores.chosen, scores.best_member_name, n_resamples=n_resamples, letters=letters
+            contest,
+            inference,
+            split,
+            advice,
+            scores.chosen,
+            scores.best_member_name,
+            n_resamples=n_resamples,
+            letters=letters,
         )
-        scores = scores.with_evidence(contest, evidence)
+        scores = scores.with_inference(contest, inference)
     return Comparison(
         split=split,
         metrics=metrics,
@@ -127,6 +136,7 @@ def compare_rules(
         chosen=scores.chosen,
         luckiest=scores.luckiest,
         nested=choice.nested,
+        advice=advice,
         verdict=verdict,
         calibrate=calibrate,
         balance=balance,
@@ -186,4 +196,4 @@ def count_fits(candidates: Sequence[Candidate], split: Split) -> int:
     folded = trained * split.n_folds + len(candidates) - trained
     if split.cross_fitted:
         return len(candidates) + folded * (1 + split.n_folds) + 1 + split.n_folds
-    return len(candidates) + folded + 1
+    return len(candidates) + folded + 1 + split.n_folds

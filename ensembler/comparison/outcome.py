@@ -1,10 +1,13 @@
-"""What a comparison shows: paired tests, and the verdict they lead to."""
+"""What a comparison shows: the rule to use, paired tests, and the verdict they lead to."""
 
 from dataclasses import dataclass
 from typing import Any, Self
 
+from ensembler.comparison.evidence import Tally
+from ensembler.metrics.differences import Difference
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.paired import CochranQ, Discordance, is_significant
+from ensembler.metrics.pooling import PooledEffect
 from ensembler.metrics.selection import BiasCorrected
 
 
@@ -84,14 +87,85 @@ class PairedTest:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is noise, and what to use.
+class ShownBetter:
+    """A rule that the default yields to.
 
     Attributes
     ----------
-    recommended : str or None
-        The simplest rule that is not shown to be worse than the chosen one; one model alone where it is shown to be
-        better than that.
+    rule : str
+    gain : Difference
+        Of the metric, over the default rule, on the fitting rows; averaged over repeated cross-fittings.
+    p_value : float
+        One-sided, that the gain is no larger than the margin; adjusted for all rules that were tried.
+    n_rules : int
+        So many.
+    repeats : int
+    """
+
+    rule: str
+    gain: Difference
+    p_value: float
+    n_rules: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The rule to use, and why.
+
+    Attributes
+    ----------
+    rule : str
+        The name of a rule that ran.
+    default : str
+        The rule that many sets name for a set like this one.
+    best_known : str or None
+        The best rule over many sets, whatever the number of fitting rows; None where nothing is known of any.
+    n_sets : int
+        How many sets that share no rows with this one.
+    effects : dict
+        By metric, the default's pooled difference from the mean over those sets.
+    n_fit, pays_from : int, int or None
+        The fitting rows here, and from how many on the best rule is better than the mean.
+    shown_better : ShownBetter or None
+        The rule that the default yields to.
+    below_best_member : float or None
+        By how much the rule's cross-fitted metric is below that of the best single model, where it is.
+    choosing : Tally or None
+        How often choosing a rule by its cross-fitted score was better than the default, over many sets.
+    only_decisions : bool
+        Whether the rule's probabilities are neither fitted to a proper score nor calibrated.
+    """
+
+    rule: str
+    default: str
+    best_known: str | None
+    n_sets: int
+    effects: dict[str, PooledEffect]
+    n_fit: int
+    pays_from: int | None
+    shown_better: ShownBetter | None = None
+    below_best_member: float | None = None
+    choosing: Tally | None = None
+    only_decisions: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        better = self.shown_better
+        return {
+            **vars(self),
+            "effects": {metric: vars(effect) for metric, effect in self.effects.items()},
+            "shown_better": None if better is None else {**vars(better), "gain": vars(better.gain)},
+            "choosing": None if self.choosing is None else vars(self.choosing),
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is noise, and how the recommended rule does on the scored rows.
+
+    Attributes
+    ----------
     cochran : CochranQ or None
         Whether any rules differ in accuracy at all.
     optimism : BiasCorrected or None
@@ -102,7 +176,6 @@ class Verdict:
     sentences : tuple of str
     """
 
-    recommended: str | None
     cochran: CochranQ | None
     optimism: BiasCorrected | None
     n_resamples: int
@@ -120,7 +193,6 @@ class Verdict:
                 "n_rules": self.optimism.n_candidates,
             }
         return {
-            "recommended": self.recommended,
             "sentences": self.sentences,
             "cochran_q": None if self.cochran is None else vars(self.cochran),
             "optimism": optimism,

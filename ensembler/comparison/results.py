@@ -12,7 +12,7 @@ import numpy as np
 from ensembler.arrays import Values
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.outcome import PairedTest, Verdict
+from ensembler.comparison.outcome import Advice, PairedTest, Verdict
 from ensembler.comparison.protocol import SplitResult
 from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
@@ -159,8 +159,10 @@ class Comparison(SplitResult):
         The best rule where it was chosen, without the scored rows; and the best on them, which luck has helped.
     nested : dict or None
         In cross-fitting: the first metric of choosing a rule in each fold without that fold, and the choices.
+    advice : Advice or None
+        The rule to use, and why; None where no rule ran.
     verdict : Verdict or None
-        What is noise, and the rule to use.
+        What is noise, and how the recommended rule does on the scored rows; None without resamples.
     calibrate : "none", "members" or "ensemble"
         Where temperatures were fitted.
     balance : float, "auto" or None
@@ -177,6 +179,7 @@ class Comparison(SplitResult):
     chosen: str | None
     luckiest: str | None
     nested: dict[str, Any] | None = None
+    advice: Advice | None = None
     verdict: Verdict | None = None
     calibrate: str = "none"
     balance: float | Literal["auto"] | None = None
@@ -206,8 +209,8 @@ class Comparison(SplitResult):
 
     @property
     def recommended(self) -> str | None:
-        """The rule to use: a name of `rules`, or "best-member" for one model alone; None where nothing is tested."""
-        return None if self.verdict is None else self.verdict.recommended
+        """The rule to use, a name of `rules`; None only where no rule ran."""
+        return None if self.advice is None else self.advice.rule
 
     @property
     def best_member_name(self) -> str | None:
@@ -249,6 +252,7 @@ class Comparison(SplitResult):
             "chosen": self.chosen,
             "luckiest": self.luckiest,
             "recommended": self.recommended,
+            "advice": None if self.advice is None else self.advice.to_dict(),
             "nested": self.nested,
             "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "warnings": self.warnings,
@@ -287,6 +291,7 @@ class Comparison(SplitResult):
                 **rule.metrics,
                 "gain": rule.gain,
                 "choice_score": rule.choice_score,
+                "recommended": rule.name == self.recommended,
                 "chosen": rule.name == self.chosen,
                 "luckiest": rule.name == self.luckiest,
             }

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ensembler.comparison.choice import Choice, pick, ranking_value
+from ensembler.comparison.choice import Choice, ranking_value
 from ensembler.comparison.fitting import Fit
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.results import MemberScore, RuleScore
 from ensembler.comparison.scoring import Measured, measure_all, measure_members
-from ensembler.comparison.verdict import Contest, Evidence
+from ensembler.comparison.verdict import Contest, Inference
 from ensembler.metrics import Metric
 from ensembler.metrics.intervals import wilson
 
@@ -47,7 +47,7 @@ class Scores:
         first, scored = metrics[0], split.scored
         base = None if best is None else score_rule(best, measure_all(metrics, scored, best.proba, split.seed))
         measured = {fit.name: score_rule(fit, measure_all(metrics, scored, fit.proba, split.seed)) for fit in fits}
-        chosen = pick(fits, choice.scores, first)
+        chosen = choice.best
 
         def rank(fit: Fit) -> tuple[float, bool]:
             return -ranking_value(first, measured[fit.name].metrics[first.name]), fit.name != chosen
@@ -71,12 +71,12 @@ class Scores:
             luckiest=rules[0].name if rules and math.isfinite(rules[0].metrics[first.name]) else None,
         )
 
-    def with_evidence(self, contest: Contest, evidence: Evidence) -> "Scores":
+    def with_inference(self, contest: Contest, inference: Inference) -> "Scores":
         """Return the same with intervals and paired tests."""
         rules = tuple(
             replace(rule, intervals=intervals, against_best=against_best, against_mean=against_mean)
             for rule, intervals, against_best, against_mean in zip(
-                self.rules, evidence.intervals, evidence.against_best, evidence.against_mean, strict=True
+                self.rules, inference.intervals, inference.against_best, inference.against_mean, strict=True
             )
         )
         best, members = self.best_member, self.members

@@ -1,4 +1,4 @@
-"""What of a comparison is noise, and which rule to use.
+"""What of a comparison is noise.
 
 Intervals resample the scored rows and take fitted weights as they are: they say what other rows of this kind would do
 to these very rules, not what other fitting rows would.
@@ -12,7 +12,7 @@ import numpy as np
 from ensembler.arrays import Correct, Values
 from ensembler.comparison import wording
 from ensembler.comparison.fitting import Fit
-from ensembler.comparison.outcome import PairedTest, Verdict
+from ensembler.comparison.outcome import Advice, PairedTest, Verdict
 from ensembler.comparison.protocol import Split
 from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_UNITS, enough_units
@@ -170,7 +170,7 @@ def adjusted(tests: TestPairs) -> TestPairs:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Inference:
     """What was resampled: intervals of every rule, and its tests against the best member and the simple mean."""
 
     intervals: list[Intervals]
@@ -178,7 +178,7 @@ class Evidence:
     against_mean: TestPairs
 
     @classmethod
-    def of(cls, contest: Contest) -> "Evidence":
+    def of(cls, contest: Contest) -> "Inference":
         """Take intervals and tests of all rules."""
         return cls(
             [contest.intervals(place) for place in range(contest.mean)],
@@ -187,108 +187,42 @@ class Evidence:
         )
 
 
-@dataclass(frozen=True)
-class Recommendation:
-    """The rule to use, and why.
-
-    Attributes
-    ----------
-    rule : int
-        The place of the simplest rule that is not shown to be worse than the chosen one.
-    to_chosen : PairedTest
-        That rule against the chosen one.
-    one_model : PairedTest or None
-        The best member alone against that rule, unless that rule is the best member.
-    """
-
-    rule: int
-    to_chosen: PairedTest
-    one_model: PairedTest | None
-
-    @property
-    def prefers_one_model(self) -> bool:
-        """Whether one model alone is shown to be better than the rule."""
-        test = self.one_model
-        return test is not None and test.significant and not test.significantly_worse
-
-
-def recommend(contest: Contest, chosen: int) -> Recommendation:
-    """Find the simplest rule that is not shown to be worse than the chosen one, and test one model against it."""
-    fits = contest.fits
-    to_chosen = [contest.compare(place, chosen, fits[chosen].name) for place in range(len(fits))]
-    candidates = [place for place, test in enumerate(to_chosen) if not test.significantly_worse]
-    simplest = min(candidates, key=contest.simplicity)
-    one_model = None
-    if contest.best_member is not None and contest.scored.n_members > 1 and fits[simplest].name != "best-member":
-        one_model = contest.compare(contest.best_member, simplest, fits[simplest].name)
-    return Recommendation(simplest, to_chosen[simplest], one_model)
-
-
 def reach_verdict(
     contest: Contest,
-    evidence: Evidence,
+    inference: Inference,
     split: Split,
+    advice: Advice,
     chosen: str | None,
     best_member_name: str | None,
     *,
     n_resamples: int,
     letters: bool,
 ) -> Verdict:
-    """Say what is noise and what to use."""
-    protocol, metric = split.protocol, contest.metric
-    verdict = Verdict(
-        recommended=None,
+    """Say what is noise, and test what is recommended on the scored rows."""
+    metric, names = contest.metric, [fit.name for fit in contest.fits]
+    place = names.index(advice.rule)
+    reached = wording.format_value(metric, contest.values[place])
+    tests = [
+        (wording.best_member_in_words(best_member_name), inference.against_best[place]),
+        ("the mean", inference.against_mean[place]),
+    ]
+    untested = None
+    if metric.name not in contest.samples:
+        untested = f"{metric.name} cannot be resampled"
+    elif not contest.enough:
+        untested = f"there are fewer than {FEWEST_UNITS} rows or groups"
+    optimistic = split.protocol.optimistic
+    sentences = [
+        wording.use_sentence(advice, reached, tests, metric, optimistic=optimistic, untested=untested),
+        *wording.reason_sentences(advice, metric),
+    ]
+    if chosen is not None and chosen != advice.rule:
+        value = wording.format_value(metric, contest.values[names.index(chosen)])
+        sentences.append(wording.chosen_sentence(advice, chosen, value, split.protocol))
+    return Verdict(
         cochran=contest.cochran(),
-        optimism=None if protocol.optimistic else contest.optimism(n_resamples, split.seed),
+        optimism=None if optimistic else contest.optimism(n_resamples, split.seed),
         n_resamples=n_resamples,
         letters=contest.compact_letter_display() if letters else None,
+        sentences=tuple(sentences),
     )
-    if chosen is None:
-        return verdict
-    place = [fit.name for fit in contest.fits].index(chosen)
-    value = f"{metric.name} {contest.values[place]:.4f}"
-    reached = f"{protocol.how_chosen}, reached {value}"
-    if protocol.optimistic:
-        return replace(verdict, sentences=wording.optimistic_sentences(chosen, value))
-    if metric.name not in contest.samples:
-        why = f"{metric.name} cannot be resampled"
-        return replace(verdict, sentences=wording.untested_sentences(chosen, reached, why))
-    if not contest.enough:
-        why = f"there are fewer than {FEWEST_UNITS} rows or groups"
-        return replace(verdict, sentences=wording.untested_sentences(chosen, reached, why))
-    result = recommend(contest, place)
-    name = contest.fits[result.rule].name
-    recommended = "best-member" if result.prefers_one_model else name
-    sentences = put_in_words(contest, evidence, result, place, reached, best_member_name)
-    return replace(verdict, recommended=recommended, sentences=tuple(sentences))
-
-
-def put_in_words(
-    contest: Contest,
-    evidence: Evidence,
-    result: Recommendation,
-    chosen: int,
-    reached: str,
-    best_member_name: str | None,
-) -> list[str]:
-    """Return the sentences of a verdict: what was chosen and what that shows, what to use, whether one model does."""
-    metric, fits = contest.metric, contest.fits
-    name = fits[result.rule].name
-    tests = [
-        ("the best single model", evidence.against_best[chosen]),
-        ("the simple mean", evidence.against_mean[chosen]),
-    ]
-    simplest = fits[chosen].rule.complexity == 0
-    sentences = [
-        wording.leading_sentence(metric, fits[chosen].name, reached, tests),
-        wording.advice_sentence(
-            metric, name, fits[chosen].name, result.to_chosen, simplest=simplest, alone=len(fits) == 1
-        ),
-    ]
-    test = result.one_model
-    if test is None or best_member_name is None:
-        return sentences
-    sentence = wording.one_model_sentence(metric, name, best_member_name, test, use=result.prefers_one_model)
-    if result.prefers_one_model:
-        return [sentences[0], sentence]
-    return sentences if test.significant else [*sentences, sentence]

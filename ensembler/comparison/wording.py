@@ -1,7 +1,10 @@
 """What a comparison shows, in words: the one place where a difference is called noise or not."""
 
-from ensembler.comparison.outcome import PairedTest
-from ensembler.metrics import Metric
+from collections.abc import Sequence
+
+from ensembler.comparison.outcome import Advice, PairedTest, ShownBetter
+from ensembler.comparison.protocol import Protocol
+from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.intervals import Interval
 
 
@@ -43,45 +46,89 @@ def noise_word(test: PairedTest) -> str:
     return "not noise" if test.significant else "within noise"
 
 
-def leading_sentence(metric: Metric, name: str, reached: str, tests: list[tuple[str, PairedTest | None]]) -> str:
-    """Say what a rule reached, and how it compares with others."""
-    clauses = [
-        f"{format_difference(test, other, share=metric.share)}, {noise_word(test)}"
-        for other, test in tests
-        if test is not None
-    ]
-    text = f"{name}, {reached}"
-    return f"{text}: {'; '.join(clauses)}." if clauses else f"{text}."
+def format_value(metric: Metric, value: float) -> str:
+    """Write what a rule reached."""
+    return f"{metric.name} {value:.4f}".replace(" 0.", " .")
 
 
-def advice_sentence(
-    metric: Metric, recommended: str, chosen: str, to_chosen: PairedTest, *, simplest: bool, alone: bool
+def best_member_in_words(name: str | None) -> str:
+    """Name the best single model, where it is known."""
+    return "the best single model" + (f", {name}" if name else "")
+
+
+def use_sentence(
+    advice: Advice,
+    reached: str,
+    tests: Sequence[tuple[str, PairedTest | None]],
+    metric: Metric,
+    *,
+    optimistic: bool,
+    untested: str | None,
 ) -> str:
-    """Say which rule to use, and why it rather than the chosen one."""
-    if recommended != chosen:
-        lead = format_difference(to_chosen, chosen, share=metric.share)
-        return f"Use {recommended}: it is simpler, and {lead} is {noise_word(to_chosen)}."
-    if alone:
-        return f"Use {recommended}."
-    if simplest:
-        return f"Use {recommended}: there is no simpler rule."
-    return f"Use {recommended}: every simpler rule here is shown to be worse."
+    """Say which rule to use, and what it gains over others on the scored rows."""
+    name = "the best single model alone" if advice.rule == "best-member" else advice.rule
+    if optimistic:
+        return f"Use {name}: {reached}, on rows that it was fitted on, from which nothing follows for other rows."
+    clauses = [lead_clause(test, other, metric) for other, test in tests if test is not None]
+    text = "; ".join([f"Use {name}: {reached}", *clauses])
+    return f"{text}. Differences are untested: {untested}." if untested else f"{text}."
 
 
-def one_model_sentence(metric: Metric, recommended: str, member: str, test: PairedTest, *, use: bool) -> str:
-    """Say that one model alone is better than the recommended rule, or may do as well."""
-    lead = f"{format_difference(test, recommended, share=metric.share)} is {noise_word(test)}"
-    return f"Use one model alone, {member}: {lead}." if use else f"One model, {member}, may do as well: {lead}."
+def lead_clause(test: PairedTest, other: str, metric: Metric) -> str:
+    """Say how a rule compares with another, and where the two cannot be told apart."""
+    if test.interval is None or test.significant:
+        return format_difference(test, other, share=metric.share)
+    return f"it cannot be told apart from {other}: {format_difference(test, '', share=metric.share)}"
 
 
-def untested_sentences(chosen: str, reached: str, why: str) -> tuple[str, ...]:
-    """Say what was chosen where nothing can be tested."""
-    return f"{chosen}, {reached}.", f"Whether it differs from simpler rules is untested: {why}."
+def reason_sentences(advice: Advice, metric: Metric) -> list[str]:
+    """Say why that rule, and what to know about it."""
+    better = advice.shown_better
+    sentences = [default_sentence(advice) if better is None else better_sentence(advice.default, better, metric)]
+    if advice.below_best_member is not None:
+        amount = format_amount(advice.below_best_member, metric)
+        sentences.append(f"Cross-fitted on the fitting rows, it is {amount} worse than the best single model.")
+    if advice.only_decisions:
+        sentences.append("Its probabilities are not calibrated: use its decisions, or --calibrate ensemble.")
+    return sentences
 
 
-def optimistic_sentences(chosen: str, reached: str) -> tuple[str, ...]:
-    """Say that figures on the rows that were fitted on prove nothing."""
+def better_sentence(default: str, better: ShownBetter, metric: Metric) -> str:
+    """Say what the default yields to."""
+    p_value = "<.001" if better.p_value < 0.001 else f"{better.p_value:.3f}".replace("0.", ".", 1)
+    amount = format_amount(better.gain.value, metric)
     return (
-        f"{chosen} reached {reached} on the rows that it was fitted and chosen on.",
-        "Nothing follows for other rows: fit elsewhere (validation rows, or cross-fitting).",
+        f"{default} is the rule of most sets, but here {better.rule} is shown to be better on the fitting rows: by "
+        f"{amount} over {better.repeats} cross-fittings (p {p_value}, adjusted for {better.n_rules} rules)."
     )
+
+
+def format_amount(value: float, metric: Metric) -> str:
+    """Write an amount of a metric, in percentage points where it is a share."""
+    return f"{value * 100:.2f} points" if metric.share else f"{value:.4f}"
+
+
+def default_sentence(advice: Advice) -> str:
+    """Say what the default rests on."""
+    if advice.best_known is None:
+        return "It has the best cross-fitted score here; what other sets say of these rules is not known."
+    if advice.default != advice.best_known:
+        needed = "" if advice.pays_from is None else f": {advice.best_known} pays from {advice.pays_from} rows on"
+        return f"With {advice.n_fit} fitting rows, the mean is the answer{needed}."
+    gains = [
+        f"{name.replace('-', ' ')} {format_amount(effect.effect, METRICS[name])}"
+        for name, effect in advice.effects.items()
+    ]
+    measured = f" ({' and '.join(gains)} better than the mean's)" if gains else ""
+    return f"It is the best rule on average over {advice.n_sets} other sets{measured}."
+
+
+def chosen_sentence(advice: Advice, chosen: str, reached: str, protocol: Protocol) -> str:
+    """Say which rule came out best by cross-fitting here, and how often it pays to go by that."""
+    text = f"{chosen}, {protocol.how_chosen}, reached {reached}"
+    tally = advice.choosing
+    if tally is None or advice.best_known != advice.default:
+        return f"{text}."
+    n_sets = tally.wins + tally.ties + tally.losses
+    how_often = f"better than {advice.default} on {tally.wins} of {n_sets} sets, worse on {tally.losses}"
+    return f"{text}; going by that was {how_often}."

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
+from ensembler.comparison.wording import format_value, reason_sentences, use_sentence
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.report.balance import shift_table
 from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
@@ -12,6 +13,7 @@ from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
     CHOSEN,
     LUCKIEST,
+    RECOMMENDED,
     WORSE,
     Document,
     Table,
@@ -96,11 +98,12 @@ def rules_table(result: Comparison) -> Table:
     """Show each rule, best on the scored rows first, with the chosen and the luckiest marked."""
     metrics = result.metrics
     rows = []
+    marked = {RECOMMENDED: result.recommended, CHOSEN: result.chosen, LUCKIEST: result.luckiest}
     for entry in result.rules:
-        marks = (CHOSEN if entry.name == result.chosen else "") + (LUCKIEST if entry.name == result.luckiest else "")
+        marks = "".join(mark for mark, name in marked.items() if entry.name == name)
         cells = [number(entry.metrics[metric.name]) for metric in metrics]
         rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
-    strong = [index for index, entry in enumerate(result.rules) if entry.name == result.chosen]
+    strong = [index for index, entry in enumerate(result.rules) if entry.name == result.recommended]
     title = mark_optimistic("Combination rules", optimistic=result.protocol.optimistic)
     headers = ["", "rule", *(metric.short or heading(metric.name) for metric in metrics), "gain"]
     return Table(title, headers, rows, rules_notes(result), left=(0, 1), strong=strong)
@@ -108,7 +111,8 @@ def rules_table(result: Comparison) -> Table:
 
 def rules_notes(result: Comparison) -> list[str]:
     """Say what the marks and the gain are, what was doubtful in a fit, and which rules were left out."""
-    notes = [f"{CHOSEN} {result.protocol.how_chosen}   {LUCKIEST} luckiest: best on the scored rows"]
+    legend = f"{RECOMMENDED} recommended   {CHOSEN} {result.protocol.how_chosen}   {LUCKIEST} luckiest"
+    notes = [f"{legend}: best on the scored rows"]
     if result.best_member is not None:
         where = {"val": "on validation", "test": "on the same rows"}.get(result.protocol.fit_on, "on the fitting rows")
         notes.append(f"gain: {result.metric} against the best member chosen {where}, {result.best_member_name}")
@@ -181,11 +185,15 @@ def conclusion(result: Comparison) -> list[str]:
 
 def advice(result: Comparison) -> list[str]:
     """Return the sentences that say which rule to use, and whether its lead is noise."""
-    if result.chosen is None:
-        return ["No rule could be chosen without the scored rows; see the notes above."]
+    if result.advice is None:
+        return ["No rule could run; see the notes above."]
     if result.verdict is not None:
         return list(result.verdict.sentences)
-    return [f"Use {result.chosen}: {result.metric} {reached(result, result[result.chosen])}."]
+    rule = result[result.advice.rule]
+    value = format_value(result.first_metric, rule.metrics[result.metric])
+    optimistic = result.protocol.optimistic
+    use = use_sentence(result.advice, value, [], result.first_metric, optimistic=optimistic, untested=None)
+    return [use, *reason_sentences(result.advice, result.first_metric)]
 
 
 def reservations(result: Comparison) -> list[str]:

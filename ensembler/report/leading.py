@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ensembler.comparison.results import Comparison, RuleScore
 
 LEADING = 3
-"""Rules that the chosen one is compared with in detail."""
+"""Rules that the first one is compared with in detail."""
 MOST_CLASSES = 20
 """So many classes or fewer are all shown."""
 
@@ -17,8 +17,8 @@ def rule_named(result: Comparison, name: str | None) -> RuleScore | None:
 
 
 def recommended_rule(result: Comparison) -> str | None:
-    """Return the name of the rule to use, where the verdict has one."""
-    return None if result.verdict is None else result.verdict.recommended
+    """Return the name of the rule to use."""
+    return result.recommended
 
 
 def leading_rules(result: Comparison) -> list[str]:
@@ -28,10 +28,11 @@ def leading_rules(result: Comparison) -> list[str]:
 
 
 def compared_rules(result: Comparison) -> list[RuleScore]:
-    """Return the chosen rule and the best others; a single member is no ensemble to compare."""
-    others = [entry for entry in result.rules if entry.name != result.chosen and entry.rule.name != "best-member"]
-    chosen = [entry for entry in result.rules if entry.name == result.chosen]
-    return [*chosen, *others[:LEADING]] or list(result.rules[:1])
+    """Return the rule to use, the chosen one and the best others; a single member is no ensemble to compare."""
+    first = dict.fromkeys((result.recommended, result.chosen))
+    leading = [entry for name in first for entry in result.rules if entry.name == name]
+    others = [entry for entry in result.rules if entry.name not in first and entry.rule.name != "best-member"]
+    return [*leading, *others][: 1 + LEADING] or list(result.rules[:1])
 
 
 def best_member_recall(result: Comparison) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ def difference_table(
     title = f"Noise or not: {metric} against the {other}"
     title = mark_optimistic(title, optimistic=result.protocol.optimistic)
     notes = test_notes(result, verdict) if with_intervals else power_notes(result)
-    strong = [row for row, entry in enumerate(result.rules) if entry.name == verdict.recommended]
+    strong = [row for row, entry in enumerate(result.rules) if entry.name == result.recommended]
     return Table(title, headers, rows, notes, left=left, strong=strong)
 
 

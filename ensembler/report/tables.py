@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MISSING = "–"
-CHOSEN, LUCKIEST, WORSE = "★", "†", "↓"
-"""Marks of what was chosen, of what is best on the scored rows, and of what is below the best member."""
+RECOMMENDED, CHOSEN, LUCKIEST, WORSE = "★", "☆", "†", "↓"
+"""Marks of what to use, of what was chosen by its score on the fitting rows, of what is best on the scored rows, and of
+what is below the best member."""
 LONG_WORD = 12
 """Longer first lines of a heading are broken at a hyphen."""
 GAP, NARROWEST = 2, 12

@@ -40,12 +40,12 @@ def test_bench_prints_members_rules_recalls_and_what_to_use(run):
     assert result.err == ""
     for text in (
         "oarriaga_big_xception_54",
-        "★†  exponential-weighted",
+        "☆†  exponential-weighted",
         "Disgust",
-        "Use exponential-weighted: every simpler rule",
+        "Use accuracy-weighted: accuracy .6918",
     ):
         assert text in result.out
-    assert "exponential-weighted is worse in Disgust, Fear" in result.out
+    assert "accuracy-weighted is worse in Disgust, Fear" in result.out
     assert "oracle: in .9019 of the rows" in result.out
 
 
@@ -321,8 +321,8 @@ def test_the_bundled_tables_fit_a_terminal(width, run, monkeypatch):
     result = run("bench")
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= int(width)
-    table = lines[: next(number for number, line in enumerate(lines) if "★ chosen" in line)]
-    rules = [line for line in table if line.lstrip(" ★†").startswith(tuple(default_rules()))]
+    table = lines[: next(number for number, line in enumerate(lines) if "★ recommended" in line)]
+    rules = [line for line in table if line.lstrip(" ★☆†").startswith(tuple(default_rules()))]
     assert len([line for line in rules if line.rstrip()[-5:-4] == "."]) == len(default_rules())
 
 
@@ -332,7 +332,7 @@ def test_hard_labels_of_the_other_real_set(run):
         pytest.skip("the CIFAR-10.1 predictions are not here")
     document = json.loads(run("bench", home, "--json").out)
     assert (len(document["members"]), document["n_rows"], document["n_classes"]) == (30, 2000, 10)
-    assert len(document["combiners"]) == 8
+    assert len(document["combiners"]) == 9
     assert max(member["accuracy"] for member in document["members"]) > 0.92
 
 

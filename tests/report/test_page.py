@@ -128,7 +128,7 @@ def test_the_filter_filters(bundled, visit):
     shown = page.locator("#table-rules tbody tr:visible")
     assert shown.count() == 5
     assert all("weighted" in text for text in shown.all_text_contents())
-    assert page.locator("#table-rules-filter ~ [role=status]").text_content() == "5 of 17"
+    assert page.locator("#table-rules-filter ~ [role=status]").text_content() == "5 of 22"
 
 
 def test_hover_names_the_members_of_a_committee(bundled, visit):

@@ -1,0 +1,177 @@
+"""Which rule to use: the default that many prediction sets name, unless this set shows another to be better.
+
+The scored rows have no part in it, so that they are an untouched test of what is recommended.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ensembler.arrays import Values, digest
+from ensembler.comparison.candidates import Candidate
+from ensembler.comparison.choice import REFERENCE, Choice
+from ensembler.comparison.evidence import DECIDING, Evidence, Kind, shipped_evidence
+from ensembler.comparison.fitting import Fit, cross_fit
+from ensembler.comparison.folds import make_folds
+from ensembler.comparison.outcome import Advice, ShownBetter
+from ensembler.comparison.progress import FitCounter
+from ensembler.comparison.protocol import Split
+from ensembler.comparison.scoring import measure
+from ensembler.metrics import METRICS, TIED_DECIMALS, Metric
+from ensembler.metrics.differences import Difference, paired_difference
+from ensembler.metrics.paired import ALPHA
+from ensembler.predictions.prediction_set import Predictions
+
+REPEATS = 5
+"""Cross-fittings that a rule has to be shown better in, averaged, before the default yields to it."""
+MARGINS = {"log-loss": 0.02}
+MARGIN = 0.005
+"""A gain has to exceed this margin; over many sets, smaller shown gains were none on other rows."""
+
+
+def advise(
+    candidates: Sequence[Candidate],
+    fits: Sequence[Fit],
+    choice: Choice,
+    split: Split,
+    metric: Metric,
+    counter: FitCounter,
+    evidence: Evidence | None = None,
+) -> Advice | None:
+    """Return which rule to use; None where none could run.
+
+    Parameters
+    ----------
+    candidates, fits : sequences of Candidate and of Fit
+        The rules, and those that could be fitted.
+    choice : Choice
+        With the probabilities of the fitting rows, out of fold.
+    split : Split
+    metric : Metric
+        What another rule has to be shown better in.
+    counter : FitCounter
+    evidence : Evidence, optional
+        By default what the package ships.
+    """
+    if not fits:
+        return None
+    advice = default_advice([fit.name for fit in fits], split, evidence or shipped_evidence())
+    if advice is None:
+        # Nothing is known of any of them: what is chosen here is all there is.
+        name = choice.best or fits[0].name
+        advice = Advice(name, name, None, 0, {}, split.protocol.n_fit, None)
+    better = find_better(candidates, advice.default, choice, split, metric, counter)
+    rule = advice.default if better is None else better.rule
+    fit = next(fit for fit in fits if fit.name == rule)
+    return replace(
+        advice,
+        rule=rule,
+        shown_better=better,
+        below_best_member=below_best_member(rule, choice, split.fitting, metric),
+        choosing=(evidence or shipped_evidence()).choosing.get(metric.name),
+        only_decisions=not (fit.rule.fits_proper_score() or split.scored.any_hard),
+    )
+
+
+def default_advice(names: Sequence[str], split: Split, evidence: Evidence) -> Advice | None:
+    """Return what many sets say, without those that share labels with this one; None if they know none of the rules."""
+    data = split.predictions
+    parts = [part for part in (data, data.validation) if part is not None]
+    evidence = evidence.without([digest(part.true_labels) for part in parts])
+    kind: Kind = "hard labels" if split.scored.any_hard else "probabilities"
+    best = evidence.default_rule(names, kind)
+    if best is None:
+        return None
+    pays_from, n_fit = evidence.pays_from(best, kind), split.protocol.n_fit
+    default = best
+    if "mean" in names and (pays_from is None or n_fit < pays_from):
+        default = "mean"
+    found = {
+        metric: evidence.effect(best, metric, kind)
+        for metric in dict.fromkeys((DECIDING[kind], "accuracy"))
+        if best != "mean"
+    }
+    effects = {metric: effect for metric, effect in found.items() if effect is not None}
+    return Advice(default, default, best, evidence.n_sets(kind), effects, n_fit, pays_from)
+
+
+def find_better(
+    candidates: Sequence[Candidate], default: str, choice: Choice, split: Split, metric: Metric, counter: FitCounter
+) -> ShownBetter | None:
+    """Return the best of the rules that are shown to be better than the default on the fitting rows.
+
+    One cross-fitting tells which rules may be; those are cross-fitted again with other folds, and have to be shown
+    better by what they gain on average. p-values are adjusted for all rules by Holm's method at the first step, and by
+    Bonferroni's at the second.
+    """
+    others = [name for name in choice.proba if name not in (default, REFERENCE)]
+    if default not in choice.proba or not others:
+        return None
+    gains = compare_rows(metric, split, choice.proba, default, others)
+    likely = [name for name in others if p_value(gains[name], metric) * len(others) < ALPHA]
+    if not likely:
+        return None
+    repeated = [candidate for candidate in candidates if candidate.name in (default, *likely)]
+    found = {name: [gains[name]] for name in likely}
+    for repeat in range(1, REPEATS):
+        folds = make_folds(split.fitting.true_labels, split.fitting.groups, split.n_folds, split.seed + repeat)
+        proba = cross_fit(repeated, split.fitting, folds, counter.tick).proba
+        for name, gain in compare_rows(metric, split, proba, default, likely).items():
+            found[name].append(gain)
+    better = []
+    for name, repeats in found.items():
+        gain = Difference(
+            float(np.mean([one.value for one in repeats])), float(np.mean([one.standard_error for one in repeats]))
+        )
+        adjusted = min(1.0, p_value(gain, metric) * len(others))
+        if adjusted < ALPHA:
+            better.append(ShownBetter(name, gain, adjusted, len(others), REPEATS))
+    return max(better, key=lambda item: item.gain.value, default=None)
+
+
+def compare_rows(
+    metric: Metric, split: Split, proba: Mapping[str, Values], default: str, names: Sequence[str]
+) -> dict[str, Difference]:
+    """Return by how much some rules are better than the default on the fitting rows."""
+    data = split.fitting
+    reached = measure(metric, data, proba[default])
+    gains = {}
+    for name in names:
+        gain = float(metric.signed(measure(metric, data, proba[name]) - reached))
+        gains[name] = Difference(gain, np.nan)
+        if gain > margin(metric):
+            # The standard error of a metric of the user's own is slow, and needed only where there is a gain.
+            gains[name] = paired_difference(
+                metric,
+                data.true_labels,
+                proba[name],
+                proba[default],
+                sample_weight=data.sample_weight,
+                groups=data.groups,
+                seed=split.seed,
+            )
+    return gains
+
+
+def p_value(gain: Difference, metric: Metric) -> float:
+    """Return the one-sided p-value that a gain is no larger than the margin; 1 where nothing can be said."""
+    from scipy.stats import norm
+
+    if not gain.standard_error > 0:
+        return 1.0
+    return float(norm.sf((gain.value - margin(metric)) / gain.standard_error))
+
+
+def margin(metric: Metric) -> float:
+    """Return the margin that a gain of a metric has to exceed; 0 for a metric of the user's own."""
+    return MARGINS.get(metric.name, MARGIN if metric.name.partition(":")[0] in METRICS else 0.0)
+
+
+def below_best_member(rule: str, choice: Choice, fitting: Predictions, metric: Metric) -> float | None:
+    """Return by how much a rule's cross-fitted metric is below the best single model's; None where it is not."""
+    if rule not in choice.proba or REFERENCE not in choice.proba:
+        return None
+    values = [measure(metric, fitting, choice.proba[name]) for name in (rule, REFERENCE)]
+    lead = round(float(metric.signed(values[0] - values[1])), TIED_DECIMALS)
+    return -lead if lead < 0 else None
