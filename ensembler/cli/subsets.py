@@ -2,7 +2,7 @@
 
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,10 +15,14 @@ from ensembler.cli.subsets_options import CommitteeProtocol, Committees, Work
 from ensembler.cli.subsets_results import Targets, refuse_long_table, write_results
 
 if TYPE_CHECKING:
+    from ensembler.parallel.progress import Progress
     from ensembler.predictions.prediction_set import Predictions
     from ensembler.subsets.results import SubsetStudy
+    from ensembler.subsets.search import SearchStudy
 
 LISTED = 10
+
+AnyStudy = TypeVar("AnyStudy", "SubsetStudy", "SearchStudy")
 
 
 @expand
@@ -71,7 +75,7 @@ def run_search(
     from ensembler.subsets.search import search_subsets
 
     with warnings_to_stderr(), progress("searching") as show:
-        result = search_subsets(data, rules, width=width, progress=show, **arguments)
+        result = tested(search_subsets(data, rules, width=width, progress=show, **arguments), "accuracy", show)
     summary = summarize_search(result)
     output.print(lambda: summary.to_dict(command_line()), lambda: search_document(summary))
 
@@ -86,7 +90,7 @@ def run_sweep(data: "Predictions", rules: list[str], work: Work, arguments: dict
         progress("sweeping") as show,
         checkpointed(work, data, rules, arguments) as store,
     ):
-        return study_subsets(
+        study = study_subsets(
             data,
             rules,
             workers=workers,
@@ -95,6 +99,15 @@ def run_sweep(data: "Predictions", rules: list[str], work: Work, arguments: dict
             announce=lambda estimate: ask(estimate, work.jobs, work.backend, yes=work.yes),
             **arguments,
         )
+        return tested(study, study.metric, show)
+
+
+def tested(study: AnyStudy, metric: str, show: "Progress | None") -> AnyStudy:
+    """Return a study with its committees tested against what is recommended without choosing members."""
+    from ensembler.comparison.compare import recommend_rule
+    from ensembler.subsets.baselines import with_baselines
+
+    return with_baselines(study, recommend_rule(study.split, metric, study.calibrate, show))
 
 
 def checkpointed(

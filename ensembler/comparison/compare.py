@@ -1,6 +1,7 @@
 """Fit every rule without the scored rows, score it on them, and say which one to use."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.advice import advise
@@ -16,7 +17,9 @@ from ensembler.comparison.candidates import (
     list_metrics,
     own_metric,
 )
-from ensembler.comparison.choice import score_choices
+from ensembler.comparison.choice import Choice, score_choices
+from ensembler.comparison.fitting import Fit
+from ensembler.comparison.outcome import Advice, Recommendation
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
 from ensembler.comparison.results import Comparison
@@ -24,6 +27,7 @@ from ensembler.comparison.scores import Scores
 from ensembler.comparison.scoring import fit_rules, oracle_accuracy
 from ensembler.comparison.verdict import Contest, Inference, reach_verdict
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
+from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis import checks
@@ -103,13 +107,9 @@ def compare_rules(
     metrics = list_metrics(metric, predictions)
     candidates = list_candidates(rules, predictions, metrics[0], calibrate, balance)
     findings = warn_of_findings(predictions)
-    reference = best_member(metrics[0], calibrate, balance)
-    counter = FitCounter(progress, count_fits(candidates, split))
-    best = next(iter(fit_rules([reference], split, counter)[0]), None)
-    fits, left_out = fit_rules(candidates, split, counter)
-    choice = score_choices(candidates, fits, reference, best, split, metrics[0], counter)
-    advice = advise(candidates, fits, choice, split, metrics[0], counter)
-    scores = Scores.of(split, metrics, fits, best, choice)
+    fitted = fit_and_advise(candidates, best_member(metrics[0], calibrate, balance), split, metrics[0], progress)
+    best, choice, advice = fitted.best_member, fitted.choice, fitted.advice
+    scores = Scores.of(split, metrics, fitted.fits, best, choice)
     verdict = None
     if advice is not None and n_resamples:
         contest = Contest.of(split, metrics, scores.ranked, best, n_resamples)
@@ -131,7 +131,7 @@ def compare_rules(
         members=scores.members,
         rules=scores.rules,
         best_member=scores.best_member,
-        left_out=tuple(left_out),
+        left_out=fitted.left_out,
         oracle=oracle_accuracy(split.scored),
         chosen=scores.chosen,
         luckiest=scores.luckiest,
@@ -142,6 +142,53 @@ def compare_rules(
         balance=balance,
         warnings=tuple(findings),
     )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All rules fitted on a split, and which to use.
+
+    Attributes
+    ----------
+    fits : tuple of Fit
+    best_member : Fit or None
+        The best single member.
+    left_out : tuple of (name, reason)
+    choice : Choice
+    advice : Advice or None
+        None where no rule ran.
+    """
+
+    fits: tuple[Fit, ...]
+    best_member: Fit | None
+    left_out: tuple[tuple[str, str], ...]
+    choice: Choice
+    advice: Advice | None
+
+
+def fit_and_advise(
+    candidates: Sequence[Candidate], reference: Candidate, split: Split, metric: Metric, progress: Progress | None
+) -> Fitted:
+    """Fit all rules, and find the one to use."""
+    counter = FitCounter(progress, count_fits(candidates, split))
+    best = next(iter(fit_rules([reference], split, counter)[0]), None)
+    fits, left_out = fit_rules(candidates, split, counter)
+    choice = score_choices(candidates, fits, reference, best, split, metric, counter)
+    advice = advise(candidates, fits, choice, split, metric, counter)
+    return Fitted(tuple(fits), best, tuple(left_out), choice, advice)
+
+
+def recommend_rule(
+    split: Split, metric: MetricLike = "accuracy", calibrate: str = "none", progress: Progress | None = None
+) -> Recommendation | None:
+    """Return the rule that `compare_rules` recommends of all rules, fitted; None where no rule ran."""
+    metrics = list_metrics(metric, split.predictions)
+    candidates = list_candidates(None, split.predictions, metrics[0], calibrate)
+    fitted = fit_and_advise(candidates, best_member(metrics[0], calibrate), split, metrics[0], progress)
+    if fitted.advice is None:
+        return None
+    rule = next(fit for fit in fitted.fits if fit.name == fitted.advice.rule)
+    return Recommendation(fitted.advice, rule.proba, None if fitted.best_member is None else fitted.best_member.proba)
 
 
 def fit_rule(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from ensembler.arrays import Values
 from ensembler.comparison.evidence import Tally
 from ensembler.metrics.differences import Difference
 from ensembler.metrics.intervals import Interval
@@ -161,6 +162,24 @@ class Advice:
 
 
 @dataclass(frozen=True)
+class Recommendation:
+    """What is recommended, with its probabilities of the scored rows.
+
+    Attributes
+    ----------
+    advice : Advice
+    proba : (N, C)
+        Of the recommended rule.
+    best_member : (N, C) or None
+        Of the best single member.
+    """
+
+    advice: Advice
+    proba: Values
+    best_member: Values | None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What is noise, and how the recommended rule does on the scored rows.
 
@@ -173,14 +192,23 @@ class Verdict:
     n_resamples : int
     letters : dict or None
         By rule, where asked for (compact letter display): rules that share one are not shown to differ.
-    sentences : tuple of str
+    standing : str
+        The recommended rule, what it reached and gains on the scored rows.
+    reasons : tuple of str
+        Sentences that say why that rule.
     """
 
     cochran: CochranQ | None
     optimism: BiasCorrected | None
     n_resamples: int
     letters: dict[str, str] | None = None
-    sentences: tuple[str, ...] = ()
+    standing: str = ""
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Which rule to use, what it gains, and why it."""
+        return (f"Use {self.standing}", *self.reasons)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

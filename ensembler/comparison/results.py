@@ -12,7 +12,7 @@ import numpy as np
 from ensembler.arrays import Values
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.outcome import Advice, PairedTest, Verdict
+from ensembler.comparison.outcome import Advice, PairedTest, Recommendation, Verdict
 from ensembler.comparison.protocol import SplitResult
 from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
@@ -211,6 +211,14 @@ class Comparison(SplitResult):
     def recommended(self) -> str | None:
         """The rule to use, a name of `rules`; None only where no rule ran."""
         return None if self.advice is None else self.advice.rule
+
+    @property
+    def recommendation(self) -> Recommendation | None:
+        """What is recommended, with its probabilities."""
+        if self.advice is None:
+            return None
+        best = None if self.best_member is None else self.best_member.proba
+        return Recommendation(self.advice, self[self.advice.rule].proba, best)
 
     @property
     def best_member_name(self) -> str | None:

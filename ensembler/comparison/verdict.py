@@ -212,17 +212,15 @@ def reach_verdict(
     elif not contest.enough:
         untested = f"there are fewer than {FEWEST_UNITS} rows or groups"
     optimistic = split.protocol.optimistic
-    sentences = [
-        wording.use_sentence(advice, reached, tests, metric, optimistic=optimistic, untested=untested),
-        *wording.reason_sentences(advice, metric),
-    ]
+    reasons = wording.reason_sentences(advice, metric)
     if chosen is not None and chosen != advice.rule:
         value = wording.format_value(metric, contest.values[names.index(chosen)])
-        sentences.append(wording.chosen_sentence(advice, chosen, value, split.protocol))
+        reasons.append(wording.chosen_sentence(advice, chosen, value, split.protocol))
     return Verdict(
         cochran=contest.cochran(),
         optimism=None if optimistic else contest.optimism(n_resamples, split.seed),
         n_resamples=n_resamples,
         letters=contest.compact_letter_display() if letters else None,
-        sentences=tuple(sentences),
+        standing=wording.standing(advice, reached, tests, metric, optimistic=optimistic, untested=untested),
+        reasons=tuple(reasons),
     )

@@ -56,7 +56,7 @@ def best_member_in_words(name: str | None) -> str:
     return "the best single model" + (f", {name}" if name else "")
 
 
-def use_sentence(
+def standing(
     advice: Advice,
     reached: str,
     tests: Sequence[tuple[str, PairedTest | None]],
@@ -65,12 +65,12 @@ def use_sentence(
     optimistic: bool,
     untested: str | None,
 ) -> str:
-    """Say which rule to use, and what it gains over others on the scored rows."""
+    """Name the rule to use, and say what it gains over others on the scored rows: what follows on "Use"."""
     name = "the best single model alone" if advice.rule == "best-member" else advice.rule
     if optimistic:
-        return f"Use {name}: {reached}, on rows that it was fitted on, from which nothing follows for other rows."
+        return f"{name}: {reached}, on rows that it was fitted on, from which nothing follows for other rows."
     clauses = [lead_clause(test, other, metric) for other, test in tests if test is not None]
-    text = "; ".join([f"Use {name}: {reached}", *clauses])
+    text = "; ".join([f"{name}: {reached}", *clauses])
     return f"{text}. Differences are untested: {untested}." if untested else f"{text}."
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
-from ensembler.comparison.wording import format_value, reason_sentences, use_sentence
+from ensembler.comparison.wording import format_value, reason_sentences, standing
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.report.balance import shift_table
 from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
@@ -192,8 +192,8 @@ def advice(result: Comparison) -> list[str]:
     rule = result[result.advice.rule]
     value = format_value(result.first_metric, rule.metrics[result.metric])
     optimistic = result.protocol.optimistic
-    use = use_sentence(result.advice, value, [], result.first_metric, optimistic=optimistic, untested=None)
-    return [use, *reason_sentences(result.advice, result.first_metric)]
+    use = standing(result.advice, value, [], result.first_metric, optimistic=optimistic, untested=None)
+    return [f"Use {use}", *reason_sentences(result.advice, result.first_metric)]
 
 
 def reservations(result: Comparison) -> list[str]:

@@ -17,9 +17,11 @@ from ensembler.report.blocks import Block, Listing, Section, Text
 from ensembler.report.cards import cards
 from ensembler.report.figures.charts import Figure, Plain
 from ensembler.report.figures.drawing import draw_for_file, draw_for_page, save_figure
+from ensembler.report.headline import headline
 from ensembler.report.sections import sections
 from ensembler.report.survey import Survey
 from ensembler.report.tables import count, html
+from ensembler.subsets.describe import summarize_search, summarize_study
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,7 +74,7 @@ def render(survey: Survey, title: str | None = None, command: str | None = None)
             for finding in survey.findings or ()
             if finding.severity == "error"
         ],
-        verdict=verdict_paragraphs(result),
+        verdict=verdict_paragraphs(survey),
         cards=cards(result),
         sections=[{**vars(section), "blocks": template_blocks(section, drawn)} for section in made],
         figures=Markup(plain.replace("<", "\\u003c")),  # noqa: S704
@@ -115,12 +117,30 @@ def set_facts(result: Comparison) -> str:
     return f"{members}, {rows}, {data.n_classes} classes"
 
 
-def verdict_paragraphs(result: Comparison) -> list[str]:
-    """Return the verdict's sentences, a paragraph each, and what else is to be said in one more."""
+def verdict_paragraphs(survey: Survey) -> list[str]:
+    """Return what to use, a paragraph a sentence, and what else is to be said in one more.
+
+    Where committees were tried, the first sentence is that of ``ensembler subsets``.
+    """
+    result = survey.comparison
     advice, reservations = bench.advice(result), bench.reservations(result)
+    use = survey_headline(survey)
+    if use is not None and result.verdict is not None:
+        advice = [use, f"With all members, {result.verdict.standing}", *result.verdict.reasons]
     if result.verdict is None:
         return [" ".join([*advice, *reservations])]
     return [*advice, *([" ".join(reservations)] if reservations else [])]
+
+
+def survey_headline(survey: Survey) -> str | None:
+    """Return the sentence that says what to use, where committees were tried."""
+    if survey.study is not None:
+        summary = summarize_study(survey.study)
+        return headline(summary.advice, summary.rules, len(summary.members))
+    if survey.search is not None:
+        found = summarize_search(survey.search)
+        return headline(found.advice, found.rules, len(found.members))
+    return None
 
 
 def template_blocks(section: Section, drawn: dict[str, list[Plain]]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Tables and sentences of ``ensembler subsets --search``: the best committees that a search came upon."""
 
-from ensembler.report.subsets import fitting_sentences
+from ensembler.report.headline import headline
+from ensembler.report.subsets import CHOSEN_IS, fitting_sentences
 from ensembler.report.tables import CHOSEN, Document, Table, number, some_of
 from ensembler.subsets.summaries import SearchRuleSummary, SearchSummary
 
@@ -12,7 +13,8 @@ def search_document(search: SearchSummary) -> Document:
     parts: list[Table | str] = [*introduction(search)]
     for rule in search.rules:
         parts += [size_table(rule), " ".join(conclusion(rule))]
-    return Document([*parts, *left_out(search)])
+    use = headline(search.advice, search.rules, len(search.members))
+    return Document([*parts, *left_out(search), *([] if use is None else [use])])
 
 
 def introduction(search: SearchSummary) -> list[str]:
@@ -55,7 +57,8 @@ def member_changes(before: tuple[str, ...], after: tuple[str, ...]) -> list[str]
 def conclusion(rule: SearchRuleSummary) -> list[str]:
     """Return the sentences that say which committee to use."""
     chosen = rule.chosen
-    sentences = [f"{rule.rule}: use {', '.join(chosen.members)}: accuracy {number(chosen.accuracy)}."]
+    words = "use" if rule.baselines is None else CHOSEN_IS
+    sentences = [f"{rule.rule}: {words} {', '.join(chosen.members)}: accuracy {number(chosen.accuracy)}."]
     if rule.nested is not None:
         sentences.append(f"Searching anew in each fold reached {number(rule.nested)}: the honest figure.")
     return sentences

@@ -106,7 +106,7 @@ def every_committee(
     blocks = committee_notes(result, summary)
     blocks.append(Text(" ".join(subsets.introduction(summary))))
     for rule in listed:
-        sentences = subsets.conclusion(rule, summary, "the committee chosen is")
+        sentences = subsets.conclusion(rule, summary, subsets.CHOSEN_IS)
         blocks.append(Text(" ".join(sentences), strong=True))
     blocks.append(sweep(study, summary))
     for place, rule in enumerate(listed):

@@ -3,11 +3,13 @@
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import format_difference, noise_word
 from ensembler.metrics import METRICS
+from ensembler.report.headline import headline
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
 from ensembler.subsets.summaries import CommitteeEntry, CostSummary, RuleSummary, StudySummary
 
 CHEAPEST = "→"
+CHOSEN_IS = "the committee chosen is"
 
 
 def subsets_document(study: StudySummary) -> Document:
@@ -21,9 +23,11 @@ def subsets_document(study: StudySummary) -> Document:
         parts += [] if regrets is None else [regrets]
         if rule.cost is not None:
             parts.append(cost_table(rule.rule, rule.cost))
-        parts.append(" ".join(conclusion(rule, study)))
+        words = "use" if rule.baselines is None else CHOSEN_IS
+        parts.append(" ".join(conclusion(rule, study, words)))
     parts += [f"Left out: {name}: {reason}" for name, reason in study.left_out]
-    return Document(parts)
+    use = headline(study.advice, study.rules, len(study.members))
+    return Document(parts if use is None else [*parts, use])
 
 
 def introduction(study: StudySummary) -> list[str]:

@@ -17,6 +17,7 @@ from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.baselines import with_baselines
 from ensembler.subsets.results import SubsetStudy
 from ensembler.subsets.rules import METRICS
 from ensembler.subsets.search import SearchStudy, search_subsets
@@ -116,16 +117,29 @@ def committees(comparison: Comparison, progress: Progress | None) -> tuple[Subse
         few = data.n_members <= OTHER_METRIC_MEMBERS
         metric = comparison.metric if few and comparison.metric in METRICS else "accuracy"
         study = study_subsets(
-            data, rules, metric=metric, top=LISTED, calibrate=calibrate, split=split, progress=progress
+            data,
+            rules,
+            metric=metric,
+            top=LISTED,
+            calibrate=calibrate,
+            split=split,
+            progress=progress,
         )
-        return study, None
+        return with_baselines(study, comparison.recommendation), None
     size = min(BEAM_SIZE, data.n_members)
     values = size * data.n_members * split.fitting.n_samples * data.n_classes
     values *= (split.protocol.folds or 1) if split.cross_fitted else 1
     width = int(max(1, min(BEAM_WIDTH, BEAM_VALUES / (values * len(rules)))))
-    return None, search_subsets(
-        data, rules, width=width, sizes=(1, size), calibrate=calibrate, split=split, progress=progress
+    search = search_subsets(
+        data,
+        rules,
+        width=width,
+        sizes=(1, size),
+        calibrate=calibrate,
+        split=split,
+        progress=progress,
     )
+    return None, with_baselines(search, comparison.recommendation)
 
 
 def additive_rules(comparison: Comparison) -> list[Combiner]:

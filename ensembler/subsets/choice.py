@@ -1,17 +1,20 @@
 """Choosing a committee, and how far a choice can be believed."""
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Correct
 from ensembler.comparison.choice import tie_order
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.protocol import Split
 from ensembler.errors import NotApplicableError
-from ensembler.metrics.bootstrap import mean_interval
-from ensembler.metrics.paired import Discordance, standard_error
+from ensembler.metrics.paired import standard_error
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.baselines import paired
 from ensembler.subsets.committees import Committee, SubsetSweep
 from ensembler.subsets.evaluators import HasOutcomes
 from ensembler.subsets.request import EXACT_OPTIMISM, MOST_RANKED, SweepRequest
@@ -31,20 +34,22 @@ def paired_with_whole(
     if chosen is None or chosen.mask == whole or not isinstance(sweep.evaluator, HasOutcomes):
         return None
     first, second = sweep.evaluator.outcomes([chosen.mask, whole])
-    difference = first.astype(float) - second
-    return PairedTest.of(
-        "all members",
-        Discordance.of(first, second),
-        float(difference.mean()),
-        mean_interval(difference, scored.groups, seed=seed),
-        independent=scored.groups is None,
-    )
+    return paired(first, second, "all members", scored, seed)
 
 
-def nested_value(rule: SweptRule, split: Split, request: SweepRequest) -> float | None:
+@dataclass(frozen=True)
+class Nested:
+    """What choosing a committee anew in each fold reaches, and about which rows, for accuracy."""
+
+    value: float
+    correct: Correct | None
+
+
+def nested_choice(rule: SweptRule, split: Split, request: SweepRequest) -> Nested | None:
     """Choose a committee for each fold by cross-fitting inside the others; return what the choices reach."""
     data = rule.fitting
     total = 0.0
+    correct = np.zeros(data.n_samples, dtype=bool) if request.metric == "accuracy" else None
     for number, (train, rest) in enumerate(split.folds.pairs, start=1):
         inner = rule.fitted_on(train)
         _, folds = split.inside(train)
@@ -59,7 +64,10 @@ def nested_value(rule: SweptRule, split: Split, request: SweepRequest) -> float 
         evaluator = inner.evaluator(held_out, inner.whole(len(rest)), request.metric, plan)
         value = evaluator.values_of([best.mask])[0]
         total += value if request.metric == "accuracy" else value * len(rest)
-    return float(total / data.n_samples)
+        if correct is not None:
+            assert isinstance(evaluator, HasOutcomes)
+            correct[rest] = evaluator.outcomes([best.mask])[0]
+    return Nested(float(total / data.n_samples), correct)
 
 
 def selection_optimism(sweep: SubsetSweep, seed: int, groups: NDArray[Any] | None) -> tuple[BiasCorrected | None, bool]:

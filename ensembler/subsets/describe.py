@@ -44,6 +44,7 @@ def summarize_study(study: SubsetStudy) -> StudySummary:
         must=tuple(study.predictions.names[member] for member in study.must),
         costs=study.costs,
         protocol=study.protocol,
+        advice=study.advice,
         rules=tuple(summarize_rule(rule, study) for rule in study.rules),
         left_out=tuple(study.left_out),
     )
@@ -68,6 +69,7 @@ def summarize_rule(rule: RuleStudy, study: SubsetStudy) -> RuleSummary:
         luckiest=entries(rule, [rule.luckiest.mask], metric)[0],
         whole=whole,
         against_whole=rule.against_whole,
+        baselines=rule.baselines,
         nested=None if rule.nested is None else natural(rule.nested, metric),
         optimism=optimism_of(rule),
         by_size=size_entries(scored),
@@ -210,6 +212,7 @@ def summarize_search(study: SearchStudy) -> SearchSummary:
         calibrate=study.calibrate,
         must=tuple(study.predictions.names[member] for member in study.must),
         protocol=study.protocol,
+        advice=study.advice,
         rules=tuple(summarize_path(rule, study) for rule in study.rules),
         left_out=tuple(study.left_out),
     )
@@ -237,6 +240,7 @@ def summarize_path(rule: Search, study: SearchStudy) -> SearchRuleSummary:
         chosen=entry(rule.chosen),
         nested=rule.nested,
         by_size=tuple(entry(step) for step in rule.steps),
+        baselines=rule.baselines,
     )
 
 

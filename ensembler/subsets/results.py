@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ensembler.comparison.outcome import PairedTest
+from ensembler.arrays import Correct
+from ensembler.comparison.outcome import Advice, PairedTest
 from ensembler.comparison.protocol import SplitResult
 from ensembler.metrics.selection import BiasCorrected
+from ensembler.subsets.baselines import Baselines
 from ensembler.subsets.committees import Committee, SubsetSweep
 
 AccuracyOf = Callable[[Sequence[int]], list[float]]
@@ -46,6 +48,11 @@ class RuleStudy:
         In cross-fitting: what choosing a committee anew in each fold reaches on the rows of that fold.
     against_whole : PairedTest or None
         The chosen committee against all members, by accuracy on rows that it was not chosen on.
+    fresh_correct : (N,) bool or None
+        About which scored rows the chosen committee (in cross-fitting, those chosen anew in each fold) is correct; for
+        accuracy, where it was not chosen on them.
+    baselines : Baselines or None
+        That against what is recommended, and against the best single member: see `with_baselines`.
     optimism : BiasCorrected or None
         What is left of the luckiest when it is chosen anew in every bootstrap sample; for accuracy.
     optimism_is_bound : bool
@@ -64,6 +71,8 @@ class RuleStudy:
     val_accuracy: AccuracyOf
     nested: float | None = None
     against_whole: PairedTest | None = None
+    fresh_correct: Correct | None = None
+    baselines: Baselines | None = None
     optimism: BiasCorrected | None = None
     optimism_is_bound: bool = False
     cost: CostFront | None = None
@@ -95,6 +104,8 @@ class SubsetStudy(SplitResult):
     cost_unit : str or None
     top : int
         How many of the best committees are listed.
+    advice : Advice or None
+        Which rule to use without choosing members, where that was asked for.
     """
 
     metric: str
@@ -106,3 +117,4 @@ class SubsetStudy(SplitResult):
     costs: tuple[float, ...] | None
     cost_unit: str | None
     top: int
+    advice: Advice | None = None

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.arrays import Labels, Values
+from ensembler.arrays import Correct, Labels, Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.choice import tie_order
+from ensembler.comparison.outcome import Advice
 from ensembler.comparison.protocol import Split, SplitResult, split_of
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.subsets.baselines import Baselines
 from ensembler.subsets.contributions import Contributions, outcomes
 from ensembler.subsets.request import SweepRequest
 from ensembler.subsets.rules import TOO_STEEP, Part, SweptRule
@@ -50,6 +52,8 @@ class Search:
         The best where it was searched; the smaller among equals.
     nested : float or None
         In cross-fitting: what a search in each fold's complement reaches on the fold.
+    fresh_correct, baselines
+        As in `ensembler.subsets.results.RuleStudy`.
     n_evaluated : int
         How many committees were looked at.
     """
@@ -59,6 +63,8 @@ class Search:
     chosen: Step
     nested: float | None
     n_evaluated: int
+    fresh_correct: Correct | None = None
+    baselines: Baselines | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class SearchStudy(SplitResult):
     calibrate: str
     rules: tuple[Search, ...]
     left_out: tuple[tuple[str, str], ...]
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True)
@@ -152,20 +159,25 @@ def search_rule(rule: SweptRule, split: Split, beam: Beam) -> Search:
     scored = selection
     if not split.cross_fitted:
         scored = contributions(rule, split.scored, rule.whole(split.scored.n_samples))
-    accuracies = outcomes(scored, masks).mean(axis=1).tolist()
+    correct = outcomes(scored, masks)
+    accuracies = correct.mean(axis=1).tolist()
     values = outcomes(selection, masks).mean(axis=1).tolist()
     steps = tuple(
         Step(mask.bit_count(), mask, value, accuracy)
         for mask, value, accuracy in zip(masks, values, accuracies, strict=True)
     )
-    nested = nested_accuracy(rule, split, beam) if split.cross_fitted and split.folds.pairs else None
+    nested = nested_outcomes(rule, split, beam) if split.cross_fitted and split.folds.pairs else None
     chosen = min(steps, key=lambda step: (-step.selection_accuracy, *tie_order(step.mask)))
-    return Search(rule.name, steps, chosen, nested, n_evaluated)
+    fresh = nested
+    if not split.cross_fitted and not split.protocol.optimistic:
+        fresh = correct[masks.index(chosen.mask)]
+    value = None if nested is None else float(nested.mean())
+    return Search(rule.name, steps, chosen, value, n_evaluated, fresh)
 
 
-def nested_accuracy(rule: SweptRule, split: Split, beam: Beam) -> float | None:
-    """Search without each fold, and return what the committees found reach on the folds."""
-    n_correct = 0
+def nested_outcomes(rule: SweptRule, split: Split, beam: Beam) -> Correct | None:
+    """Search without each fold, and return about which rows of the folds the committees found are correct."""
+    correct = np.zeros(rule.fitting.n_samples, dtype=bool)
     for number, (train, rest) in enumerate(split.folds.pairs, start=1):
         inner = rule.fitted_on(train)
         _, folds = split.inside(train)
@@ -177,8 +189,8 @@ def nested_accuracy(rule: SweptRule, split: Split, beam: Beam) -> float | None:
         reached = outcomes(data, masks).sum(axis=1).tolist()
         best = min(zip(reached, masks, strict=True), key=lambda pair: (-pair[0], *tie_order(pair[1])))[1]
         held_out = contributions(inner, rule.fitting.take(rest), inner.whole(len(rest)))
-        n_correct += int(outcomes(held_out, [best]).sum())
-    return n_correct / rule.fitting.n_samples
+        correct[rest] = outcomes(held_out, [best])[0]
+    return correct
 
 
 def contributions(rule: SweptRule, rows: Predictions, parts: Sequence[Part]) -> Contributions:

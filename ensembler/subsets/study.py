@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ensembler.arrays import Correct
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.protocol import Split, split_of
@@ -10,8 +11,9 @@ from ensembler.errors import NotApplicableError, UsageError
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.subsets.choice import cost_front, nested_value, paired_with_whole, selection_optimism
-from ensembler.subsets.committees import SubsetSweep
+from ensembler.subsets.choice import cost_front, nested_choice, paired_with_whole, selection_optimism
+from ensembler.subsets.committees import Committee, SubsetSweep
+from ensembler.subsets.evaluators import HasOutcomes
 from ensembler.subsets.request import Estimate, SweepRequest, member_costs
 from ensembler.subsets.results import AccuracyOf, RuleStudy, SubsetStudy
 from ensembler.subsets.rules import Part, SweptRule
@@ -137,6 +139,10 @@ def study_rule(rule: SweptRule, split: Split, request: SweepRequest) -> RuleStud
     against_whole = None
     if by_accuracy and not cross_fitted and not protocol.optimistic:
         against_whole = paired_with_whole(chosen, result, scored, split.seed)
+    nested = nested_choice(rule, split, request) if cross_fitted and split.folds.pairs else None
+    fresh = None if nested is None else nested.correct
+    if by_accuracy and not cross_fitted and not protocol.optimistic:
+        fresh = outcomes_of(chosen, result)
     cost = None
     if by_accuracy and request.costs is not None and choice is not None:
         cost = cost_front(choice, (scored if cross_fitted else rule.fitting).groups)
@@ -147,13 +153,22 @@ def study_rule(rule: SweptRule, split: Split, request: SweepRequest) -> RuleStud
         luckiest=result.best(),
         accuracy=accuracy_of(rule, scored, parts, result),
         val_accuracy=accuracy_of(rule, rule.fitting, selection, choice),
-        nested=nested_value(rule, split, request) if cross_fitted and split.folds.pairs else None,
+        nested=None if nested is None else nested.value,
         against_whole=against_whole,
+        fresh_correct=fresh,
         optimism=optimism,
         optimism_is_bound=is_bound,
         cost=cost,
         counted=counted_sweeps(rule, split, request, parts, selection),
     )
+
+
+def outcomes_of(chosen: Committee | None, sweep: SubsetSweep) -> Correct | None:
+    """Return about which scored rows the chosen committee is correct."""
+    if chosen is None or not isinstance(sweep.evaluator, HasOutcomes):
+        return None
+    correct: Correct = sweep.evaluator.outcomes([chosen.mask])[0]
+    return correct
 
 
 def selection_parts(rule: SweptRule, split: Split) -> list[Part] | None:

@@ -7,11 +7,12 @@ regrets so that less is.
 from dataclasses import dataclass, field
 from typing import Any
 
-from ensembler.comparison.outcome import PairedTest
+from ensembler.comparison.outcome import Advice, PairedTest
 from ensembler.comparison.protocol import Protocol
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.serialization import document
+from ensembler.subsets.baselines import Baselines
 from ensembler.subsets.shortcuts import Regret
 
 STUDY_SCHEMA, SEARCH_SCHEMA = "ensembler.subsets/2", "ensembler.subsets-search/1"
@@ -132,6 +133,15 @@ class CostSummary:
         }
 
 
+def tests_against(baselines: Baselines | None) -> dict[str, Any]:
+    """Return the tests of a committee as plain values for JSON."""
+    best = None if baselines is None else baselines.against_best_member
+    return {
+        "against_recommended": None if baselines is None else baselines.against_recommended.to_dict(),
+        "against_best_member": None if best is None else best.to_dict(),
+    }
+
+
 @dataclass(frozen=True)
 class RuleSummary:
     """One rule on every committee.
@@ -144,6 +154,8 @@ class RuleSummary:
         The first on these rows, the best on the scored rows, and the committee of all members.
     against_whole : PairedTest or None
         The chosen one against all members, by accuracy.
+    baselines : Baselines or None
+        The chosen one against what is recommended without choosing members, and against the best single model.
     nested : float or None
         What choosing a committee anew in each fold reaches.
     members, effects, regret : None where not every committee was evaluated
@@ -160,6 +172,7 @@ class RuleSummary:
     luckiest: CommitteeEntry
     whole: CommitteeEntry | None
     against_whole: PairedTest | None
+    baselines: Baselines | None
     nested: float | None
     optimism: OptimismSummary | None
     by_size: tuple[SizeEntry, ...]
@@ -182,6 +195,7 @@ class RuleSummary:
             "luckiest": self.luckiest.to_dict(),
             "whole": None if self.whole is None else self.whole.to_dict(),
             "against_whole": None if self.against_whole is None else self.against_whole.to_dict(),
+            **tests_against(self.baselines),
             "nested": self.nested,
             "optimism": None if self.optimism is None else vars(self.optimism),
             "by_size": [vars(size) for size in self.by_size],
@@ -204,6 +218,7 @@ class StudySummary:
     must: tuple[str, ...]
     costs: tuple[float, ...] | None
     protocol: Protocol
+    advice: Advice | None
     rules: tuple[RuleSummary, ...]
     left_out: tuple[tuple[str, str], ...]
 
@@ -224,6 +239,7 @@ class StudySummary:
             "must": self.must,
             "costs": self.costs,
             "protocol": vars(self.protocol),
+            "recommended": None if self.advice is None else self.advice.rule,
             "rules": [rule.to_dict() for rule in self.rules],
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
         }
@@ -240,6 +256,7 @@ class SearchRuleSummary:
     chosen: CommitteeEntry
     nested: float | None
     by_size: tuple[CommitteeEntry, ...]
+    baselines: Baselines | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, in the shape of an exact study's."""
@@ -249,6 +266,7 @@ class SearchRuleSummary:
             "best": [entry.to_dict() for entry in self.best],
             "chosen": self.chosen.to_dict(),
             "luckiest": None,
+            **tests_against(self.baselines),
             "nested": self.nested,
             "by_size": [entry.to_dict() for entry in self.by_size],
         }
@@ -265,6 +283,7 @@ class SearchSummary:
     calibrate: str
     must: tuple[str, ...]
     protocol: Protocol
+    advice: Advice | None
     rules: tuple[SearchRuleSummary, ...]
     left_out: tuple[tuple[str, str], ...]
     metric: str = "accuracy"
@@ -287,6 +306,7 @@ class SearchSummary:
             "calibrate": self.calibrate,
             "must": self.must,
             "protocol": vars(self.protocol),
+            "recommended": None if self.advice is None else self.advice.rule,
             "rules": [rule.to_dict() for rule in self.rules],
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
         }
