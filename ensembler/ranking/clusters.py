@@ -43,10 +43,15 @@ def find_clusters(names: Sequence[str], labels: Sequence[Sequence[str]], pattern
 
 def matched(pattern: str, name: str) -> list[str]:
     """Return what a pattern finds in a name, marked so that it is no checksum."""
-    try:
-        found = re.search(pattern, name)
-    except re.error as error:
-        raise UsageError(f"cluster {pattern!r} is no regular expression: {error}") from error
+    found = compile_pattern(pattern).search(name)
     if found is None:
         return []
     return [f"name:{found.group(1) if found.re.groups else found.group()}"]
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Return a regular expression, or raise what is wrong with it."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"cluster {pattern!r} is no regular expression: {error}") from error

@@ -1,15 +1,14 @@
 """Comparing rules over many prediction sets."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ensembler.combiners.base import Combiner
-from ensembler.combiners.registry import make_rule
-from ensembler.comparison.candidates import MetricLike
+from ensembler.comparison.candidates import MetricLike, list_candidates
 from ensembler.comparison.protocol import DEFAULT_FOLDS, check_fit_on, check_seed
 from ensembler.errors import DataError, EnsemblerError, ParameterError, UsageError
 from ensembler.metrics import Metric, get_metric
@@ -17,7 +16,7 @@ from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers, process_pool
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.ranking import cache
-from ensembler.ranking.clusters import find_clusters
+from ensembler.ranking.clusters import compile_pattern, find_clusters
 from ensembler.ranking.learning_curve import (
     BySize,
     measure_sizes,
@@ -26,6 +25,7 @@ from ensembler.ranking.learning_curve import (
     sizes_to_plain,
 )
 from ensembler.ranking.measurement import SetValues, measure_set
+from ensembler.ranking.ratings import check_resamples
 from ensembler.ranking.results import Ranking
 from ensembler.ranking.tables import RuleTable
 
@@ -35,7 +35,7 @@ RESAMPLES = 1000
 
 def rank_rules(
     sets: Mapping[str, Predictions] | Sequence[Predictions],
-    rules: Sequence[str | Combiner] | None = None,
+    rules: str | Combiner | Sequence[str | Combiner] | None = None,
     *,
     metric: MetricLike = "accuracy",
     fit_on: str | None = None,
@@ -56,7 +56,7 @@ def rank_rules(
     ----------
     sets : mapping from name to Predictions, or sequence of Predictions
         With labels. Sets that share labels are predictions of the same rows: one cluster, which counts once.
-    rules : sequence of str or Combiner, optional
+    rules : str, Combiner or sequence of them, optional
         By default all that need no parameters.
     metric : str, Metric or callable
     fit_on, folds, part, seed
@@ -89,6 +89,7 @@ def rank_rules(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ensembler import Predictions
     >>> rng = np.random.default_rng(0)
     >>> def draw(n_rows):
@@ -105,15 +106,17 @@ def rank_rules(
     check_seed(seed, DEFAULT_FOLDS if folds is None else folds)
     if not (isinstance(rope, (int, float)) and math.isfinite(rope) and rope >= 0):
         raise ParameterError(f"rope is {rope!r}, expected a number of at least 0")
+    check_resamples(n_resamples)
+    if cluster is not None:
+        compile_pattern(cluster)
     protocol = {"fit_on": check_fit_on(fit_on, part), "folds": folds, "part": part, "seed": seed}
-    for rule in rules or ():
-        _ = make_rule(rule) if isinstance(rule, str) else rule
-    work = Work(
-        None if rules is None else list(rules), measure, protocol, None if cache_folder is None else Path(cache_folder)
-    )
-    total = len(named) * (2 if learning_curve else 1)
-    values, curves = run(named, work, workers or process_pool, progress, total, learning_curve=learning_curve)
+    asked = [rules] if isinstance(rules, (str, Combiner)) else rules if rules is None else list(rules)
+    list_candidates(asked, next(iter(named.values())), measure, "none")
+    work = Work(asked, measure, protocol, None if cache_folder is None else Path(cache_folder))
+    values, curves = run(named, work, workers or process_pool, progress, learning_curve=learning_curve)
     ordered = tuple(values[name] for name in named)
+    if not any(item.rules for item in ordered):
+        raise UsageError("none of the rules can run on any of the sets (hard labels need votes, as majority-vote)")
     clusters = find_clusters([item.name for item in ordered], [item.labels for item in ordered], cluster)
     curve = pooled_curve([curves[name] for name in named], clusters, measure) if learning_curve else None
     return RuleTable.of(ordered, clusters, measure).ranking(rope, n_resamples, protocol, curve)
@@ -142,59 +145,69 @@ class Work:
     cache: Path | None
 
 
+Piece = tuple[str, bool]
+"""A piece of work: the name of a set, and whether it is its learning curve that is measured, not its values."""
+
+
 def run(
     sets: Mapping[str, Predictions],
     work: Work,
     workers: Workers,
     progress: Progress | None,
-    total: int,
     *,
     learning_curve: bool,
 ) -> tuple[dict[str, SetValues], dict[str, BySize]]:
-    """Measure all sets, by whoever is there."""
-    values: dict[str, SetValues] = {}
-    curves: dict[str, BySize] = {}
-    kinds = [False, True] if learning_curve else [False]
+    """Measure all sets, by whoever is there; what is in the cache is read."""
     # The largest sets first, so that no worker waits for one at the end.
     order = sorted(sets, key=lambda name: -sets[name].proba.size)
+    pieces = [(name, sized) for sized in ([False, True] if learning_curve else [False]) for name in order]
+    # The cache is kept here: workers may be on machines that do not see its folder.
+    paths = {
+        (name, sized): cache.cache_file(
+            work.cache, sets[name], work.rules, work.metric, {**work.protocol, "sized": sized}
+        )
+        for name, sized in pieces
+    }
+    known = {
+        piece: cache.read(path, sizes_from_plain if piece[1] else SetValues.from_dict) for piece, path in paths.items()
+    }
+    results: dict[Piece, Any] = {piece: value for piece, value in known.items() if value is not None}
+    missing = [piece for piece in pieces if piece not in results]
+    for piece, value in measured(sets, work, workers, missing) if missing else ():
+        cache.write(paths[piece], sizes_to_plain(value) if piece[1] else value.to_dict())
+        results[piece] = value
+        if progress is not None:
+            progress(len(results), len(pieces), piece[0])
+    values = {name: replace(value, name=name) for (name, sized), value in results.items() if not sized}
+    return values, {name: value for (name, sized), value in results.items() if sized}
+
+
+def measured(
+    sets: Mapping[str, Predictions], work: Work, workers: Workers, pieces: Sequence[Piece]
+) -> Iterator[tuple[Piece, Any]]:
+    """Yield what workers measure, in the order in which they are done."""
     with workers() as pool:
         futures = {
             pool.executor.submit(measure_one, name, sets[name], work, sized=sized): (name, sized)
-            for sized in kinds
-            for name in order
+            for name, sized in pieces
         }
         try:
-            for done, future in enumerate(as_completed(futures)):
-                name, sized = futures[future]
-                if progress is not None:
-                    progress(done, total, name)
-                if sized:
-                    curves[name] = future.result()
-                else:
-                    values[name] = future.result()
+            for future in as_completed(futures):
+                yield futures[future], future.result()
         finally:
             for future in futures:
                 future.cancel()
-    return values, curves
 
 
 def measure_one(name: str, predictions: Predictions, work: Work, *, sized: bool) -> Any:
     """Measure one set, or its learning curve: the piece of work that workers share."""
     from threadpoolctl import threadpool_limits
 
-    path = cache.cache_file(work.cache, predictions, work.rules, work.metric, {**work.protocol, "sized": sized})
-    known = cache.read(path)
-    if known is not None:
-        return sizes_from_plain(known) if sized else replace(SetValues.from_dict(known), name=name)
     try:
         with threadpool_limits(1):
             if sized:
-                sizes = measure_sizes(predictions, work.rules, work.metric, seed=work.protocol["seed"])
-                cache.write(path, sizes_to_plain(sizes))
-                return sizes
-            values = measure_set(name, predictions, work.rules, work.metric, work.protocol)
-            cache.write(path, values.to_dict())
-            return values
+                return measure_sizes(predictions, work.rules, work.metric, seed=work.protocol["seed"])
+            return measure_set(name, predictions, work.rules, work.metric, work.protocol)
     except EnsemblerError as error:
         kind = UsageError if isinstance(error, UsageError) else DataError
         raise kind(f"set {name!r}: {error}") from error

@@ -139,14 +139,19 @@ def ratings(values: ArrayLike, n_resamples: int = RESAMPLES, seed: int = 0) -> t
     >>> found.round(1).tolist()
     [1095.4, 904.6]
     """
-    if n_resamples < FEWEST_RESAMPLES:
-        raise ParameterError(f"n_resamples is {n_resamples}, expected at least {FEWEST_RESAMPLES}")
+    check_resamples(n_resamples)
     array = check_values(values)
     by_set = _wins_by_set(array)
     blocks = bootstrap_counts(len(array), n_resamples, seed)
     resampled = np.concatenate([bradley_terry(np.tensordot(block, by_set, axes=1)) for block in blocks])
     intervals = [percentile_interval(of_rule) or (np.nan, np.nan) for of_rule in resampled.T]
     return bradley_terry(by_set.sum(axis=0)), np.array(intervals)
+
+
+def check_resamples(n_resamples: int) -> None:
+    """Refuse fewer bootstrap samples than an interval needs."""
+    if n_resamples < FEWEST_RESAMPLES:
+        raise ParameterError(f"n_resamples is {n_resamples}, expected at least {FEWEST_RESAMPLES}")
 
 
 def _wins_by_set(values: Values) -> Values:
