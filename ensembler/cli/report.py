@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from ensembler.cli import options
+from ensembler.cli.figure_options import Figures
 from ensembler.cli.groups import expand
 from ensembler.cli.output import command_line, progress, warnings_to_stderr
-from ensembler.cli.refusals import check_suffix, check_writable, require_module
-from ensembler.errors import UnknownNameError, UsageError
+from ensembler.cli.refusals import check_suffix, check_writable
 
 
 @expand
@@ -26,20 +26,7 @@ def report(
         "report.html"
     ),
     title: Annotated[str | None, typer.Option(help="Title of the page.", rich_help_panel=options.OUTPUT)] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Also write every figure into this folder, fit for a paper.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = None,
-    figure_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="svg|png|pdf", help="Format of these figures (default: svg).", rich_help_panel=options.OUTPUT
-        ),
-    ] = None,
+    drawings: Figures,
 ) -> None:
     """Write one page that a person would rather look at: verdict, rules, committees, members, classes, rows, findings.
 
@@ -52,7 +39,7 @@ def report(
     if out.suffix != ".htm":
         check_suffix(out, "--out", (".html",))
     check_writable(out)
-    check_figures(figures, figure_format)
+    drawings.check()
     require_report()
     data = protocol.load(source)
     with warnings_to_stderr(), progress("report") as show:
@@ -68,21 +55,7 @@ def report(
         if show is not None:
             show(0, 1, "writing")
         write_page(result, out, title, command_line())
-        written = [] if figures is None else write_figures(result, figures, figure_format or "svg")
-    also = f"; {len(written)} figures in {figures}" if figures is not None else ""
+        folder = drawings.figures
+        written = [] if folder is None else write_figures(result, folder, drawings.suffix)
+    also = f"; {len(written)} figures in {folder}" if folder is not None else ""
     sys.stderr.write(f"{out}: {out.stat().st_size / 1e6:.1f} MB{also}\n")
-
-
-def check_figures(folder: Path | None, file_format: str | None) -> None:
-    """Refuse, before the work, figures that could not be written after it."""
-    from ensembler.report.figures.drawing import FORMATS
-
-    if file_format is not None and folder is None:
-        raise UsageError("--figure-format has no effect without --figures DIR; give both or neither")
-    if file_format is not None and file_format not in FORMATS:
-        raise UnknownNameError("value of --figure-format", file_format, FORMATS)
-    if folder is not None:
-        require_module("matplotlib", "report")
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"--figures {folder}: is a file, expected a folder")
-        check_writable(folder / "figure")

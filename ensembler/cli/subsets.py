@@ -13,6 +13,7 @@ from ensembler.cli.output import command_line, progress, warnings_to_stderr
 from ensembler.cli.refusals import refuse_given
 from ensembler.cli.subsets_options import CommitteeProtocol, Committees, Work
 from ensembler.cli.subsets_results import Targets, refuse_long_table, write_results
+from ensembler.cli.workers import WorkerOptions
 
 if TYPE_CHECKING:
     from ensembler.parallel.progress import Progress
@@ -31,6 +32,7 @@ def subsets(
     committees: Committees,
     protocol: CommitteeProtocol,
     work: Work,
+    workers: WorkerOptions,
     top: Annotated[
         int | None, typer.Option(help="How many committees are listed (default: 10).", rich_help_panel=options.OUTPUT)
     ] = None,
@@ -43,14 +45,15 @@ def subsets(
     Weights are fitted, and a committee is chosen, on validation rows or by cross-fitting.
     """
     work.check(committees.metric)
+    workers.check()
     if work.search != "exact":
         given: dict[str, Any] = {
             "--checkpoint": work.checkpoint,
             "--out": targets.out,
             "--plot": targets.plot,
-            "--jobs": work.jobs,
+            "--jobs": workers.jobs,
         }
-        given |= {"--top": top, "--yes": work.yes, "--scheduler": work.scheduler}
+        given |= {"--top": top, "--yes": work.yes, "--scheduler": workers.scheduler}
         refuse_given(given, f"with --search {work.search}")
     targets.check()
     data = committees.select(protocol.load(source))
@@ -63,7 +66,7 @@ def subsets(
         refuse_long_table(data, shared["sizes"], shared["must"], len(rules), yes=work.yes)
     shared |= {"metric": committees.metric, "top": LISTED if top is None else top}
     shared["with_accuracy"] = targets.out is not None
-    write_results(run_sweep(data, rules, work, shared), targets, output)
+    write_results(run_sweep(data, rules, work, workers, shared), targets, output)
 
 
 def run_search(
@@ -80,11 +83,12 @@ def run_search(
     output.print(lambda: summary.to_dict(command_line()), lambda: search_document(summary))
 
 
-def run_sweep(data: "Predictions", rules: list[str], work: Work, arguments: dict[str, Any]) -> "SubsetStudy":
+def run_sweep(
+    data: "Predictions", rules: list[str], work: Work, workers: WorkerOptions, arguments: dict[str, Any]
+) -> "SubsetStudy":
     """Evaluate every committee, after telling what that will cost."""
     from ensembler.subsets.study import study_subsets
 
-    workers = work.workers()
     with (
         warnings_to_stderr(),
         progress("sweeping") as show,
@@ -93,10 +97,10 @@ def run_sweep(data: "Predictions", rules: list[str], work: Work, arguments: dict
         study = study_subsets(
             data,
             rules,
-            workers=workers,
+            workers=workers.threads(),
             store=store,
             progress=show,
-            announce=lambda estimate: ask(estimate, work.jobs, work.backend, yes=work.yes),
+            announce=lambda estimate: ask(estimate, workers.jobs, workers.backend, yes=work.yes),
             **arguments,
         )
         return tested(study, study.metric, show)

@@ -1,7 +1,6 @@
 """The options of ``ensembler subsets``: which committees, fitted and chosen where, and how the work is done."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ensembler.cli import options
+from ensembler.cli.workers import WORK
 from ensembler.errors import ParameterError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from ensembler.predictions.prediction_set import Predictions
 
-WORK = "Work"
 SEARCHES = ("exact", "greedy", "beam")
-BACKENDS = ("local", "dask")
 BEAM_WIDTH = 16
 
 
@@ -141,7 +139,7 @@ class CommitteeProtocol(options.Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """How the committees are looked at: all or some, where, and with which checkpoint."""
+    """How the committees are looked at: all or some, and with which checkpoint."""
 
     search: Annotated[
         str,
@@ -154,24 +152,6 @@ class Work:
     width: Annotated[
         int | None,
         typer.Option(help="Committees kept of each size by --search beam (default: 16).", rich_help_panel=WORK),
-    ] = None
-    jobs: Annotated[
-        int | None,
-        typer.Option(help="Number of threads (default: one a core); does not change results.", rich_help_panel=WORK),
-    ] = None
-    backend: Annotated[
-        str,
-        typer.Option(
-            metavar="local|dask",
-            help="Evaluate on threads of this machine, or on a Dask cluster.",
-            rich_help_panel=WORK,
-        ),
-    ] = "local"
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="Address of a running Dask scheduler, with --backend dask.", rich_help_panel=WORK
-        ),
     ] = None
     checkpoint: Annotated[
         Path | None,
@@ -194,27 +174,9 @@ class Work:
         """Refuse unknown choices, and options that would have no effect."""
         if self.search not in SEARCHES:
             raise UnknownNameError("value of --search", self.search, SEARCHES)
-        if self.backend not in BACKENDS:
-            raise UnknownNameError("value of --backend", self.backend, BACKENDS)
-        if (self.backend == "dask") != (self.scheduler is not None):
-            raise UsageError("--backend dask and --scheduler HOST:PORT belong together; give both or neither")
-        if self.jobs is not None and self.jobs < 1:
-            raise ParameterError(f"--jobs is {self.jobs}, expected at least 1")
-        if self.jobs is not None and self.backend == "dask":
-            raise UsageError("--jobs has no effect with --backend dask: the cluster has its own workers; drop one")
         if self.width is not None and self.search != "beam":
             raise UsageError(f"--width has no effect with --search {self.search}; drop it, or give --search beam")
         if self.width is not None and self.width < 1:
             raise ParameterError(f"--width is {self.width}, expected at least 1")
         if self.search != "exact" and metric != "accuracy":
             raise UsageError(f"--search {self.search} goes by accuracy; drop --metric, or sweep exactly")
-
-    def workers(self) -> Callable[[], Any]:
-        """Return what starts the workers."""
-        if self.backend == "dask":
-            from ensembler.parallel.dask_cluster import dask_pool
-
-            return lambda: dask_pool(str(self.scheduler))
-        from ensembler.parallel.workers import thread_pool
-
-        return lambda: thread_pool(self.jobs)
