@@ -33,7 +33,8 @@ def report(
     The page is a single file that needs no network: open it, mail it, print it.
     """
     from ensembler.metrics.bootstrap import RESAMPLES
-    from ensembler.report.page import require_report, write_figures, write_page
+    from ensembler.report.layout import require_report
+    from ensembler.report.page import write_figures, write_page
     from ensembler.report.survey import survey
 
     if out.suffix != ".htm":
