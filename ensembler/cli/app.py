@@ -13,6 +13,7 @@ from ensembler.cli import (
     list_rules,
     members,
     predict,
+    rank,
     report,
     sample,
     subsets,
@@ -50,6 +51,7 @@ def top(
 
 app.command("bench")(bench.bench)
 app.command("subsets")(subsets.subsets)
+app.command("rank")(rank.rank)
 app.command("report")(report.report)
 app.command("check")(check.check)
 app.command("compare")(compare.compare)

@@ -1,7 +1,8 @@
 """What many prediction sets say of every rule: frozen objects, and how they are written down."""
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,16 @@ class RulePair:
     p_equivalent: float
     p_better: float
 
+    def swapped(self) -> "RulePair":
+        """Return the pair seen from the other rule."""
+        return replace(self, rule=self.against, against=self.rule, p_worse=self.p_better, p_better=self.p_worse)
+
+
+def pairs_against(pairs: Iterable[RulePair], name: str) -> dict[str, RulePair]:
+    """Return the pairs that a rule is in, seen from the other one, by its name."""
+    seen = {pair.rule: pair for pair in pairs if pair.against == name}
+    return seen | {pair.against: pair.swapped() for pair in pairs if pair.rule == name}
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -124,7 +135,7 @@ class Ranking:
     critical_difference : float or None
         Mean ranks of two rules that differ by less are not shown to differ (Nemenyi, 5 %).
     pairs : tuple of RulePair
-        Each rule against the mean, and against the best-ranked one.
+        Each rule against the mean, the best-ranked one and the recommended one.
     recommended : str
     sentences : tuple of str
         Which rule to use and how sure that is; what it would cost to be simple.

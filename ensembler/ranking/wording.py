@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ensembler.comparison.wording import format_signed_interval
 from ensembler.metrics import Metric
 from ensembler.metrics.paired import ALPHA
-from ensembler.ranking.results import RankedRule, RulePair
+from ensembler.ranking.results import RankedRule, RulePair, pairs_against
 
 MOST_NAMED = 4
 
@@ -43,8 +43,7 @@ def use_sentence(metric: Metric, best: RankedRule, where: str) -> str:
 
 def cost_sentence(metric: Metric, rules: Sequence[RankedRule], best: RankedRule, pairs: Sequence[RulePair]) -> str:
     """Say which rules cannot be told apart from the best one, and what the mean would cost."""
-    tests = {pair.rule: pair for pair in pairs if pair.against == best.name}
-    tests |= {pair.against: flipped(pair) for pair in pairs if pair.rule == best.name}
+    tests = pairs_against(pairs, best.name)
     alike = [rule.name for rule in rules if rule.name in tests and not significantly_worse(tests[rule.name])]
     sentence = f"No other rule is shown to be as good as {best.name}" if not alike else ""
     if alike:
@@ -65,11 +64,6 @@ def cost_sentence(metric: Metric, rules: Sequence[RankedRule], best: RankedRule,
 def significantly_worse(pair: RulePair) -> bool:
     """Whether a rule is shown to be worse: by Wilcoxon's test, adjusted for all pairs; untested ones are not."""
     return pair.p_holm is not None and pair.p_holm < ALPHA and pair.p_worse > pair.p_better
-
-
-def flipped(pair: RulePair) -> RulePair:
-    """Look at a pair from the other side."""
-    return RulePair(pair.against, pair.rule, pair.p_value, pair.p_holm, pair.p_better, pair.p_equivalent, pair.p_worse)
 
 
 def points(metric: Metric, effect: float) -> str:

@@ -14,10 +14,10 @@ from ensembler.metrics.intervals import Interval
 if TYPE_CHECKING:
     from rich.console import Console
 
-MISSING = "–"
-RECOMMENDED, CHOSEN, LUCKIEST, WORSE = "★", "☆", "†", "↓"
-"""Marks of what to use, of what was chosen by its score on the fitting rows, of what is best on the scored rows, and of
-what is below the best member."""
+MISSING, BETWEEN_ENDS = "–", " … "
+RECOMMENDED, CHOSEN, LUCKIEST, WORSE, SIGNIFICANT = "★", "☆", "†", "↓", "*"
+"""Marks of what to use, of what was chosen by its score on the fitting rows, of what is best on the scored rows, of what
+is below the best member, and of what is significant."""
 LONG_WORD = 12
 """Longer first lines of a heading are broken at a hyphen."""
 GAP, NARROWEST = 2, 12
@@ -57,9 +57,9 @@ def number(value: float | None, decimals: int = 4, *, sign: bool = False) -> str
     return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-").startswith("0.") else text
 
 
-def format_interval(ends: Interval | None, *, sign: bool = False) -> str:
+def format_interval(ends: Interval | None, decimals: int = 4, *, sign: bool = False) -> str:
     """Write the ends of an interval; a dash for one that is missing."""
-    return MISSING if ends is None else f"{number(ends[0], sign=sign)} … {number(ends[1], sign=sign)}"
+    return MISSING if ends is None else BETWEEN_ENDS.join(number(end, decimals, sign=sign) for end in ends)
 
 
 def format_p_value(value: float | None) -> str:
@@ -121,20 +121,36 @@ def draw(document: Document, console: "Console") -> None:
 
 
 def narrowed(table: Table, width: int) -> Sequence[Sequence[str]]:
-    """Return the rows, with the widest column of text broken at hyphens and the like where all do not fit a width."""
+    """Return the rows as they fit a width: the widest column of text broken at hyphens and the like.
+
+    Where that is not enough, intervals are broken in the middle before it.
+    """
+    rows = table.rows
+    texts = [column for column in table.left if column < len(table.headers)]
+    widths = column_widths(table.headers, rows)
+    if excess(widths, width) <= 0 or not texts:
+        return rows
+    widest = max(texts, key=lambda column: widths[column])
+    if excess(widths, width) > widths[widest] - NARROWEST:
+        rows = [[cell.replace(BETWEEN_ENDS, f"{BETWEEN_ENDS.rstrip()}\n") for cell in row] for row in rows]
+        widths = column_widths(table.headers, rows)
+    most = max(widths[widest] - max(excess(widths, width), 0), NARROWEST)
+    return [[broken(cell, most) if column == widest else cell for column, cell in enumerate(row)] for row in rows]
+
+
+def column_widths(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return how wide each column is on a terminal."""
     from rich.cells import cell_len
 
-    widths = [
+    return [
         max(cell_len(line) for cell in cells for line in (cell.splitlines() or [""]))
-        for cells in zip(table.headers, *table.rows, strict=True)
+        for cells in zip(headers, *rows, strict=True)
     ]
-    texts = [column for column in table.left if column < len(widths)]
-    excess = sum(widths) + GAP * (len(widths) - 1) - width
-    if excess <= 0 or not texts:
-        return table.rows
-    widest = max(texts, key=lambda column: widths[column])
-    most = max(widths[widest] - excess, NARROWEST)
-    return [[broken(cell, most) if column == widest else cell for column, cell in enumerate(row)] for row in table.rows]
+
+
+def excess(widths: Sequence[int], width: int) -> int:
+    """Return by how much columns are too wide together."""
+    return sum(widths) + GAP * (len(widths) - 1) - width
 
 
 def broken(text: str, most: int) -> str:
