@@ -22,6 +22,11 @@ def unit(metric: Metric) -> str:
     return f"points of {metric.name}" if metric.share else metric.name
 
 
+def axis_title(metric: Metric) -> str:
+    """Return the title of an axis of differences from the mean."""
+    return "points over the mean" if metric.share else f"{metric.name}, better than the mean by"
+
+
 def difference(metric: Metric, value: float | None) -> str:
     """Write a difference with its sign; one that rounds to 0 has none to the left."""
     if value is None or not math.isfinite(value):

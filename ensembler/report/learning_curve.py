@@ -1,13 +1,17 @@
 """The table of a learning curve: each rule's difference from the mean by number of fitting rows."""
 
+from collections.abc import Sequence
+
 from ensembler.ranking.learning_curve import LearningCurve, LearningPoint
 from ensembler.report.differences import difference, unit
 from ensembler.report.tables import MISSING, SIGNIFICANT, Table
 
+MOST_SIZES = 7
 
-def learning_curve_table(curve: LearningCurve, recommended: str | None = None) -> Table:
+
+def learning_curve_table(curve: LearningCurve, recommended: str | None = None, most: int = MOST_SIZES) -> Table:
     """Show each rule against the mean by number of fitting rows, and from how many on it pays."""
-    sizes = curve.sizes
+    sizes = spread(curve.sizes, most)
     rules = pays_first(curve)
     rows = []
     for rule in rules:
@@ -24,9 +28,21 @@ def learning_curve_table(curve: LearningCurve, recommended: str | None = None) -
         "pays from: the fewest fitting rows from which on the rule is shown to be better, at every size tried",
         "fitting rows: stratified samples of the validation rows, or of half of the rows where there are none",
     ]
+    if len(sizes) < len(curve.sizes):
+        notes.append(f"{len(curve.sizes) - len(sizes)} sizes in between are not shown (--json has all)")
     strong = [rules.index(recommended)] if recommended in rules else []
     headers = ["rule", *(f"{size:,} " for size in sizes), "pays\nfrom"]
     return Table("Against the mean, by fitting rows", headers, rows, notes, strong=strong, total=several)
+
+
+def spread(sizes: Sequence[int], most: int) -> list[int]:
+    """Return some sizes, evenly among all, the largest always.
+
+    >>> spread([10, 20, 40, 80, 100], 3)
+    [10, 40, 100]
+    """
+    step = -(-len(sizes) // most)
+    return list(sizes[::-1][::step][::-1])
 
 
 def pays_first(curve: LearningCurve) -> list[str]:

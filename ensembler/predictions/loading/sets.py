@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ensembler.errors import EnsemblerError, EnsemblerWarning, FileError
-from ensembler.predictions.files import SUFFIXES
-from ensembler.predictions.loading.folder import LABELS, exists, is_folder, readable, sorted_folder
+from ensembler.predictions.files import SUFFIXES, readable
+from ensembler.predictions.loading.folder import LABELS, exists, is_folder, sorted_folder
 from ensembler.predictions.loading.load import load_predictions
 from ensembler.predictions.prediction_set import Predictions
 

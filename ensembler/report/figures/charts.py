@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ensembler.comparison.results import Comparison
 from ensembler.metrics import Metric
+from ensembler.ranking.results import Ranking
 from ensembler.report.leading import recommended_rule
 
 if TYPE_CHECKING:
@@ -105,3 +106,8 @@ def rule_roles(result: Comparison) -> dict[str, Role]:
             roles[name] = role
     roles.setdefault("mean", "mean")
     return roles
+
+
+def ranking_roles(ranking: Ranking) -> dict[str, Role]:
+    """Return how each rule of a ranking is marked, by name; the recommended one as that whatever else it is."""
+    return {"best-member": "best member", "mean": "mean", ranking.recommended: "recommended"}
