@@ -1,7 +1,7 @@
 """``ensembler bench``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,10 @@ from ensembler.cli.groups import expand
 from ensembler.cli.output import command_line, progress, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix
 from ensembler.errors import UsageError
+
+if TYPE_CHECKING:
+    from ensembler.comparison.results import Comparison
+    from ensembler.ranking.learning_curve import LearningCurve
 
 
 @expand
@@ -24,6 +28,14 @@ def bench(
         typer.Option(
             "--letters",
             help="Also compare all pairs of rules (compact letter display).",
+            rich_help_panel=options.PROTOCOL,
+        ),
+    ] = False,
+    learning_curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve",
+            help="Also fit every rule on growing samples of the fitting rows, and set it against the mean.",
             rich_help_panel=options.PROTOCOL,
         ),
     ] = False,
@@ -53,6 +65,9 @@ def bench(
 
     check_suffix(csv, "--csv", (".csv",))
     shift = options.parse_balance(balance)
+    if learning_curve and (calibrate != "none" or shift is not None):
+        other = f"--calibrate {calibrate}" if shift is None else "--balance"
+        raise UsageError(f"--learning-curve fits rules without temperatures and shifts; drop it, or {other}")
     if reliability is not None:
         from ensembler.report.figures.drawing import check_format
 
@@ -79,4 +94,16 @@ def bench(
         save_figure(draw_for_file(Diagrams(reliability_panels(result))), reliability)
     if csv is not None:
         write_text(csv, result.to_frame().to_csv(index=False))
-    output.print(lambda: result.to_dict(command_line()), lambda: bench_document(result))
+    curve = measure_curve(result, rule or None, protocol.seed) if learning_curve else None
+    output.print(
+        lambda: {**result.to_dict(command_line()), "learning_curve": None if curve is None else curve.to_list()},
+        lambda: bench_document(result, curve),
+    )
+
+
+def measure_curve(result: "Comparison", rules: list[str] | None, seed: int) -> "LearningCurve":
+    """Fit every rule on growing samples of the fitting rows."""
+    from ensembler.ranking.learning_curve import learning_curve
+
+    with warnings_to_stderr(), progress("learning curve") as show:
+        return learning_curve(result.predictions, rules, result.first_metric, seed=seed, progress=show)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ensembler.combiners.base import Combiner
+from ensembler.comparison.candidates import MetricLike
 from ensembler.comparison.folds import split_part
 from ensembler.comparison.protocol import DEFAULT_PART, Split, divide
 from ensembler.errors import UsageError
-from ensembler.metrics import Metric
+from ensembler.metrics import Metric, get_metric
 from ensembler.metrics.differences import Difference, pool_by_cluster
 from ensembler.metrics.intervals import Interval
+from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.ranking.measurement import measure_split
 
@@ -85,6 +87,19 @@ class LearningCurve:
         return [{**vars(point), "pays_from": self.pays_from(point.rule)} for point in self.points]
 
 
+def learning_curve(
+    predictions: Predictions,
+    rules: Sequence[str | Combiner] | None = None,
+    metric: MetricLike = "accuracy",
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> LearningCurve:
+    """Return the learning curve of rules on one prediction set; see `measure_sizes`."""
+    measure = get_metric(metric)
+    return pooled_curve([measure_sizes(predictions, rules, measure, seed=seed, progress=progress)], ["set"], measure)
+
+
 BySize = Mapping[int, Mapping[str, Difference]]
 """Of one set: the differences from the mean by number of fitting rows and rule."""
 
@@ -110,6 +125,7 @@ def measure_sizes(
     *,
     seed: int = 0,
     repeats: int = REPEATS,
+    progress: Progress | None = None,
 ) -> dict[int, dict[str, Difference]]:
     """Fit every rule on samples of the fitting rows, and measure its difference from the mean on the scored rows.
 
@@ -127,15 +143,17 @@ def measure_sizes(
         raise UsageError(
             f"a learning curve needs at least {GROWTH * FEWEST_ROWS} fitting rows, got {fitting.n_samples}"
         )
-    found: dict[int, dict[str, Difference]] = {}
     with warnings.catch_warnings():
         # Fits on ten rows are doubtful by design.
         warnings.simplefilter("ignore")
-        for size in sample_sizes(fitting.n_samples):
-            samples = [measure_sample(fitting, scored, size, rules, metric, seed + r) for r in range(repeats)]
-            samples = samples if size < fitting.n_samples else samples[:1]
-            found[size] = averaged(samples)
-    return found
+        sizes = sample_sizes(fitting.n_samples)
+        drawn = [(size, seed + r) for size in sizes for r in range(repeats if size < fitting.n_samples else 1)]
+        samples: dict[int, list[dict[str, Difference]]] = {size: [] for size in sizes}
+        for done, (size, sample_seed) in enumerate(drawn):
+            if progress is not None:
+                progress(done, len(drawn), f"{size} fitting rows")
+            samples[size].append(measure_sample(fitting, scored, size, rules, metric, sample_seed))
+    return {size: averaged(of_size) for size, of_size in samples.items()}
 
 
 def measure_sample(

@@ -7,8 +7,16 @@ import numpy as np
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
 from ensembler.comparison.wording import format_value, reason_sentences, standing
 from ensembler.metrics import TIED_DECIMALS
+from ensembler.ranking.learning_curve import LearningCurve
 from ensembler.report.balance import shift_table
-from ensembler.report.leading import best_member_recall, compared_rules, losing_classes, shown_classes
+from ensembler.report.leading import (
+    best_member_recall,
+    compared_rules,
+    losing_classes,
+    recommended_rule,
+    shown_classes,
+)
+from ensembler.report.learning_curve import learning_curve_table
 from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
     CHOSEN,
@@ -27,8 +35,8 @@ MOST_MEMBERS = 20
 MOST_LOSING = 10
 
 
-def bench_document(result: Comparison) -> Document:
-    """Arrange a comparison for reading."""
+def bench_document(result: Comparison, curve: LearningCurve | None = None) -> Document:
+    """Arrange a comparison for reading, with a learning curve of its rules where there is one."""
     parts: list[Table | str] = [protocol_sentence(result), members_table(result), rules_table(result)]
     if result.verdict is not None:
         parts += difference_tables(result, result.verdict)
@@ -39,6 +47,8 @@ def bench_document(result: Comparison) -> Document:
     if result.balance is not None and result.rules:
         parts.append(shift_table(result))
     parts.append(" ".join(conclusion(result)))
+    if curve is not None:
+        parts.append(learning_curve_table(curve, recommended_rule(result)))
     return Document(parts)
 
 
