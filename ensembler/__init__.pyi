@@ -25,6 +25,7 @@ from .deployment.recipe import Recipe
 from .metrics.metric import Metric
 from .predictions.loading.load import load_predictions
 from .predictions.prediction_set import Predictions
+from .ranking.rank import rank_rules
 from .serialization import __version__
 from .subsets.sweep import sweep_subsets
 
@@ -61,5 +62,6 @@ __all__ = [
     "list_rules",
     "load_predictions",
     "make_rule",
+    "rank_rules",
     "sweep_subsets",
 ]

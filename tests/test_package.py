@@ -40,6 +40,7 @@ PUBLIC = {
     "Predictions",
     "load_predictions",
     "compare_rules",
+    "rank_rules",
     "sweep_subsets",
     "__version__",
 }

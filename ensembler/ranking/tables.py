@@ -136,7 +136,9 @@ class RuleTable:
             critical_difference=critical_difference(len(complete), len(signed)) if testable else None,
             pairs=pairs,
             recommended=best.name,
-            sentences=ranking_sentences(self.metric, rules, best, pairs, len(signed), len(self.sets)),
+            sentences=ranking_sentences(
+                self.metric, rules, best, pairs, len(signed), len(self.sets), optimistic=protocol["fit_on"] == "test"
+            ),
             rope=rope,
             protocol=protocol,
             learning_curve=curve,
@@ -144,12 +146,17 @@ class RuleTable:
 
 
 def recommend(rules: Sequence[RankedRule]) -> RankedRule:
-    """Return the rule with the largest pooled effect among those that ran on all sets; the mean's is 0.
+    """Return the rule with the largest pooled effect among those that ran on all sets; the mean's is 0, and wins ties.
 
     Mean ranks depend on which other rules are there (Benavoli et al. 2016, jmlr.org/papers/v17/benavoli16a.html).
     """
     complete = [rule for rule in rules if rule.mean_rank is not None] or list(rules)
-    return max(complete, key=lambda rule: 0.0 if rule.effect is None else rule.effect.effect)
+
+    def place(rule: RankedRule) -> tuple[float, bool]:
+        effect = 0.0 if rule.effect is None else rule.effect.effect
+        return round(effect, TIED_DECIMALS), rule.name == "mean"
+
+    return max(complete, key=place)
 
 
 def tally(differences: Values) -> Tally:

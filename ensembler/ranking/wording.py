@@ -17,14 +17,20 @@ def ranking_sentences(
     pairs: Sequence[RulePair],
     n_clusters: int,
     n_sets: int,
+    *,
+    optimistic: bool = False,
 ) -> tuple[str, ...]:
     """Say which rule to use and how sure that is, and what it costs to be simple."""
     where = f"{n_sets} set{'s' * (n_sets > 1)}"
     if n_clusters < n_sets:
         where += f" ({n_clusters} independent: sets of the same rows count once)"
-    if best.effect is None:
-        return (f"Use {best.name}: on {where}, no rule has a larger {metric.name} on average.",)
-    return use_sentence(metric, best, where), cost_sentence(metric, rules, best, pairs)
+    sentences = [f"Use {best.name}: on {where}, no rule has a better {metric.name} on average."]
+    if best.effect is not None:
+        sentences = [use_sentence(metric, best, where)]
+        sentences += [cost_sentence(metric, rules, best, pairs)] if len(rules) > 1 else []
+    if optimistic:
+        sentences.append("Nothing follows for other rows: weights were fitted on the rows that are scored.")
+    return tuple(sentences)
 
 
 def use_sentence(metric: Metric, best: RankedRule, where: str) -> str:

@@ -185,8 +185,21 @@ def test_one_set(sets):
 def test_one_rule(sets):
     ranking = rank(sets, "median")
     assert [rule.name for rule in ranking.rules] == ["median"]
+    assert len(ranking.sentences) == 1
     assert math.isnan(ranking["median"].rating)
     assert ranking.to_dict()["rules"][0]["rating"] is None
+
+
+def test_the_mean_is_recommended_where_no_rule_is_better(sets):
+    proba = np.repeat(sets["set-0"].proba[:1], 4, axis=0)
+    alike = rank([sets["set-0"].replace(proba=proba)], ["median", "mean", "max"], metric="brier")
+    assert alike.recommended == "mean"
+    assert alike.sentences == ("Use mean: on 1 set, no rule has a better brier on average.",)
+
+
+def test_figures_on_the_fitting_rows_prove_nothing(sets):
+    ranking = rank(sets, fit_on="test")
+    assert ranking.sentences[-1].startswith("Nothing follows for other rows")
 
 
 def test_rules_as_objects(sets):
