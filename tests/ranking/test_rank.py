@@ -6,23 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from ensembler import FixedWeights, Metric, Predictions
+from ensembler import FixedWeights, Metric
 from ensembler.errors import FileError, ParameterError, UsageError
 from ensembler.parallel.workers import process_pool, thread_pool
 from ensembler.ranking.rank import rank_rules
+from tests.ranking.draw import draw_set
 
 RULES = ["mean", "log-pool", "max"]
 N_SETS = 7
-
-
-def draw_set(seed, n_rows=240, n_classes=3):
-    """Members that are right about independent rows, two of them confident of what they do not know."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, n_classes, n_rows)
-    noise = np.array([1, 1, 2, 4])[:, None, None]
-    logits = 2 * np.eye(n_classes)[labels] + rng.normal(size=(4, n_rows, n_classes)) * noise
-    proba = np.exp(logits)
-    return Predictions(proba / proba.sum(axis=-1, keepdims=True), labels)
 
 
 def one_process():

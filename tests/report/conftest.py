@@ -6,6 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from ensembler.parallel.workers import process_pool
+from ensembler.ranking.rank import rank_rules
+from ensembler.report import ranking_page
+from ensembler.report.figures.charts import Figure
+from tests.ranking.draw import draw_set
+
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -60,3 +66,23 @@ def draw_all(page):
 @pytest.fixture(scope="session")
 def draw_figures():
     return draw_all
+
+
+@pytest.fixture(scope="session")
+def ranked():
+    """Rules over seven made sets of unequal size, two of which share rows, with a learning curve."""
+    sets = {f"set-{seed}": draw_set(seed, n_rows=160 + 40 * seed, n_classes=3 + seed % 2) for seed in range(7)}
+    sets["again"] = sets["set-3"].pick([0, 1, 2])
+    rules = ["mean", "log-pool", "median", "max", "best-member"]
+    return rank_rules(sets, rules, n_resamples=100, learning_curve=True, workers=lambda: process_pool(1))
+
+
+@pytest.fixture(scope="session")
+def ranking_figures(ranked):
+    """The figures on a ranking's page by their keys, in order."""
+    return {
+        block.key: block
+        for section in ranking_page.sections(ranked)
+        for block in section.blocks
+        if isinstance(block, Figure)
+    }

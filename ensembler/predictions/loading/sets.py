@@ -2,12 +2,12 @@
 
 import glob
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ensembler.errors import EnsemblerError, EnsemblerWarning, FileError
+from ensembler.errors import EnsemblerError, EnsemblerWarning, FileError, UsageError
 from ensembler.predictions.files import SUFFIXES, readable
 from ensembler.predictions.loading.folder import LABELS, exists, is_folder, sorted_folder
 from ensembler.predictions.loading.load import load_predictions
@@ -53,7 +53,8 @@ def find_sets(paths: Sequence[str | Path]) -> dict[str, Path]:
             if problem is not None:
                 problems.append(problem)
             folders.setdefault(match.absolute(), match)
-    raise_all(problems, "no prediction set")
+    if problems:
+        raise FileError(all_problems(problems, "paths: no prediction set"))
     return dict(zip(unlike_names(list(folders)), folders.values(), strict=True))
 
 
@@ -117,29 +118,31 @@ def load_sets(folders: Mapping[str, Path], **options: Any) -> LoadedSets:
 
     Raises
     ------
-    FileError
+    FileError, UsageError
         What is wrong with which sets, all at once.
     """
-    loaded, suspicious, problems = {}, [], []
+    loaded, suspicious = {}, []
+    errors: dict[str, EnsemblerError] = {}
     for name, folder in folders.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 loaded[name] = load_predictions(folder, **options)
             except EnsemblerError as error:
-                problems.append(f"{name}: {error}")
+                errors[name] = error
         if any(issubclass(warning.category, EnsemblerWarning) for warning in caught):
             suspicious.append(name)
-    raise_all(problems, "cannot be read")
+    if errors:
+        problems = [f"{name}: {error}" for name, error in errors.items()]
+        kind = UsageError if all(isinstance(error, UsageError) for error in errors.values()) else FileError
+        raise kind(all_problems(problems, "sets: cannot be read"))
     return LoadedSets(loaded, suspicious)
 
 
-def raise_all(problems: Iterable[str], what: str) -> None:
-    """Raise one error of all problems, where there are some."""
-    told = list(problems)
-    if not told:
-        return
-    if len(told) == 1:
-        raise FileError(told[0])
-    more = f"\n  and {len(told) - MOST_PROBLEMS} more" if len(told) > MOST_PROBLEMS else ""
-    raise FileError("".join([f"{len(told)} paths: {what}", *(f"\n  {line}" for line in told[:MOST_PROBLEMS]), more]))
+def all_problems(problems: Sequence[str], what: str) -> str:
+    """Return one message of all problems, a line each, or of the first of very many."""
+    if len(problems) == 1:
+        return problems[0]
+    lines = [f"{len(problems)} {what}", *problems[:MOST_PROBLEMS]]
+    more = len(problems) - MOST_PROBLEMS
+    return "\n  ".join([*lines, *([f"and {more} more"] if more > 0 else [])])

@@ -77,8 +77,7 @@ class RulesBySets(Chart):
 
         figure = matplotlib.new_figure(matplotlib.PAGE, 1.3 + 0.155 * len(self.rules))
         axes = figure.subplots()
-        signed = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])
-        signed.set_bad("0.85")
+        signed = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE]).with_extremes(bad="0.85")
         image = axes.imshow(self.values, cmap=signed, vmin=-self.most, vmax=self.most, aspect="auto")
         small = matplotlib.SMALL
         if len(self.sets) <= MOST_LABELS:
