@@ -49,5 +49,5 @@ def dask_pool(address: str) -> Iterator[WorkerPool]:
         except (CancelledError, OSError) as error:
             raise ClusterError(
                 f"the Dask scheduler at {address} is lost ({type(error).__name__}); "
-                "with --checkpoint FILE the same command would go on where it was"
+                "with --checkpoint FILE (rank: --cache DIR) the same command would go on where it was"
             ) from error
