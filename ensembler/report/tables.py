@@ -132,7 +132,7 @@ def narrowed(table: Table, width: int) -> Sequence[Sequence[str]]:
         return rows
     widest = max(texts, key=lambda column: widths[column])
     if excess(widths, width) > widths[widest] - NARROWEST:
-        rows = [[cell.replace(BETWEEN_ENDS, f"{BETWEEN_ENDS.rstrip()}\n") for cell in row] for row in rows]
+        rows = [[cell.replace(BETWEEN_ENDS, f"{BETWEEN_ENDS.strip()}\n") for cell in row] for row in rows]
         widths = column_widths(table.headers, rows)
     most = max(widths[widest] - max(excess(widths, width), 0), NARROWEST)
     return [[broken(cell, most) if column == widest else cell for column, cell in enumerate(row)] for row in rows]
