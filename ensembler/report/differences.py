@@ -24,7 +24,7 @@ def unit(metric: Metric) -> str:
 
 def axis_title(metric: Metric) -> str:
     """Return the title of an axis of differences from the mean."""
-    return "points over the mean" if metric.share else f"{metric.name}, better than the mean by"
+    return "points over the mean" if metric.share else f"gain in {metric.name}"
 
 
 def difference(metric: Metric, value: float | None) -> str:

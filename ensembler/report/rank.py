@@ -149,7 +149,7 @@ def pairs_table(ranking: Ranking) -> Table | None:
         ]
         for pair in named
     ]
-    headers = ["rule", "Wilcoxon\np", "Holm's\np", "P(worse)", "P(equi-\nvalent)", "P(better)"]
+    headers = ["rule", "Wilcoxon\np", "Holm's\np", "P(worse)", "P(equiv.)", "P(better)"]
     title = mark_optimistic(f"Each rule against {ranking.recommended}", optimistic=is_optimistic(ranking))
     return Table(title, headers, rows, pairs_notes(ranking))
 

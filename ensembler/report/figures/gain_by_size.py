@@ -22,6 +22,7 @@ FEWEST_SETS = 4
 MOST_RULES = 4
 GAP = 0.05
 """Between panels, as a share of the width."""
+MOST_STEPS = 5
 LOGARITHMIC = 8.0
 """Sizes of which the largest is so many times the smallest are on a logarithmic axis."""
 
@@ -42,10 +43,10 @@ class SizePanel:
     def ticks(self) -> list[int]:
         """A few sizes to write on the axis."""
         low, high = min(self.sizes), max(self.sizes)
-        if not self.is_logarithmic:
-            step = max(1, math.ceil((high - low) / 5))
-            return list(range(low, high + 1, step))
         nice = [factor * 10**power for power in range(12) for factor in (1, 2, 5)]
+        if not self.is_logarithmic:
+            step = next(step for step in nice if high - low <= MOST_STEPS * step)
+            return list(range(-(-low // step) * step, high + 1, step))
         inside = [tick for tick in nice if 0.9 * low <= tick <= 1.1 * high]
         return inside if len(inside) < 7 else [tick for tick in inside if str(tick)[0] == "1"]
 

@@ -25,6 +25,8 @@ STYLES = (
 DODGE = 0.03
 """Points of the same size stand so far apart, as a share of the size."""
 MARGIN = 0.12
+FAR_OFF = 1.5
+"""How far intervals are drawn beyond the values, in spans of these."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,10 @@ def learning_curve(curve: LearningCurve | None, recommended: str | None = None) 
 
 
 def span_of(curves: Sequence[Curve]) -> Interval:
-    """Return where the curves and their intervals are, and 0."""
+    """Return where the curves and their intervals are, and 0; intervals that are far longer are cut."""
+    values = [0.0, *(value for curve in curves for value in curve.values)]
     ends = [0.0, *(end for curve in curves for end in curve.ends)]
-    room = MARGIN * (max(ends) - min(ends) or 1.0)
-    return min(ends) - room, max(ends) + room
+    reach = FAR_OFF * (max(values) - min(values))
+    low, high = max(min(ends), min(values) - reach), min(max(ends), max(values) + reach)
+    room = MARGIN * (high - low or 1.0)
+    return low - room, high + room

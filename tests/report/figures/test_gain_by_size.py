@@ -26,6 +26,7 @@ def test_a_panel_for_each_size_that_varies(ranked, ranking_figures):
     ("sizes", "ticks", "logarithmic"),
     [
         ([2, 3, 11], [2, 4, 6, 8, 10], False),
+        ([37, 192], [50, 100, 150], False),
         ([37, 750], [50, 100, 200, 500], True),
         ([10, 1_000_000], [10, 100, 1000, 10_000, 100_000, 1_000_000], True),
         ([5, 6], [5, 6], False),

@@ -61,3 +61,9 @@ def test_of_many_sizes_some_are_shown():
 def test_a_single_size_is_no_curve():
     assert learning_curve(curve_of(rule=[0.1])) is None
     assert learning_curve(None) is None
+
+
+def test_a_very_long_interval_does_not_flatten_the_curves():
+    points = [LearningPoint("rule", size, 0.02, (-9.0, 9.0) if size == 80 else (0.01, 0.03), 2) for size in (10, 80)]
+    low, high = learning_curve(LearningCurve(METRICS["accuracy"], tuple(points))).views[0][1].span
+    assert -6 < low < 0 < 2 < high < 8
