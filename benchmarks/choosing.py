@@ -2,14 +2,14 @@
 
     python benchmarks/corpus.py --out FOLDER
     python benchmarks/choosing.py measure FOLDER [--cifar DIR] --work WORK [--jobs 2]
-    python benchmarks/choosing.py study --work WORK [--check]
+    python benchmarks/choosing.py study --work WORK [--unseen WORK]
 
 The first step fits every rule on every set: on the validation rows and on growing samples of them, scored on the scored
 rows; cross-fitted inside the validation rows, three times; once more with both halves swapped; and once with every
 member's probabilities replaced by its most probable class. What it finds is kept in WORK, so that a run that was
 stopped goes on. The second step tries the procedures, writes ``benchmarks/results/choosing.json``, and makes
-``ensembler/comparison/evidence.json``, which recommendations rest on. With ``--check`` it writes neither, but shows
-what the shipped evidence would have done on sets that it has not seen.
+``ensembler/comparison/evidence.json``, which recommendations rest on. With ``--unseen`` it also shows what that evidence
+recommends on sets that have no part in it.
 """
 
 import argparse
@@ -205,14 +205,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     first.add_argument("--jobs", type=int, default=2)
     second = steps.add_parser("study")
     second.add_argument("--work", type=Path, required=True)
-    second.add_argument("--check", action="store_true")
+    second.add_argument("--unseen", type=Path, help="what was measured of other sets")
     options = parser.parse_args(arguments)
     if options.step == "measure":
         measure(options.corpus, options.cifar, options.work, options.jobs)
         return
     from choosing_study import study
 
-    study(options.work, check=options.check)
+    study(options.work, options.unseen)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from scipy.stats import binomtest, norm
 
 from ensembler.combiners.registry import make_rule
 from ensembler.comparison.advice import MARGIN, MARGINS
-from ensembler.comparison.evidence import SCHEMA, Evidence, read_evidence, shipped_evidence
+from ensembler.comparison.evidence import SCHEMA, Evidence, read_evidence
+from ensembler.metrics.differences import Tally
 from ensembler.metrics.paired import ALPHA
 from ensembler.metrics.pooling import pool_effects
 from ensembler.ranking.pairs import wilcoxon_test
@@ -283,36 +284,49 @@ def nested(tried: Mapping[str, np.ndarray], clusters: Sequence[str]) -> tuple[np
 
 def tally(scores: np.ndarray, other: np.ndarray, column: int) -> dict[str, int]:
     """Count on how many clusters one procedure is better than another."""
-    lead = np.round((scores - other)[:, column], 12) * (1 if column == 0 else -1)
-    return {"wins": int((lead > 0).sum()), "ties": int((lead == 0).sum()), "losses": int((lead < 0).sum())}
+    lead = (scores - other)[:, column]
+    return vars(Tally.of(lead if column == 0 else -lead))
 
 
-def study(work: Path, *, check: bool) -> None:
-    """Try all procedures, and write the results and the evidence; with ``check``, show what the shipped one does."""
+def study(work: Path, unseen: Path | None) -> None:
+    """Try all procedures, write the results and the evidence, and show what that does on sets that it has not seen."""
     trials, entries = read_work(work)
-    trials = [trial for trial in trials if not trial.set.startswith("fer2013")] if check else trials
-    clusters = list(dict.fromkeys(trial.cluster for trial in trials))
     document = make_evidence(entries)
-    evidence = shipped_evidence() if check else read_evidence(document)
+    evidence = read_evidence(document)
+    results = try_procedures(trials, evidence)
+    default = str(evidence.default_rule(shipped_rules(trials), "probabilities"))
+    document["choosing"] = results["choosing"]
+    results = {
+        "machine": describe(),
+        "default": default,
+        "default_hard_labels": evidence.default_rule(hard_rules(evidence), "hard labels"),
+        "pays_from": evidence.pays_from(default, "probabilities"),
+        **results,
+        "unseen": None,
+    }
+    if unseen is not None:
+        others = [trial for trial in read_work(unseen)[0] if not trial.set.startswith("fer2013")]
+        results["unseen"] = try_procedures(others, evidence)
+    EVIDENCE.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for part in (results, results["unseen"]):
+        if part is not None:
+            summarise(part)
+
+
+def try_procedures(trials: Sequence[Trial], evidence: Evidence) -> dict[str, Any]:
+    """Return what every procedure reaches, and what is recommended by the evidence of other clusters."""
+    clusters = list(dict.fromkeys(trial.cluster for trial in trials))
     tried = {name: by_cluster(outcomes(trials, choose)) for name, choose in procedures().items()}
     recommended = by_cluster(outcomes(trials, loso_recommendation(evidence, trials)))
     pool, old = tried[f"{POOL}, always"], tried["the simplest rule not shown worse than the chosen"]
     nested_scores, chosen = nested(tried, clusters)
-    default = evidence.default_rule(shipped_rules(trials), "probabilities")
     base = tried[f"{BLEND}, always"]
-    document["choosing"] = {
-        "accuracy": tally(tried["best cross-fitted accuracy"], base, 0),
-        "log-loss": tally(tried["best cross-fitted log loss"], base, 1),
-    }
     fixed = {name: scores for name, scores in tried.items() if name.endswith(", always")}
-    results = {
-        "machine": describe(),
+    return {
         "n_sets": len({trial.set for trial in trials}),
         "n_trials": len(trials),
         "clusters": clusters,
-        "default": default,
-        "default_hard_labels": evidence.default_rule(hard_rules(evidence), "hard labels"),
-        "pays_from": evidence.pays_from(str(default), "probabilities"),
         "procedures": [
             {"name": name, **means(scores), "against_log_pool": against(scores, pool)} for name, scores in tried.items()
         ],
@@ -322,13 +336,22 @@ def study(work: Path, *, check: bool) -> None:
             "against_simplest_not_worse": against(recommended, old),
             "best_fixed_accuracy": max(float(scores[:, 0].mean()) for scores in fixed.values()),
         },
+        "three_rules_against_two": against(tried[f"{THREE}, always"], base),
         "nested": {**means(nested_scores), "chosen": chosen, "against_log_pool": against(nested_scores, pool)},
-        "choosing": document["choosing"],
+        "choosing": {
+            "accuracy": tally(tried["best cross-fitted accuracy"], base, 0),
+            "log-loss": tally(tried["best cross-fitted log loss"], base, 1),
+        },
     }
-    print(json.dumps({key: value for key, value in results.items() if key != "machine"}, indent=1, ensure_ascii=False))
-    if not check:
-        EVIDENCE.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
-        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def summarise(results: Mapping[str, Any]) -> None:
+    """Print what every procedure reaches."""
+    print(f"{results['n_trials']} trials of {len(results['clusters'])} independent sets")
+    rows = [*results["procedures"], {"name": "recommended", **results["recommendation"]}]
+    for row in rows:
+        lead = row["against_log_pool"]
+        print(f"  {row['name']:66} {row['accuracy']:.4f} {row['log_loss']:.4f} {lead['log_loss']:+.4f}")
 
 
 def means(scores: np.ndarray) -> dict[str, float]:

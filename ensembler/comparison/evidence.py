@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ensembler.metrics.differences import Difference, pool_by_cluster
+from ensembler.metrics.differences import Difference, Tally, pool_by_cluster
 from ensembler.metrics.pooling import PooledEffect
 
 SCHEMA = "ensembler.evidence/1"
@@ -50,15 +50,6 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Tally:
-    """On how many sets choosing a rule by its cross-fitted score was better than the default rule, as good, worse."""
-
-    wins: int
-    ties: int
-    losses: int
-
-
-@dataclass(frozen=True)
 class Evidence:
     """The entries of many sets.
 
@@ -66,6 +57,7 @@ class Evidence:
     ----------
     entries : tuple of Entry
     choosing : mapping from metric to Tally
+        How often choosing a rule by its cross-fitted score was better than the default rule.
     """
 
     entries: tuple[Entry, ...]

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ensembler.arrays import Values
-from ensembler.comparison.evidence import Tally
-from ensembler.metrics.differences import Difference
+from ensembler.metrics.differences import Difference, Tally
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.paired import CochranQ, Discordance, is_significant
 from ensembler.metrics.pooling import PooledEffect

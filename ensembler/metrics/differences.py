@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.metrics.bootstrap import bootstrap_counts, enough_units
-from ensembler.metrics.metric import METRICS, Metric
+from ensembler.metrics.metric import METRICS, TIED_DECIMALS, Metric
 from ensembler.metrics.pooling import PooledEffect, difference_of_means, difference_of_shares, pool_effects
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.sums import RowMean
@@ -86,6 +86,21 @@ def paired_difference(
     spread = samples[:, 0] - samples[:, 1]
     spread = spread[np.isfinite(spread)]
     return Difference(float(values), float(spread.std(ddof=1)) if len(spread) > 1 else np.nan)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """On how many sets something is better than a baseline, as good, and worse."""
+
+    wins: int
+    ties: int
+    losses: int
+
+    @classmethod
+    def of(cls, differences: Values) -> "Tally":
+        """Count the signs of differences; NaN is left out, and what is 0 to 12 decimals is a tie."""
+        there = np.round(differences[np.isfinite(differences)], TIED_DECIMALS)
+        return cls(int((there > 0).sum()), int((there == 0).sum()), int((there < 0).sum()))
 
 
 def share_difference(first: Values, second: Values, sample_weight: Values | None) -> tuple[float, float]:

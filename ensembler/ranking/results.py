@@ -10,6 +10,7 @@ from ensembler import serialization
 from ensembler.arrays import Values
 from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
+from ensembler.metrics.differences import Tally
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.pooling import PooledEffect
 from ensembler.predictions.files import write_text
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "ensembler.rank/1"
-
-
-@dataclass(frozen=True)
-class Tally:
-    """On how many sets a rule is better than a baseline, as good, and worse."""
-
-    wins: int
-    ties: int
-    losses: int
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.metrics import TIED_DECIMALS, Metric
-from ensembler.metrics.differences import pool_by_cluster
+from ensembler.metrics.differences import Tally, pool_by_cluster
 from ensembler.metrics.paired import holm
 from ensembler.metrics.pooling import PooledEffect
 from ensembler.ranking.learning_curve import LearningCurve
@@ -17,7 +17,7 @@ from ensembler.ranking.measurement import SetValues
 from ensembler.ranking.pairs import signed_rank_probabilities, wilcoxon_test
 from ensembler.ranking.ranks import cluster_means, critical_difference, friedman, mean_ranks
 from ensembler.ranking.ratings import ratings
-from ensembler.ranking.results import RankedRule, Ranking, RulePair, Tally
+from ensembler.ranking.results import RankedRule, Ranking, RulePair
 from ensembler.ranking.wording import ranking_sentences
 
 
@@ -86,8 +86,8 @@ class RuleTable:
                 name=name,
                 n_sets=int(np.isfinite(signed[:, place]).sum()),
                 mean_rank=None if place not in rank else float(rank[place]),
-                against_mean=tally(differences[:, place]),
-                against_best_member=tally(against_best[:, place]),
+                against_mean=Tally.of(differences[:, place]),
+                against_best_member=Tally.of(against_best[:, place]),
                 effect=self.effect(name),
                 median_difference=float(np.nanmedian(differences[:, place])),
                 rating=float(strength[place]),
@@ -157,9 +157,3 @@ def recommend(rules: Sequence[RankedRule]) -> RankedRule:
         return round(effect, TIED_DECIMALS), rule.name == "mean"
 
     return max(complete, key=place)
-
-
-def tally(differences: Values) -> Tally:
-    """Count wins, ties and losses among differences."""
-    there = np.round(differences[np.isfinite(differences)], TIED_DECIMALS)
-    return Tally(int((there > 0).sum()), int((there == 0).sum()), int((there < 0).sum()))

@@ -7,11 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from ensembler.combiners.base import Combiner
+from ensembler.comparison.evidence import shipped_evidence
 from ensembler.metrics import METRICS
-from ensembler.report.tables import Document, Table
+from ensembler.report.tables import MISSING, Document, Table, number
 from ensembler.serialization import jsonable
 
 SCHEMA = "ensembler.list/1"
+
+
+@dataclass(frozen=True)
+class SetsEvidence:
+    """What many sets say of a rule: its average gains over the mean, and from how many fitting rows it has one.
+
+    The log loss is None of a rule that only hard labels have evidence of.
+    """
+
+    n_sets: int
+    accuracy: float
+    log_loss: float
+    pays_from: int | None
+
+    @classmethod
+    def of(cls, name: str) -> "SetsEvidence | None":
+        """Look a rule up in the evidence that the package ships."""
+        evidence = shipped_evidence()
+        gains = [evidence.average(name, metric, "probabilities") for metric in ("accuracy", "log-loss")]
+        if name == "mean" or gains[0] is None or gains[1] is None:
+            return None
+        return cls(evidence.n_sets("probabilities"), gains[0], gains[1], evidence.pays_from(name, "probabilities"))
 
 
 @dataclass(frozen=True)
@@ -25,6 +48,7 @@ class RuleEntry:
     hard_labels: bool
     parameters: dict[str, Any]
     source: str
+    evidence: "SetsEvidence | None"
 
     @classmethod
     def of(cls, name: str, rule: type[Combiner]) -> "RuleEntry":
@@ -38,6 +62,7 @@ class RuleEntry:
             hard_labels=not rule().needs_probabilities(),
             parameters=jsonable(defaults),
             source=rule.source,
+            evidence=SetsEvidence.of(name),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +75,7 @@ class RuleEntry:
             "hard_labels": self.hard_labels,
             "parameters": self.parameters,
             "source": self.source,
+            "evidence": None if self.evidence is None else vars(self.evidence),
         }
 
 
@@ -69,11 +95,27 @@ def rules_document(rules: Sequence[RuleEntry]) -> Document:
     for rule in rules:
         defaults = [f"  {key}={format_default(value)}" for key, value in rule.parameters.items()]
         learns = "yes" if rule.learns else "no"
-        rows.append(["\n".join([rule.name, *defaults]), learns, f"{rule.summary}\n{rule.source}"])
-    table = Table("Rules", ["rule\n  parameter=default", "learns", "what it does\nsource"], rows, left=(0, 1, 2))
+        cells = [learns, *evidence_cells(rule), f"{rule.summary}\n{rule.source}"]
+        rows.append(["\n".join([rule.name, *defaults]), *cells])
+    headers = ["rule\n  parameter=default", "learns", "accuracy\nin points", "log\nloss", "from\nrows"]
+    n_sets = shipped_evidence().n_sets("probabilities")
+    notes = [
+        f"accuracy, log loss: how much better than the mean, on average over {n_sets} sets",
+        "from rows: so many fitting rows a rule needs to have a lower log loss than the mean",
+    ]
+    table = Table("Rules", [*headers, "what it does\nsource"], rows, notes, left=(0, 1, 5))
     metrics = "Metrics: " + ", ".join(METRICS) + " (top-k-accuracy:k=3)."
     usage = "Parameters are given as --rule NAME:KEY=VALUE,KEY=VALUE, values as JSON or plain text."
     return Document([table, usage, metrics])
+
+
+def evidence_cells(rule: RuleEntry) -> list[str]:
+    """Write what many sets say of a rule."""
+    found = rule.evidence
+    if found is None:
+        return [MISSING] * 3
+    rows = MISSING if found.pays_from is None or not rule.learns else str(found.pays_from)
+    return [f"{100 * found.accuracy:+.2f}", number(found.log_loss, 3, sign=True), rows]
 
 
 def format_default(value: Any) -> str:

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from ensembler.ranking.results import RankedRule, Ranking, Tally, pairs_against
+from ensembler.metrics.differences import Tally
+from ensembler.ranking.results import RankedRule, Ranking, pairs_against
 from ensembler.report.differences import decimals, difference, difference_interval, scale, unit
 from ensembler.report.learning_curve import learning_curve_table
 from ensembler.report.tables import (
-    CHOSEN,
     MISSING,
+    RECOMMENDED,
     Document,
     Table,
     count,
@@ -52,7 +53,7 @@ def rule_row(ranking: Ranking, rule: RankedRule) -> list[str]:
     metric, effect = ranking.metric, rule.effect
     is_mean = rule.name == "mean"
     return [
-        CHOSEN if rule.name == ranking.recommended else "",
+        RECOMMENDED if rule.name == ranking.recommended else "",
         rule.name,
         number(rule.mean_rank, 1),
         MISSING if is_mean else wins_ties_losses(rule.against_mean),
@@ -75,7 +76,7 @@ def rules_notes(ranking: Ranking) -> list[str]:
     against = "against mean, against best: on how many sets it is better–as good–worse than the mean, the best member"
     effect = f"effect: {unit(ranking.metric)} better than the mean, pooled over sets (random effects), and its interval"
     notes = [
-        f"{CHOSEN} recommended: the largest effect   mean rank: 1 is best",
+        f"{RECOMMENDED} recommended: the largest effect   mean rank: 1 is best",
         against,
         effect,
         "on a new set: 95 % prediction interval of the effect   τ: its standard deviation between sets",
