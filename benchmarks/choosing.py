@@ -8,8 +8,8 @@ The first step fits every rule on every set: on the validation rows and on growi
 rows; cross-fitted inside the validation rows, three times; once more with both halves swapped; and once with every
 member's probabilities replaced by its most probable class. What it finds is kept in WORK, so that a run that was
 stopped goes on. The second step tries the procedures, writes ``benchmarks/results/choosing.json``, and makes
-``ensembler/comparison/evidence.json``, which recommendations rest on. With ``--unseen`` it also shows what that evidence
-recommends on sets that have no part in it.
+``ensembler/comparison/evidence.json``, which recommendations rest on. With ``--unseen`` it also shows what that
+evidence recommends on sets that have no part in it.
 """
 
 import argparse

@@ -25,9 +25,9 @@ def main() -> None:
     lines = textwrap.dedent(table[0]).splitlines()
     verdict, committee = bench.strip().splitlines()[-1], subsets.strip().splitlines()[-1]
     quote(README, r" +bal\. .*?", "\n".join(line.rstrip() for line in lines))
-    quote(README, r"[\w-]+, chosen without the scored rows, reached .*?", wrapped(verdict, WIDE))
-    quote(README, r"mean: use .*?", wrapped(committee, WIDE))
-    quote(INDEX, r"[\w-]+, chosen without the scored rows, reached .*?", wrapped(verdict, NARROW))
+    quote(README, r"Use [\w-]+: accuracy .*?", wrapped(verdict, WIDE))
+    quote(README, r"Use [\w-]+ of .*?", wrapped(committee, WIDE))
+    quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(verdict, NARROW))
 
 
 def wrapped(text: str, width: int) -> str:

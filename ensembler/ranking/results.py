@@ -39,8 +39,8 @@ class RankedRule:
     against_mean, against_best_member : Tally
     effect : PooledEffect or None
         The difference from the mean, pooled; None for the mean itself and for a rule without standard errors.
-    median_difference : float
-        Of the sets: one that is far off moves the pooled effect, but not this.
+    mean_difference, median_difference : float
+        Of the sets, each counting the same; one that is far off moves the mean, but not the median.
     rating : float or None
         Bradley–Terry, on the scale of Elo ratings with mean 1000.
     rating_interval : (low, high) or None
@@ -52,6 +52,7 @@ class RankedRule:
     against_mean: Tally
     against_best_member: Tally
     effect: PooledEffect | None
+    mean_difference: float
     median_difference: float
     rating: float | None
     rating_interval: Interval | None
@@ -69,6 +70,7 @@ class RankedRule:
             "effect_interval": None if effect is None else effect.interval,
             "prediction_interval": None if effect is None else effect.prediction_interval,
             "tau": None if effect is None else effect.tau,
+            "mean_difference": self.mean_difference,
             "median_difference": self.median_difference,
             "rating": self.rating,
             "rating_interval": self.rating_interval,

@@ -89,6 +89,7 @@ class RuleTable:
                 against_mean=Tally.of(differences[:, place]),
                 against_best_member=Tally.of(against_best[:, place]),
                 effect=self.effect(name),
+                mean_difference=float(np.nanmean(differences[:, place])),
                 median_difference=float(np.nanmedian(differences[:, place])),
                 rating=float(strength[place]),
                 rating_interval=(float(intervals[place, 0]), float(intervals[place, 1])),
@@ -146,14 +147,10 @@ class RuleTable:
 
 
 def recommend(rules: Sequence[RankedRule]) -> RankedRule:
-    """Return the rule with the largest pooled effect among those that ran on all sets; the mean's is 0, and wins ties.
+    """Return the best rule on average among those that ran on all sets; the mean's difference is 0, and wins ties.
 
-    Mean ranks depend on which other rules are there (Benavoli et al. 2016, jmlr.org/papers/v17/benavoli16a.html).
+    Every set counts the same: the weights of the pooled effect favour large sets, on which rules differ least, and mean
+    ranks depend on which other rules are there (Benavoli et al. 2016, jmlr.org/papers/v17/benavoli16a.html).
     """
     complete = [rule for rule in rules if rule.mean_rank is not None] or list(rules)
-
-    def place(rule: RankedRule) -> tuple[float, bool]:
-        effect = 0.0 if rule.effect is None else rule.effect.effect
-        return round(effect, TIED_DECIMALS), rule.name == "mean"
-
-    return max(complete, key=place)
+    return max(complete, key=lambda rule: (round(rule.mean_difference, TIED_DECIMALS), rule.name == "mean"))

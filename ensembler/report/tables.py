@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 MISSING, BETWEEN_ENDS = "–", " … "
 RECOMMENDED, CHOSEN, LUCKIEST, WORSE, SIGNIFICANT = "★", "☆", "†", "↓", "*"
-"""Marks of what to use, what was chosen by its score on the fitting rows, what is best on the scored rows, what is below
-the best member, and what is significant."""
+"""Marks of what to use, what was chosen by its score on the fitting rows, what is best on the scored rows, what is
+below the best member, and what is significant."""
 LONG_WORD = 12
 """Longer first lines of a heading are broken at a hyphen."""
 GAP, NARROWEST = 2, 12
