@@ -76,6 +76,11 @@ class PairedTest:
         return is_significant(self.interval, self.p_value if self.of_accuracy else None)
 
     @property
+    def unconfirmed(self) -> bool:
+        """Whether the interval excludes 0, and McNemar's test does not agree."""
+        return not self.significant and is_significant(self.interval, None)
+
+    @property
     def significantly_worse(self) -> bool:
         """Whether the rule is shown to be worse than the other."""
         return self.significant and self.difference < 0

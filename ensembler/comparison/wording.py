@@ -76,9 +76,16 @@ def standing(
 
 def lead_clause(test: PairedTest, other: str, metric: Metric) -> str:
     """Say how a rule compares with another, and where the two cannot be told apart."""
-    if test.interval is None or test.significant:
-        return format_difference(test, other, share=metric.share)
+    if test.interval is None or test.significant or test.unconfirmed:
+        return format_difference(test, other, share=metric.share) + unconfirmed(test)
     return f"it cannot be told apart from {other}: {format_difference(test, '', share=metric.share)}"
+
+
+def unconfirmed(test: PairedTest) -> str:
+    """Say that an interval excludes 0, and McNemar's test does not confirm it; nothing otherwise."""
+    if not test.unconfirmed or test.p_value is None:
+        return ""
+    return f", which McNemar's test does not confirm (p {test.p_value:.3f})".replace("0.", ".", 1)
 
 
 def reason_sentences(advice: Advice, metric: Metric) -> list[str]:

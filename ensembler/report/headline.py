@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from ensembler.comparison.outcome import Advice, PairedTest
-from ensembler.comparison.wording import format_difference, lead_clause
-from ensembler.metrics import METRICS
+from ensembler.comparison.wording import format_difference, lead_clause, unconfirmed
+from ensembler.metrics import METRICS, TIED_DECIMALS
 from ensembler.report.tables import number
 from ensembler.subsets.baselines import Baselines
 from ensembler.subsets.summaries import CommitteeEntry
@@ -46,7 +46,7 @@ def headline(advice: Advice | None, rules: tuple[Tried, ...], n_members: int) ->
         text = f"Use {rule.rule} of {members}: accuracy {number(reached)}; "
         text += format_difference(test, recommended, share=True)
         return f"{text}{'' if best is None else '; ' + lead_clause(best, 'the best single model', ACCURACY)}."
-    text = f"Use {recommended}: accuracy {number(reached - test.difference)}"
+    text = f"Use {recommended}: accuracy {number(round(reached - test.difference, TIED_DECIMALS))}"
     return f"{text}; {committee_clause(test, f'{rule.rule} of {members}')}."
 
 
@@ -62,6 +62,6 @@ def committee_clause(test: PairedTest, committee: str) -> str:
     lead = format_difference(test, "", share=True)
     if test.interval is None:
         return f"the committee chosen, {committee}, is {lead}, untested"
-    if test.significant:
-        return f"the committee chosen, {committee}, is {lead}"
+    if test.significant or test.unconfirmed:
+        return f"the committee chosen, {committee}, is {lead}{unconfirmed(test)}"
     return f"the committee chosen, {committee}, cannot be told apart from it: {lead}"

@@ -17,7 +17,8 @@ def test_the_bundled_set_is_swept_without_a_path(run, tmp_path, monkeypatch):
     assert done.code == 0
     assert "reading the bundled FER2013 predictions" in done.err
     assert "Best committees of 9: mean" in done.out
-    assert "mean: use all but" in done.out
+    assert "mean: the committee chosen is all but" in done.out
+    assert "Use blend of all 9 members: accuracy ." in done.out
 
 
 def test_a_folder_called_preds_is_swept_without_a_path(run, write_set, tmp_path, monkeypatch):
