@@ -236,11 +236,13 @@ def peers_section(peers: Mapping[str, Any] | None, accuracy: Mapping[str, Any], 
         rows.append(cells)
     left_out = "".join(f"\n- {name}: {reason}" for name, reason in peers["left_out"].items())
     headers = ["", "sets", "accuracy", "`blend`", "mean", "log loss", "`blend`", "mean"]
-    versions = ", ".join(f"{name} {version}" for name, version in peers["versions"].items())
+    seen = {f"{package} {version}" for packages in peers["versions"].values() for package, version in packages.items()}
+    versions = ", ".join(sorted(seen, key=str.lower))
     note = f"\n\nLeft out:\n{left_out}" if left_out else ""
     return f"""## Other people's combiners
 
-On the sets of the corpus, fitted on the same rows and scored on the same rows; means over data sets.
+On the sets of the corpus, fitted and scored on the same rows; means over data sets. There are no features in a
+prediction set, so DESlib looks for neighbours among the members' probabilities; it votes softly.
 
 {table(headers, rows)}
 

@@ -76,7 +76,7 @@ def rules_notes(ranking: Ranking) -> list[str]:
     against = "against mean, against best: on how many sets it is better–as good–worse than the mean, the best member"
     effect = f"effect: {unit(ranking.metric)} better than the mean, pooled over sets (random effects), and its interval"
     notes = [
-        f"{RECOMMENDED} recommended: the largest effect   mean rank: 1 is best",
+        f"{RECOMMENDED} recommended: the best on average   mean rank: 1 is best",
         against,
         effect,
         "on a new set: 95 % prediction interval of the effect   τ: its standard deviation between sets",
