@@ -217,7 +217,7 @@ def make_evidence(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 },
             }
         )
-    return {"schema": SCHEMA, "made_by": "benchmarks/choosing.py", "entries": merged, "choosing": {}}
+    return {"schema": SCHEMA, "made_by": "benchmarks/choosing.py", "entries": merged, "choosing": {}, "always": BLEND}
 
 
 def mean_pair(pairs: Sequence[Sequence[float]]) -> list[float]:

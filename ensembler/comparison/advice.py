@@ -56,7 +56,8 @@ def advise(
     """
     if not fits:
         return None
-    advice = default_advice([fit.name for fit in fits], split, evidence or shipped_evidence())
+    evidence = shipped_evidence() if evidence is None else evidence
+    advice = default_advice([fit.name for fit in fits], split, evidence)
     if advice is None:
         # Nothing is known of any of them: what is chosen here is all there is.
         name = choice.best or fits[0].name
@@ -69,9 +70,18 @@ def advise(
         rule=rule,
         shown_better=better,
         below_best_member=below_best_member(rule, choice, split.fitting, metric),
-        choosing=(evidence or shipped_evidence()).choosing.get(metric.name),
+        choosing=evidence.choosing.get(metric.name) if rule == evidence.always and not split.scored.any_hard else None,
+        unused=unused_members(fit, split.predictions.names),
         only_decisions=not (fit.rule.fits_proper_score() or split.scored.any_hard),
     )
+
+
+def unused_members(fit: Fit, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the members that a rule reads in no fold; none for the best single member, whose name says it."""
+    if fit.name == "best-member":
+        return ()
+    used = {member for rule in (fit.rule, *fit.fold_rules) for member in rule.members_used()}
+    return tuple(name for member, name in enumerate(names) if member not in used)
 
 
 def default_advice(names: Sequence[str], split: Split, evidence: Evidence) -> Advice | None:

@@ -57,11 +57,14 @@ class Evidence:
     ----------
     entries : tuple of Entry
     choosing : mapping from metric to Tally
-        How often choosing a rule by its cross-fitted score was better than the default rule.
+        How often choosing a rule by its cross-fitted score was better than a rule that was always used.
+    always : str
+        That rule.
     """
 
     entries: tuple[Entry, ...]
     choosing: Mapping[str, Tally]
+    always: str
 
     def without(self, labels: Collection[str]) -> "Evidence":
         """Return what is left without the clusters of sets whose labels have one of these checksums."""
@@ -152,4 +155,5 @@ def read_evidence(document: Mapping[str, Any]) -> Evidence:
         )
         for plain in document["entries"]
     )
-    return Evidence(entries, {metric: Tally(**tally) for metric, tally in document["choosing"].items()})
+    choosing = {metric: Tally(**tally) for metric, tally in document["choosing"].items()}
+    return Evidence(entries, choosing, document["always"])

@@ -140,6 +140,8 @@ class Advice:
         How often choosing a rule by its cross-fitted score was better than the default, over many sets.
     only_decisions : bool
         Whether the rule's probabilities are neither fitted to a proper score nor calibrated.
+    unused : tuple of str
+        Members that the rule does not read, so that they need not run.
     """
 
     rule: str
@@ -153,6 +155,7 @@ class Advice:
     below_best_member: float | None = None
     choosing: Tally | None = None
     only_decisions: bool = False
+    unused: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -95,6 +95,8 @@ def reason_sentences(advice: Advice, metric: Metric) -> list[str]:
     if advice.below_best_member is not None:
         amount = format_amount(advice.below_best_member, metric)
         sentences.append(f"Cross-fitted on the fitting rows, it is {amount} worse than the best single model.")
+    if advice.unused:
+        sentences.append(f"It does not use {', '.join(advice.unused)}, which can be left out.")
     if advice.only_decisions:
         sentences.append("Its probabilities are not calibrated: use its decisions, or --calibrate ensemble.")
     return sentences
@@ -127,14 +129,14 @@ def default_sentence(advice: Advice) -> str:
         for name, effect in advice.effects.items()
     ]
     measured = f" ({' and '.join(gains)} better than the mean's)" if gains else ""
-    return f"It is the best rule on average over {advice.n_sets} other sets{measured}."
+    return f"Of these rules, it is the best on average over {advice.n_sets} other sets{measured}."
 
 
 def chosen_sentence(advice: Advice, chosen: str, reached: str, protocol: Protocol) -> str:
     """Say which rule came out best by cross-fitting here, and how often it pays to go by that."""
     text = f"{chosen}, {protocol.how_chosen}, reached {reached}"
     tally = advice.choosing
-    if tally is None or advice.best_known != advice.default:
+    if tally is None:
         return f"{text}."
     n_sets = tally.wins + tally.ties + tally.losses
     how_often = f"better than {advice.default} on {tally.wins} of {n_sets} sets, worse on {tally.losses}"

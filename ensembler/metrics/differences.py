@@ -55,8 +55,8 @@ def paired_difference(
     >>> labels = np.array([0, 1, 1, 0] * 25)
     >>> good = np.where(np.eye(2)[labels] == 1, 0.8, 0.2)
     >>> chance = np.full((100, 2), 0.5)
-    >>> paired_difference(METRICS["brier"], labels, good, chance).value.round(2)
-    np.float64(0.42)
+    >>> round(paired_difference(METRICS["brier"], labels, good, chance).value, 2)
+    0.42
     """
     function = metric.function
     if isinstance(function, RowMean):

@@ -1,7 +1,7 @@
 """What a study of committees found: one rule on every committee, and all rules together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ensembler.arrays import Correct
 from ensembler.comparison.outcome import Advice, PairedTest
@@ -71,7 +71,7 @@ class RuleStudy:
     val_accuracy: AccuracyOf
     nested: float | None = None
     against_whole: PairedTest | None = None
-    fresh_correct: Correct | None = None
+    fresh_correct: Correct | None = field(default=None, compare=False)
     baselines: Baselines | None = None
     optimism: BiasCorrected | None = None
     optimism_is_bound: bool = False

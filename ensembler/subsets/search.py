@@ -1,7 +1,7 @@
 """Searching for a good committee where there are too many to look at: greedy forward, or with a beam."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Search:
     chosen: Step
     nested: float | None
     n_evaluated: int
-    fresh_correct: Correct | None = None
+    fresh_correct: Correct | None = field(default=None, compare=False)
     baselines: Baselines | None = None
 
 

@@ -41,7 +41,7 @@ def test_figures_of_the_published_networks(fer, tau, n_correct, balanced):
     assert same.metrics["balanced-accuracy"] == pytest.approx(balanced, abs=5e-5)
 
 
-@given(st.floats(0, 3), st.integers(0, 50))
+@given(st.floats(0, 3, allow_subnormal=False), st.integers(0, 50))
 def test_the_formula_row_by_row(tau, seed):
     proba, labels = draw(seed, n_members=2, n_samples=30, n_classes=3)
     weight = np.random.default_rng(seed).uniform(0.5, 2, 30)
@@ -282,7 +282,7 @@ def test_bench(run):
     done = run("bench", PUBLISHED, *RULES, "--balance", "0.5")
     assert done.code == 0, done.err
     assert "What the shift does to exponential-weighted" in done.out
-    assert "best member that gains are measured against; τ is given" in done.out
+    assert "best member that gains are measured against; τ is given" in " ".join(done.out.split())
     document = json.loads(run("bench", PUBLISHED, *RULES, "--balance", "0.5", "--json").out)
     assert document["balance"] == 0.5
     assert [entry["tau"] for entry in document["combiners"]] == [0.5, 0.5]

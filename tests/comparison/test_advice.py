@@ -159,3 +159,21 @@ def test_json_has_the_reasons():
     assert advice["effects"]["log-loss"]["n_sets"] == advice["n_sets"]
     assert advice["choosing"].keys() == {"wins", "ties", "losses"}
     assert document["verdict"] is None
+
+
+def test_members_that_the_rule_does_not_use_are_named():
+    proba, labels = draw(9, 4, 400)
+    proba[1] = proba[1][::-1]  # knows nothing of its rows
+    data = Predictions(proba, labels, names=["a", "useless", "c", "d"])
+    result = compare_rules(data, ["mean", "log-pool"], n_resamples=50)
+    assert result.recommended == "log-pool"
+    assert "useless" in result.advice.unused
+    told = f"It does not use {', '.join(result.advice.unused)}, which can be left out."
+    assert told in result.verdict.sentences
+
+
+def test_how_often_choosing_pays_is_told_of_the_rule_that_it_was_measured_against():
+    data = two_halves(10)
+    assert compare_rules(data, FAST, n_resamples=0).advice.choosing is not None
+    assert compare_rules(data, ["mean", "median"], n_resamples=0).advice.choosing is None
+    assert compare_rules(data, FAST, metric="brier", n_resamples=0).advice.choosing is None

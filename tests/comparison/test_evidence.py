@@ -28,7 +28,7 @@ def entry(cluster, n_fit=100, sample=False, kind="probabilities", labels=(), **r
 
 def evidence(*entries):
     choosing = {"accuracy": {"wins": 1, "ties": 0, "losses": 2}}
-    return read_evidence({"entries": list(entries), "choosing": choosing})
+    return read_evidence({"entries": list(entries), "choosing": choosing, "always": "log-pool"})
 
 
 def test_the_default_is_the_best_on_average_that_is_no_less_accurate_than_the_mean():

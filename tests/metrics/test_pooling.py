@@ -10,7 +10,7 @@ from ensembler.errors import ShapeError, UnknownNameError, ValueRangeError
 from ensembler.metrics.paired import standard_error, standard_error_of_mean
 from ensembler.metrics.pooling import BETWEEN_SETS, difference_of_means, difference_of_shares, pool_effects
 
-EFFECTS = st.floats(-0.2, 0.2)
+EFFECTS = st.floats(-0.2, 0.2, allow_subnormal=False)
 ERRORS = st.floats(0.001, 0.05)
 SETS = st.lists(st.tuples(EFFECTS, ERRORS), min_size=2, max_size=12)
 METHODS = pytest.mark.parametrize("method", sorted(BETWEEN_SETS))
