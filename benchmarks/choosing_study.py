@@ -282,10 +282,9 @@ def nested(tried: Mapping[str, np.ndarray], clusters: Sequence[str]) -> tuple[np
     return scores, chosen
 
 
-def tally(scores: np.ndarray, other: np.ndarray, column: int) -> dict[str, int]:
-    """Count on how many clusters one procedure is better than another."""
-    lead = (scores - other)[:, column]
-    return vars(Tally.of(lead if column == 0 else -lead))
+def leads_by_cluster(leads: np.ndarray, clusters: Sequence[str], column: int) -> dict[str, float]:
+    """Return by how much one procedure is better than another on each cluster."""
+    return {name: round(float(lead), 6) for name, lead in zip(clusters, leads[:, column], strict=True)}
 
 
 def study(work: Path, unseen: Path | None) -> None:
@@ -295,7 +294,7 @@ def study(work: Path, unseen: Path | None) -> None:
     evidence = read_evidence(document)
     results = try_procedures(trials, evidence)
     default = str(evidence.default_rule(shipped_rules(trials), "probabilities"))
-    document["choosing"] = results["choosing"]
+    document["choosing"] = results.pop("leads")
     results = {
         "machine": describe(),
         "default": default,
@@ -306,7 +305,9 @@ def study(work: Path, unseen: Path | None) -> None:
     }
     if unseen is not None:
         others = [trial for trial in read_work(unseen)[0] if not trial.set.startswith("fer2013")]
-        results["unseen"] = try_procedures(others, evidence)
+        unseen_results = try_procedures(others, evidence)
+        del unseen_results["leads"]
+        results["unseen"] = unseen_results
     EVIDENCE.write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for part in (results, results["unseen"]):
@@ -322,6 +323,10 @@ def try_procedures(trials: Sequence[Trial], evidence: Evidence) -> dict[str, Any
     pool, old = tried[f"{POOL}, always"], tried["the simplest rule not shown worse than the chosen"]
     nested_scores, chosen = nested(tried, clusters)
     base = tried[f"{BLEND}, always"]
+    leads = {
+        "accuracy": leads_by_cluster(tried["best cross-fitted accuracy"] - base, clusters, 0),
+        "log-loss": leads_by_cluster(base - tried["best cross-fitted log loss"], clusters, 1),
+    }
     fixed = {name: scores for name, scores in tried.items() if name.endswith(", always")}
     return {
         "n_sets": len({trial.set for trial in trials}),
@@ -338,10 +343,8 @@ def try_procedures(trials: Sequence[Trial], evidence: Evidence) -> dict[str, Any
         },
         "three_rules_against_two": against(tried[f"{THREE}, always"], base),
         "nested": {**means(nested_scores), "chosen": chosen, "against_log_pool": against(nested_scores, pool)},
-        "choosing": {
-            "accuracy": tally(tried["best cross-fitted accuracy"], base, 0),
-            "log-loss": tally(tried["best cross-fitted log loss"], base, 1),
-        },
+        "choosing": {metric: vars(Tally.of(np.array(list(lead.values())))) for metric, lead in leads.items()},
+        "leads": leads,
     }
 
 

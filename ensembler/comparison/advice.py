@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from ensembler.arrays import Values, digest
+from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.candidates import Candidate
 from ensembler.comparison.choice import REFERENCE, Choice
 from ensembler.comparison.evidence import DECIDING, Evidence, Kind, shipped_evidence
 from ensembler.comparison.fitting import Fit, cross_fit
 from ensembler.comparison.folds import make_folds
-from ensembler.comparison.outcome import Advice, ShownBetter
+from ensembler.comparison.outcome import Advice, SetsGain, ShownBetter
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
@@ -56,24 +57,38 @@ def advise(
     """
     if not fits:
         return None
-    evidence = shipped_evidence() if evidence is None else evidence
+    evidence = (shipped_evidence() if evidence is None else evidence).without(label_checksums(split.predictions))
     advice = default_advice([fit.name for fit in fits], split, evidence)
     if advice is None:
         # Nothing is known of any of them: what is chosen here is all there is.
         name = choice.best or fits[0].name
         advice = Advice(name, name, None, 0, {}, split.protocol.n_fit, None)
-    better = find_better(candidates, advice.default, choice, split, metric, counter)
+    if any(isinstance(fit.rule, WrappedRule) for fit in fits):
+        # What was measured of rules as they are says less of calibrated or shifted ones.
+        advice = replace(advice, gains={})
+    # Rows that lack a class cannot show which rule is better for all of them.
+    some_missing = len(np.unique(split.fitting.true_labels)) < split.fitting.n_classes
+    better = None
+    if not some_missing and split.scored.n_members > 1:
+        better = find_better(candidates, advice.default, choice, split, metric, counter)
     rule = advice.default if better is None else better.rule
     fit = next(fit for fit in fits if fit.name == rule)
+    any_hard = split.scored.any_hard
     return replace(
         advice,
         rule=rule,
         shown_better=better,
         below_best_member=below_best_member(rule, choice, split.fitting, metric),
-        choosing=evidence.choosing.get(metric.name) if rule == evidence.always and not split.scored.any_hard else None,
+        choosing=evidence.choosing_tally(metric.name) if rule == evidence.always and not any_hard else None,
         unused=unused_members(fit, split.predictions.names),
-        only_decisions=not (fit.rule.fits_proper_score() or split.scored.any_hard),
+        only_decisions=not (fit.rule.fits_proper_score() or any_hard),
     )
+
+
+def label_checksums(data: Predictions) -> list[str]:
+    """Return the checksums of the labels of a set's rows, and of its validation rows."""
+    parts = [part for part in (data, data.validation) if part is not None]
+    return [digest(part.true_labels) for part in parts]
 
 
 def unused_members(fit: Fit, names: Sequence[str]) -> tuple[str, ...]:
@@ -85,25 +100,39 @@ def unused_members(fit: Fit, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def default_advice(names: Sequence[str], split: Split, evidence: Evidence) -> Advice | None:
-    """Return what many sets say, without those that share labels with this one; None if they know none of the rules."""
-    data = split.predictions
-    parts = [part for part in (data, data.validation) if part is not None]
-    evidence = evidence.without([digest(part.true_labels) for part in parts])
+    """Return what many sets say; None if they know none of the rules."""
     kind: Kind = "hard labels" if split.scored.any_hard else "probabilities"
     best = evidence.default_rule(names, kind)
     if best is None:
         return None
     pays_from, n_fit = evidence.pays_from(best, kind), split.protocol.n_fit
-    default = best
-    if "mean" in names and (pays_from is None or n_fit < pays_from):
-        default = "mean"
+    fallback = reason_for_mean(split, pays_from) if "mean" in names and best != "mean" else None
+    default = best if fallback is None else "mean"
     found = {
-        metric: evidence.effect(best, metric, kind)
+        metric: (evidence.average(best, metric, kind), evidence.effect(best, metric, kind))
         for metric in dict.fromkeys((DECIDING[kind], "accuracy"))
         if best != "mean"
     }
-    effects = {metric: effect for metric, effect in found.items() if effect is not None}
-    return Advice(default, default, best, evidence.n_sets(kind), effects, n_fit, pays_from)
+    gains = {
+        metric: SetsGain(average, effect)
+        for metric, (average, effect) in found.items()
+        if average is not None and effect is not None
+    }
+    unknown = tuple(name for name in names if evidence.average(name, DECIDING[kind], kind) is None)
+    return Advice(default, default, best, evidence.n_sets(kind), gains, n_fit, pays_from, fallback, unknown)
+
+
+def reason_for_mean(split: Split, pays_from: int | None) -> str | None:
+    """Return why the mean is the answer whatever many sets say; None where it is not."""
+    if split.predictions.n_members == 1:
+        return "there is only one member, so that there is nothing to combine"
+    if len(np.unique(split.fitting.true_labels)) < 2:
+        return "the fitting rows are all of one class"
+    n_fit = split.protocol.n_fit
+    if pays_from is None or n_fit < pays_from:
+        needed = "" if pays_from is None else f", and it pays from {pays_from} on"
+        return f"there are {n_fit} fitting rows{needed}"
+    return None
 
 
 def find_better(
@@ -112,8 +141,7 @@ def find_better(
     """Return the best of the rules that are shown to be better than the default on the fitting rows.
 
     One cross-fitting tells which rules may be; those are cross-fitted again with other folds, and have to be shown
-    better by what they gain on average. p-values are adjusted for all rules by Holm's method at the first step, and by
-    Bonferroni's at the second.
+    better by what they gain on average. At both steps p-values are adjusted for all rules by Bonferroni's method.
     """
     others = [name for name in choice.proba if name not in (default, REFERENCE)]
     if default not in choice.proba or not others:
@@ -136,7 +164,7 @@ def find_better(
         )
         adjusted = min(1.0, p_value(gain, metric) * len(others))
         if adjusted < ALPHA:
-            better.append(ShownBetter(name, gain, adjusted, len(others), REPEATS))
+            better.append(ShownBetter(name, gain, adjusted, len(others), REPEATS, split.cross_fitted))
     return max(better, key=lambda item: item.gain.value, default=None)
 
 

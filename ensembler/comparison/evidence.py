@@ -56,20 +56,30 @@ class Evidence:
     Attributes
     ----------
     entries : tuple of Entry
-    choosing : mapping from metric to Tally
-        How often choosing a rule by its cross-fitted score was better than a rule that was always used.
+    choosing : mapping from metric to mapping from cluster to float
+        By how much choosing a rule by its cross-fitted score was better than a rule that was always used.
     always : str
         That rule.
     """
 
     entries: tuple[Entry, ...]
-    choosing: Mapping[str, Tally]
+    choosing: Mapping[str, Mapping[str, float]]
     always: str
 
     def without(self, labels: Collection[str]) -> "Evidence":
         """Return what is left without the clusters of sets whose labels have one of these checksums."""
         own = {entry.cluster for entry in self.entries if not set(entry.labels).isdisjoint(labels)}
-        return replace(self, entries=tuple(entry for entry in self.entries if entry.cluster not in own))
+        choosing = {
+            metric: {cluster: lead for cluster, lead in leads.items() if cluster not in own}
+            for metric, leads in self.choosing.items()
+        }
+        entries = tuple(entry for entry in self.entries if entry.cluster not in own)
+        return replace(self, entries=entries, choosing=choosing)
+
+    def choosing_tally(self, metric: str) -> Tally | None:
+        """Return on how many sets choosing a rule was better; None for a metric that nothing is known of."""
+        leads = self.choosing.get(metric)
+        return Tally.of(np.array(list(leads.values()))) if leads else None
 
     def of_kind(self, kind: Kind) -> tuple[Entry, ...]:
         """Return the entries that rest on all fitting rows of their sets."""
@@ -155,5 +165,4 @@ def read_evidence(document: Mapping[str, Any]) -> Evidence:
         )
         for plain in document["entries"]
     )
-    choosing = {metric: Tally(**tally) for metric, tally in document["choosing"].items()}
-    return Evidence(entries, choosing, document["always"])
+    return Evidence(entries, document["choosing"], document["always"])

@@ -92,6 +92,14 @@ class PairedTest:
 
 
 @dataclass(frozen=True)
+class SetsGain:
+    """By how much a rule is better than the mean over many sets: on average, and pooled by a random-effects model."""
+
+    average: float
+    pooled: PooledEffect
+
+
+@dataclass(frozen=True)
 class ShownBetter:
     """A rule that the default yields to.
 
@@ -105,6 +113,8 @@ class ShownBetter:
     n_rules : int
         So many.
     repeats : int
+    on_scored_rows : bool
+        Whether the fitting rows are the scored ones, so that what it gains on these is optimistic.
     """
 
     rule: str
@@ -112,6 +122,7 @@ class ShownBetter:
     p_value: float
     n_rules: int
     repeats: int
+    on_scored_rows: bool
 
 
 @dataclass(frozen=True)
@@ -128,10 +139,15 @@ class Advice:
         The best rule over many sets, whatever the number of fitting rows; None where nothing is known of any.
     n_sets : int
         How many sets that share no rows with this one.
-    effects : dict
-        By metric, the default's pooled difference from the mean over those sets.
+    gains : dict
+        By metric, the best known rule's difference from the mean over those sets; empty where rules are calibrated or
+        shifted.
     n_fit, pays_from : int, int or None
         The fitting rows here, and from how many on the best rule is better than the mean.
+    fallback : str or None
+        Why the default is the mean, and not that rule.
+    unknown : tuple of str
+        Rules that nothing is known of.
     shown_better : ShownBetter or None
         The rule that the default yields to.
     below_best_member : float or None
@@ -148,9 +164,11 @@ class Advice:
     default: str
     best_known: str | None
     n_sets: int
-    effects: dict[str, PooledEffect]
+    gains: dict[str, SetsGain]
     n_fit: int
     pays_from: int | None
+    fallback: str | None = None
+    unknown: tuple[str, ...] = ()
     shown_better: ShownBetter | None = None
     below_best_member: float | None = None
     choosing: Tally | None = None
@@ -162,7 +180,9 @@ class Advice:
         better = self.shown_better
         return {
             **vars(self),
-            "effects": {metric: vars(effect) for metric, effect in self.effects.items()},
+            "gains": {
+                metric: {"average": gain.average, "pooled": vars(gain.pooled)} for metric, gain in self.gains.items()
+            },
             "shown_better": None if better is None else {**vars(better), "gain": vars(better.gain)},
             "choosing": None if self.choosing is None else vars(self.choosing),
         }

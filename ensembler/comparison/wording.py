@@ -106,9 +106,11 @@ def better_sentence(default: str, better: ShownBetter, metric: Metric) -> str:
     """Say what the default yields to."""
     p_value = "<.001" if better.p_value < 0.001 else f"{better.p_value:.3f}".replace("0.", ".", 1)
     amount = format_amount(better.gain.value, metric)
+    same = ", which are the scored ones, so that its lead there is optimistic" if better.on_scored_rows else ""
+    how = f"over {better.repeats} cross-fittings (p {p_value}, adjusted for {better.n_rules} rules)"
     return (
-        f"{default} is the rule of most sets, but here {better.rule} is shown to be better on the fitting rows: by "
-        f"{amount} over {better.repeats} cross-fittings (p {p_value}, adjusted for {better.n_rules} rules)."
+        f"{default} is the best on average over other sets, but here {better.rule} is shown to be better on the "
+        f"fitting rows{same}: by {amount} {how}."
     )
 
 
@@ -121,15 +123,14 @@ def default_sentence(advice: Advice) -> str:
     """Say what the default rests on."""
     if advice.best_known is None:
         return "It has the best cross-fitted score here; what other sets say of these rules is not known."
-    if advice.default != advice.best_known:
-        needed = "" if advice.pays_from is None else f": {advice.best_known} pays from {advice.pays_from} rows on"
-        return f"With {advice.n_fit} fitting rows, the mean is the answer{needed}."
+    if advice.fallback is not None:
+        return f"{advice.best_known} is the best on average over other sets, but {advice.fallback}."
     gains = [
-        f"{name.replace('-', ' ')} {format_amount(effect.effect, METRICS[name])}"
-        for name, effect in advice.effects.items()
+        f"{name.replace('-', ' ')} {format_amount(gain.average, METRICS[name])}" for name, gain in advice.gains.items()
     ]
     measured = f" ({' and '.join(gains)} better than the mean's)" if gains else ""
-    return f"Of these rules, it is the best on average over {advice.n_sets} other sets{measured}."
+    unknown = f"; nothing is known of {', '.join(advice.unknown)}" if advice.unknown else ""
+    return f"Of these rules, it is the best on average over {advice.n_sets} other sets{measured}{unknown}."
 
 
 def chosen_sentence(advice: Advice, chosen: str, reached: str, protocol: Protocol) -> str:

@@ -1,6 +1,5 @@
 """What many prediction sets say of every rule: frozen objects, and how they are written down."""
 
-import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensembler import serialization
 from ensembler.arrays import Values
+from ensembler.comparison.results import door
 from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
 from ensembler.metrics.differences import Tally
@@ -236,7 +236,7 @@ class Ranking:
         UsageError
             The packages of the extra ``report`` are not installed.
         """
-        text: str = importlib.import_module("ensembler.report.ranking_page").render(self, title)
+        text: str = door("ranking_page").render(self, title)
         if path is not None:
             write_text(path, text)
         return text

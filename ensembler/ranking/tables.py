@@ -59,6 +59,11 @@ class RuleTable:
         """Return a table with one row a cluster, the mean of its sets."""
         return cluster_means(table, self.clusters)
 
+    def where_all_ran(self, table: Values) -> Values:
+        """Return the same, with NaN for a rule that missed a set of a cluster: its mean is one of other sets."""
+        missing = np.isnan(table).astype(np.float64)
+        return np.where(self.by_cluster(missing) > 0, np.nan, self.by_cluster(table))
+
     def complete(self) -> list[int]:
         """Return the places of the rules that ran on every set."""
         return np.flatnonzero(np.isfinite(self.values).all(axis=0)).tolist()
@@ -77,7 +82,7 @@ class RuleTable:
     def ranked_rules(self, n_resamples: int, seed: int) -> list[RankedRule]:
         """Return all rules, best mean rank first; those that did not run on all sets come last."""
         complete = self.complete()
-        signed = self.by_cluster(self.metric.signed(self.values))
+        signed = self.where_all_ran(self.metric.signed(self.values))
         rank = dict(zip(complete, mean_ranks(signed[:, complete]), strict=True)) if complete else {}
         strength, intervals = ratings(signed, n_resamples, seed)
         differences, against_best = self.by_cluster(self.differences), self.by_cluster(self.against_best)
@@ -100,13 +105,15 @@ class RuleTable:
 
     def pairs(self, against: Sequence[str], rope: float, seed: int) -> tuple[RulePair, ...]:
         """Test every rule against some of them."""
-        values = self.by_cluster(self.metric.signed(self.values))
+        values = self.metric.signed(self.values)
         found: list[RulePair] = []
         for other in dict.fromkeys(name for name in against if name in self.names):
             for name in self.names:
                 if name == other or (other, name) in [(pair.rule, pair.against) for pair in found]:
                     continue
-                differences = values[:, self.names.index(name)] - values[:, self.names.index(other)]
+                # Of each set first: the sets of a cluster that one of two rules did not run on say nothing of them.
+                by_set = values[:, self.names.index(name)] - values[:, self.names.index(other)]
+                differences = self.by_cluster(by_set[:, None])[:, 0]
                 differences = differences[np.isfinite(differences)]
                 if not len(differences):
                     continue
@@ -153,4 +160,6 @@ def recommend(rules: Sequence[RankedRule]) -> RankedRule:
     ranks depend on which other rules are there (Benavoli et al. 2016, jmlr.org/papers/v17/benavoli16a.html).
     """
     complete = [rule for rule in rules if rule.mean_rank is not None] or list(rules)
-    return max(complete, key=lambda rule: (round(rule.mean_difference, TIED_DECIMALS), rule.name == "mean"))
+    # What single sets are far off in must not outweigh what most of the rows say.
+    eligible = [rule for rule in complete if rule.effect is None or rule.effect.effect >= 0] or complete
+    return max(eligible, key=lambda rule: (round(rule.mean_difference, TIED_DECIMALS), rule.name == "mean"))

@@ -28,7 +28,13 @@ def ranking_sentences(
     where = f"{n_sets} set{'s' * (n_sets > 1)}"
     if n_clusters < n_sets:
         where += f" ({n_clusters} independent: sets of the same rows count once)"
-    sentences = [f"Use {best.name}: on {where}, no rule has a better {metric.name} on average."]
+    everywhere = [rule.name for rule in rules if rule.mean_rank is not None]
+    missed = [rule.name for rule in rules if rule.mean_rank is None]
+    all_of_them = " that ran on all of them" if missed else ""
+    text = f"Use {best.name}: on {where}, no rule{all_of_them} has a better {metric.name} on average"
+    if missed and everywhere:
+        text += f"; {', '.join(missed)} did not: rank sets with and without hard labels, or with few rows, apart"
+    sentences = [f"{text}."]
     if best.effect is not None:
         sentences = [use_sentence(metric, best, where)]
         sentences += [cost_sentence(metric, rules, best, pairs)] if len(rules) > 1 else []
@@ -63,7 +69,7 @@ def cost_sentence(metric: Metric, rules: Sequence[RankedRule], best: RankedRule,
     effect = best.effect
     if mean is None or effect is None:
         return f"{sentence}."
-    cost = abs(effect.effect) * (100 if metric.share else 1)
+    cost = effect.effect * (100 if metric.share else 1)
     unit = " points" if metric.share else ""
     return (
         f"{sentence}; keeping to the mean costs {cost:.{2 if metric.share else 4}f}{unit}, and is worse on most sets "

@@ -31,7 +31,7 @@ def headline(advice: Advice | None, rules: tuple[Tried, ...], n_members: int) ->
     The committee is that of the rule with the best score where committees are chosen; None where none was tested.
     """
     tested = [rule for rule in rules if rule.chosen is not None and rule.baselines is not None]
-    if advice is None or not tested:
+    if advice is None or not tested or n_members == 1:
         return None
     rule = max(tested, key=selection_score)
     assert rule.chosen is not None

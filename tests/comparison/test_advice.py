@@ -40,7 +40,7 @@ def test_the_default_of_many_sets_is_recommended():
     assert result.recommended == advice.rule == advice.default == "blend"
     assert advice.n_sets >= 30
     assert advice.shown_better is None
-    assert set(advice.effects) == {"log-loss", "accuracy"}
+    assert set(advice.gains) == {"log-loss", "accuracy"}
     assert not advice.only_decisions
 
 
@@ -64,7 +64,7 @@ def test_the_bundled_set_has_no_part_in_the_advice_on_itself():
         first, second = (compare_rules(one, rules, n_resamples=0).advice for one in (data, permuted))
     assert first.rule == second.rule == "log-pool"
     assert first.n_sets == second.n_sets == shipped_evidence().n_sets("probabilities") - 1
-    assert first.effects == second.effects
+    assert first.gains == second.gains
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "log-loss", "balanced-accuracy"])
@@ -95,7 +95,8 @@ def test_few_fitting_rows_are_answered_by_the_mean():
     result = compare_rules(two_halves(2, n_fit=20), FAST, n_resamples=100)
     assert result.recommended == "mean"
     assert result.advice.best_known == "blend"
-    assert "With 20 fitting rows, the mean is the answer: blend pays from 40 rows on." in result.verdict.sentences
+    told = "blend is the best on average over other sets, but there are 20 fitting rows, and it pays from 40 on."
+    assert told in result.verdict.sentences
     assert compare_rules(two_halves(2, n_fit=60), FAST, n_resamples=0).recommended == "blend"
 
 
@@ -110,7 +111,7 @@ def test_hard_labels_have_evidence_of_their_own():
     result = compare_rules(Predictions(votes, labels, hard=[True] * 5), n_resamples=0)
     names = [rule.name for rule in result.rules]
     assert result.recommended == shipped_evidence().default_rule(names, "hard labels")
-    assert set(result.advice.effects) == {"accuracy"}
+    assert set(result.advice.gains) == {"accuracy"}
 
 
 def test_rules_that_nothing_is_known_of_go_by_their_score_here():
@@ -156,7 +157,7 @@ def test_json_has_the_reasons():
     document = compare_rules(two_halves(8), FAST, n_resamples=0).to_dict()
     assert document["recommended"] == "blend"
     advice = document["advice"]
-    assert advice["effects"]["log-loss"]["n_sets"] == advice["n_sets"]
+    assert advice["gains"]["log-loss"]["pooled"]["n_sets"] == advice["n_sets"]
     assert advice["choosing"].keys() == {"wins", "ties", "losses"}
     assert document["verdict"] is None
 
@@ -177,3 +178,37 @@ def test_how_often_choosing_pays_is_told_of_the_rule_that_it_was_measured_agains
     assert compare_rules(data, FAST, n_resamples=0).advice.choosing is not None
     assert compare_rules(data, ["mean", "median"], n_resamples=0).advice.choosing is None
     assert compare_rules(data, FAST, metric="brier", n_resamples=0).advice.choosing is None
+
+
+def test_rows_of_one_class_or_without_a_class_show_nothing():
+    proba, labels = draw(11, 4, 400)
+    for kept, one_class in ((labels == 1, True), (labels != 1, False)):
+        validation = Predictions(proba[:, kept], labels[kept])
+        result = compare_rules(Predictions(proba, labels, validation=validation), n_resamples=0)
+        assert result.advice.shown_better is None
+        assert (result.recommended == "mean") == one_class
+
+
+def test_one_member_is_not_combined():
+    proba, labels = draw(12, 1, 300)
+    result = compare_rules(Predictions(proba, labels), n_resamples=50)
+    assert result.recommended == "mean"
+    assert any("there is only one member" in sentence for sentence in result.verdict.sentences)
+
+
+def test_figures_of_rules_as_they_are_are_not_told_of_calibrated_ones():
+    assert compare_rules(two_halves(13), FAST, n_resamples=0, calibrate="members").advice.gains == {}
+
+
+def test_where_nothing_is_known_of_some_rules_is_said():
+    result = compare_rules(two_halves(14), ["mean", "log-pool", "log-pool:ridge=5"], n_resamples=50)
+    assert result.advice.unknown == ("log-pool:ridge=5",)
+    assert "nothing is known of log-pool:ridge=5" in result.verdict.sentences[1]
+
+
+def test_without_validation_rows_a_lead_that_decided_is_called_optimistic():
+    proba, labels = nuisance_set(800)
+    rules = ["mean", "log-pool", "log-pool:signed=true"]
+    result = compare_rules(Predictions(proba, labels), rules, n_resamples=50)
+    assert result.advice.shown_better.on_scored_rows
+    assert "so that its lead there is optimistic" in result.verdict.sentences[1]

@@ -27,7 +27,7 @@ def entry(cluster, n_fit=100, sample=False, kind="probabilities", labels=(), **r
 
 
 def evidence(*entries):
-    choosing = {"accuracy": {"wins": 1, "ties": 0, "losses": 2}}
+    choosing = {"accuracy": {"a": 0.1, "b": -0.1, "c": 0.0}}
     return read_evidence({"entries": list(entries), "choosing": choosing, "always": "log-pool"})
 
 
@@ -60,6 +60,8 @@ def test_sets_of_one_cluster_count_once_and_the_sets_own_cluster_does_not_count(
     rest = found.without(["z", "unknown"])
     assert [item.cluster for item in rest.entries] == ["b"]
     assert found.without(["unknown"]).entries == found.entries
+    assert vars(found.choosing_tally("accuracy")) == {"wins": 1, "ties": 1, "losses": 1}
+    assert vars(rest.choosing_tally("accuracy")) == {"wins": 0, "ties": 1, "losses": 1}
     effect = found.effect("log-pool", "log-loss", "probabilities")
     assert effect.effect == pytest.approx(pool_effects([0.2, 0.0], [0.02, 0.02]).effect)
 
