@@ -6,10 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from ensembler import FixedWeights, Metric
+from ensembler import FixedWeights, Metric, Predictions
 from ensembler.errors import FileError, ParameterError, UsageError
+from ensembler.metrics.differences import Tally
+from ensembler.metrics.pooling import PooledEffect
 from ensembler.parallel.workers import process_pool, thread_pool
 from ensembler.ranking.rank import rank_rules
+from ensembler.ranking.results import RankedRule
+from ensembler.ranking.tables import recommend
+from tests.conftest import draw
 from tests.ranking.draw import draw_set
 
 RULES = ["mean", "log-pool", "max"]
@@ -253,3 +258,38 @@ def test_what_is_no_set_is_refused(sets):
     unlabelled = sets["set-0"].replace(labels=None)
     with pytest.raises(Exception, match="set 'bare': .*labels"):
         rank({"bare": unlabelled})
+
+
+def test_pairs_are_compared_set_by_set_where_a_rule_missed_sets_of_a_cluster():
+    sets = {}
+    for number in range(7):
+        proba, labels = draw(number, 4, 240, 3)
+        sets[f"d{number}-soft"] = Predictions(
+            proba[:, 120:], labels[120:], validation=Predictions(proba[:, :120], labels[:120])
+        )
+        votes = np.eye(3)[proba.argmax(axis=-1)]
+        sets[f"d{number}-hard"] = Predictions(
+            votes[:, 120:],
+            labels[120:],
+            hard=[True] * 4,
+            validation=Predictions(votes[:, :120], labels[:120], hard=[True] * 4),
+        )
+    rules = ["mean", "simplex"]
+    mixed = rank_rules(sets, rules, cluster=r"^(d\d)", n_resamples=50, workers=lambda: process_pool(1))
+    soft = {name: item for name, item in sets.items() if name.endswith("soft")}
+    alone = rank_rules(soft, rules, n_resamples=50, workers=lambda: process_pool(1))
+    pair = {(item.rule, item.against): item for item in mixed.pairs}["simplex", "mean"]
+    expected = {(item.rule, item.against): item for item in alone.pairs}["simplex", "mean"]
+    assert pair.p_value == expected.p_value
+    assert pair.p_better == expected.p_better
+    assert mixed["simplex"].mean_rank is None
+
+
+def test_a_rule_that_most_rows_show_to_be_worse_is_not_recommended():
+    nobody = Tally(0, 0, 0)
+    worse = PooledEffect(-0.01, 0.002, (-0.02, -0.001), None, 0.0, 7)
+    rules = [
+        RankedRule("median", 7, 1.2, nobody, nobody, worse, 0.02, -0.01, None, None),
+        RankedRule("mean", 7, 1.8, nobody, nobody, None, 0.0, 0.0, None, None),
+    ]
+    assert recommend(rules).name == "mean"
