@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ensembler.arrays import Values, digest
+from ensembler.combiners.registry import default_rules
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.candidates import Candidate
 from ensembler.comparison.choice import REFERENCE, Choice
@@ -118,7 +119,8 @@ def default_advice(names: Sequence[str], split: Split, evidence: Evidence) -> Ad
         for metric, (average, effect) in found.items()
         if average is not None and effect is not None
     }
-    unknown = tuple(name for name in names if evidence.average(name, DECIDING[kind], kind) is None)
+    further = [name for name in names if name not in default_rules()]
+    unknown = tuple(name for name in further if evidence.average(name, DECIDING[kind], kind) is None)
     return Advice(default, default, best, evidence.n_sets(kind), gains, n_fit, pays_from, fallback, unknown)
 
 

@@ -147,7 +147,7 @@ class Advice:
     fallback : str or None
         Why the default is the mean, and not that rule.
     unknown : tuple of str
-        Rules that nothing is known of.
+        Rules beyond those that a comparison runs of itself that nothing is known of.
     shown_better : ShownBetter or None
         The rule that the default yields to.
     below_best_member : float or None
