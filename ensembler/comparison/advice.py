@@ -11,8 +11,8 @@ import numpy as np
 from ensembler.arrays import Values, digest
 from ensembler.combiners.registry import default_rules
 from ensembler.combiners.wrapped import WrappedRule
-from ensembler.comparison.candidates import Candidate
-from ensembler.comparison.choice import REFERENCE, Choice
+from ensembler.comparison.candidates import REFERENCE, Candidate
+from ensembler.comparison.choice import Choice
 from ensembler.comparison.evidence import DECIDING, Evidence, Kind, shipped_evidence
 from ensembler.comparison.fitting import Fit, cross_fit
 from ensembler.comparison.folds import make_folds
@@ -154,6 +154,7 @@ def find_better(
         return None
     repeated = [candidate for candidate in candidates if candidate.name in (default, *likely)]
     found = {name: [gains[name]] for name in likely}
+    counter.total += (REPEATS - 1) * len(split.folds.pairs) * len(repeated)
     for repeat in range(1, REPEATS):
         folds = make_folds(split.fitting.true_labels, split.fitting.groups, split.n_folds, split.seed + repeat)
         proba = cross_fit(repeated, split.fitting, folds, counter.tick).proba

@@ -14,6 +14,8 @@ from ensembler.metrics import METRICS, Metric, get_metric
 from ensembler.predictions.prediction_set import Predictions
 
 ALWAYS_REPORTED = ("accuracy", "balanced-accuracy", "macro-f1", "log-loss", "brier", "ece")
+REFERENCE = "best member"
+"""The best single member, which rules are measured against."""
 CALIBRATE = ("none", "members", "ensemble")
 
 MetricLike = str | Metric | Callable[..., Any]
@@ -106,7 +108,7 @@ def list_candidates(
 def best_member(metric: Metric, calibrate: str, balance: Balance = None) -> Candidate:
     """Return the best single member, which all rules are measured against."""
     rule = BestMember(metric=own_metric(metric))
-    return Candidate("best member", rule, rule).calibrated(calibrate).balanced(balance, metric)
+    return Candidate(REFERENCE, rule, rule).calibrated(calibrate).balanced(balance, metric)
 
 
 def own_metric(metric: Metric) -> str | Metric:

@@ -9,15 +9,12 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.candidates import Candidate
+from ensembler.comparison.candidates import REFERENCE, Candidate
 from ensembler.comparison.fitting import Fit, cross_fit
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
 from ensembler.metrics import TIED_DECIMALS, Metric
-
-REFERENCE = "best member"
-"""The best single member, which rules are measured against."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +68,7 @@ def score_choices(
         if best_member is not None:
             proba[REFERENCE] = best_member.proba
     else:
-        proba = cross_fit(
-            [*running, replace(reference, name=REFERENCE)], split.fitting, split.folds, counter.tick
-        ).proba
+        proba = cross_fit([*running, reference], split.fitting, split.folds, counter.tick).proba
         scores = {name: measure(metric, split.fitting, proba[name]) for name in proba if name != REFERENCE}
         choice = Choice(scores)
     return replace(choice, proba=proba, best=pick(fits, choice.scores, metric))
