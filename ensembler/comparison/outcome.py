@@ -80,11 +80,6 @@ class PairedTest:
         """Whether the interval excludes 0, and McNemar's test does not agree."""
         return not self.significant and is_significant(self.interval, None)
 
-    @property
-    def significantly_worse(self) -> bool:
-        """Whether the rule is shown to be worse than the other."""
-        return self.significant and self.difference < 0
-
     def to_dict(self) -> dict[str, object]:
         """Return plain values, with whether the difference is significant."""
         plain = {name: value for name, value in vars(self).items() if name != "of_accuracy"}

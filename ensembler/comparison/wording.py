@@ -85,7 +85,12 @@ def unconfirmed(test: PairedTest) -> str:
     """Say that an interval excludes 0, and McNemar's test does not confirm it; nothing otherwise."""
     if not test.unconfirmed or test.p_value is None:
         return ""
-    return f", which McNemar's test does not confirm (p {test.p_value:.3f})".replace("0.", ".", 1)
+    return f", which McNemar's test does not confirm (p {format_p_value(test.p_value)})"
+
+
+def format_p_value(value: float) -> str:
+    """Write a p-value; a small one as a bound."""
+    return "<.001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
 
 
 def reason_sentences(advice: Advice, metric: Metric) -> list[str]:
@@ -104,9 +109,9 @@ def reason_sentences(advice: Advice, metric: Metric) -> list[str]:
 
 def better_sentence(default: str, better: ShownBetter, metric: Metric) -> str:
     """Say what the default yields to."""
-    p_value = "<.001" if better.p_value < 0.001 else f"{better.p_value:.3f}".replace("0.", ".", 1)
     amount = format_amount(better.gain.value, metric)
     same = ", which are the scored ones, so that its lead there is optimistic" if better.on_scored_rows else ""
+    p_value = format_p_value(better.p_value)
     how = f"over {better.repeats} cross-fittings (p {p_value}, adjusted for {better.n_rules} rules)"
     return (
         f"{default} is the best on average over other sets, but here {better.rule} is shown to be better on the "

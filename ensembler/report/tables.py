@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ensembler.comparison import wording
 from ensembler.metrics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def format_interval(ends: Interval | None, decimals: int = 4, *, sign: bool = Fa
 
 def format_p_value(value: float | None) -> str:
     """Write a p-value; small ones as a bound, a dash for one that is missing."""
-    if value is None:
-        return MISSING
-    return "<.001" if value < 0.001 else number(value, 3)
+    return MISSING if value is None else wording.format_p_value(value)
 
 
 def count(number: int, what: str) -> str:
