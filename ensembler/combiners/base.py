@@ -36,6 +36,7 @@ __all__ = [
     "NEGLIGIBLE",
     "AdditiveCombiner",
     "Combiner",
+    "FittedMean",
     "Floats",
     "Labels",
     "Values",
@@ -375,6 +376,18 @@ class WeightedMean(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the member's probabilities times its weight."""
         return np.asarray(self._multipliers[member] * proba.astype(np.float64))
+
+
+class FittedMean(Combiner):
+    """A mean with one weight a member that depends on which other members are there: ``_fit`` sets ``weights_``."""
+
+    def _scores(self, proba: Floats) -> Values:
+        return weighted_sum(proba, self.weights_)
+
+    @property
+    def is_fixed_weighted_mean(self) -> bool:
+        """Return True."""
+        return True
 
 
 def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str, *, signed: bool = False) -> Values:

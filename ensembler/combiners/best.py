@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import Combiner, weighted_sum
+from ensembler.combiners.base import FittedMean
 from ensembler.metrics import get_metric
 
 
 @dataclass
-class BestMember(Combiner):
+class BestMember(FittedMean):
     r"""The member that is best on the fitting rows, alone; what an ensemble has to beat.
 
     .. math:: s = p_{m^*}, \qquad m^* = \arg\max_m \text{metric}_m
@@ -54,14 +54,6 @@ class BestMember(Combiner):
         quality = metric.signed(metric(labels, proba, sample_weight))
         self.member_ = int(np.argmax(np.where(np.isnan(quality), -np.inf, quality)))
         self.weights_ = np.eye(self.n_members_)[self.member_]
-
-    def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
-
-    @property
-    def is_fixed_weighted_mean(self) -> bool:
-        """Return True."""
-        return True
 
     def needs_probabilities(self) -> bool:
         """Only if its metric does."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, clip_accuracy, softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
-from ensembler.combiners.base import Combiner, is_number, require, weighted_sum
+from ensembler.combiners.base import FittedMean, is_number, require
 from ensembler.errors import FitWarning
 from ensembler.metrics.scores import accuracy, log_loss
 
@@ -17,7 +17,7 @@ MOST_GRID_POINTS = 1_000_001
 
 
 @dataclass
-class ExponentialWeightedAverage(Combiner):
+class ExponentialWeightedAverage(FittedMean):
     r"""Mean weighted by a power of accuracy, VA-expo-WA of Kim et al.
 
     .. math:: s_c = \sum_m w_m\, p_m(c), \qquad w_m = \frac{a_m^q}{\sum_j a_j^q} = \operatorname{softmax}_m(q \log a_m)
@@ -146,14 +146,6 @@ class ExponentialWeightedAverage(Combiner):
         else:
             return
         warnings.warn(message, FitWarning, stacklevel=2)
-
-    def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
-
-    @property
-    def is_fixed_weighted_mean(self) -> bool:
-        """Return True."""
-        return True
 
     def needs_probabilities(self) -> bool:
         """Only the form that looks at the loss."""

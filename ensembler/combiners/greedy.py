@@ -8,14 +8,14 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners._greedy_candidates import candidates_for
-from ensembler.combiners.base import Combiner, is_number, is_whole, require, weighted_sum
+from ensembler.combiners.base import FittedMean, is_number, is_whole, require
 from ensembler.metrics import TIED_DECIMALS, get_metric
 
 TIED = 10.0**-TIED_DECIMALS
 
 
 @dataclass
-class GreedySelection(Combiner):
+class GreedySelection(FittedMean):
     r"""Mean of a bag of members that grows by the one that helps most, with replacement.
 
     Start from the best members; then, until ``n_steps`` are in the bag, add the member that makes the metric of the
@@ -148,14 +148,6 @@ class GreedySelection(Combiner):
             losses = log_losses(tied)
             tied = tied[losses <= losses.min() + TIED]
         return int(tied[0])
-
-    def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
-
-    @property
-    def is_fixed_weighted_mean(self) -> bool:
-        """Return True."""
-        return True
 
     def needs_probabilities(self) -> bool:
         """Only if its metric does."""

@@ -8,13 +8,13 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners._box_newton import Expansion, minimise
-from ensembler.combiners.base import Combiner, weighted_sum
+from ensembler.combiners.base import FittedMean
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning
 
 
 @dataclass
-class SimplexWeights(Combiner):
+class SimplexWeights(FittedMean):
     r"""Linear pool (mixture), its weights fitted to the log loss.
 
     .. math::
@@ -72,14 +72,6 @@ class SimplexWeights(Combiner):
         if not result.converged:
             warnings.warn(f"{self.name}: the fit did not converge", FitWarning, stacklevel=2)
         self.weights_ = result.point / result.point.sum()
-
-    def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
-
-    @property
-    def is_fixed_weighted_mean(self) -> bool:
-        """Return True."""
-        return True
 
     def fits_proper_score(self) -> bool:
         """Return True: the log loss."""

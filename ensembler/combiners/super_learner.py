@@ -6,11 +6,11 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise, one_hot, row_blocks
-from ensembler.combiners.base import Combiner, weighted_sum
+from ensembler.combiners.base import FittedMean
 
 
 @dataclass
-class SuperLearner(Combiner):
+class SuperLearner(FittedMean):
     r"""Mean whose weights are a non-negative least-squares fit of the labels (super learner, stacked regression).
 
     .. math::
@@ -61,14 +61,6 @@ class SuperLearner(Combiner):
                 factor = np.asarray(np.linalg.qr(np.vstack([factor, block.reshape(-1, self.n_members_ + 1)]), mode="r"))
         self.coefficients_ = np.asarray(nnls(factor[:, :-1], factor[:, -1])[0])
         self.weights_ = normalise(self.coefficients_)
-
-    def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
-
-    @property
-    def is_fixed_weighted_mean(self) -> bool:
-        """Return True."""
-        return True
 
     def fits_proper_score(self) -> bool:
         """Return True: the Brier score."""
