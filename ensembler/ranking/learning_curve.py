@@ -124,7 +124,6 @@ def measure_sizes(
     metric: Metric,
     *,
     seed: int = 0,
-    repeats: int = REPEATS,
     progress: Progress | None = None,
 ) -> dict[int, dict[str, Difference]]:
     """Fit every rule on samples of the fitting rows, and measure its difference from the mean on the scored rows.
@@ -147,7 +146,7 @@ def measure_sizes(
         # Fits on ten rows are doubtful by design.
         warnings.simplefilter("ignore")
         sizes = sample_sizes(fitting.n_samples)
-        drawn = [(size, seed + r) for size in sizes for r in range(repeats if size < fitting.n_samples else 1)]
+        drawn = [(size, seed + r) for size in sizes for r in range(REPEATS if size < fitting.n_samples else 1)]
         samples: dict[int, list[dict[str, Difference]]] = {size: [] for size in sizes}
         for done, (size, sample_seed) in enumerate(drawn):
             if progress is not None:
