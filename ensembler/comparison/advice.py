@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ensembler.arrays import Values, digest
+from ensembler.arrays import Values
 from ensembler.combiners.registry import default_rules
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.candidates import REFERENCE, Candidate
@@ -24,6 +24,7 @@ from ensembler.metrics import METRICS, TIED_DECIMALS, Metric
 from ensembler.metrics.differences import Difference, paired_difference
 from ensembler.metrics.paired import ALPHA
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import label_checksums
 
 REPEATS = 5
 """Cross-fittings that a rule has to be shown better in, averaged, before the default yields to it."""
@@ -84,12 +85,6 @@ def advise(
         unused=unused_members(fit, split.predictions.names),
         only_decisions=not (fit.rule.fits_proper_score() or any_hard),
     )
-
-
-def label_checksums(data: Predictions) -> list[str]:
-    """Return the checksums of the labels of a set's rows, and of its validation rows."""
-    parts = [part for part in (data, data.validation) if part is not None]
-    return [digest(part.true_labels) for part in parts]
 
 
 def unused_members(fit: Fit, names: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,12 @@ from ensembler.arrays import digest
 from ensembler.predictions.prediction_set import Predictions
 
 
+def label_checksums(predictions: Predictions) -> list[str]:
+    """Return the checksums of the labels of a set's rows, and of its validation rows where there are some."""
+    parts = [part for part in (predictions, predictions.validation) if part is not None]
+    return [digest(part.true_labels) for part in parts]
+
+
 def provenance(predictions: Predictions, seed: int, command: str | None) -> dict[str, Any]:
     """Return versions, checksums, the seed and the command: what it takes to get the same bytes again."""
     import platform

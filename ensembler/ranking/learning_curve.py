@@ -17,7 +17,7 @@ from ensembler.metrics.differences import Difference, pool_by_cluster
 from ensembler.metrics.intervals import Interval
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.ranking.measurement import measure_split
+from ensembler.ranking.measurement import compare_with_mean
 
 FEWEST_ROWS = 10
 GROWTH = 2
@@ -165,7 +165,7 @@ def measure_sample(
 ) -> dict[str, Difference]:
     """Fit every rule on one sample of the fitting rows; return the differences from the mean."""
     split = Split.of(scored.replace(validation=sampled(fitting, size, seed)), fit_on="val", seed=seed)
-    return {name: value.against_mean for name, value in measure_split("", split, rules, metric).rules.items()}
+    return compare_with_mean(split, rules, metric)
 
 
 def sampled(data: Predictions, size: int, seed: int) -> Predictions:

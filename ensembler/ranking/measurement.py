@@ -7,15 +7,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from ensembler.arrays import Values, digest
+from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.candidates import best_member, list_candidates
+from ensembler.comparison.candidates import Candidate, best_member, list_candidates
+from ensembler.comparison.fitting import Fit
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import fit_rules, measure
 from ensembler.metrics import Metric
 from ensembler.metrics.differences import Difference, paired_difference
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import label_checksums
 
 
 @dataclass(frozen=True)
@@ -105,42 +107,48 @@ def measure_set(
 def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | None, metric: Metric) -> SetValues:
     """Fit every rule on the fitting rows of a split, and measure it on the scored ones."""
     scored = split.scored
-    counter = FitCounter(None, 0)
-    candidates = list_candidates(rules, split.predictions, metric, "none")
-    fits, _ = fit_rules(candidates, split, counter)
-    reference = next(iter(fit_rules([best_member(metric, "none")], split, counter)[0]), None)
+    fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
+    reference = next(iter(fit_all([best_member(metric, "none")], split)), None)
     mean = scored.proba.mean(axis=0, dtype=np.float64)
-
-    def against(proba: Values, other: Values) -> Difference:
-        return paired_difference(
-            metric,
-            scored.true_labels,
-            proba,
-            other,
-            sample_weight=scored.sample_weight,
-            groups=scored.groups,
-            seed=split.seed,
-        )
-
     return SetValues(
         name=name,
         n_rows=scored.n_samples,
         n_fit=split.protocol.n_fit,
         n_classes=scored.n_classes,
         n_members=scored.n_members,
-        labels=label_checksums(split.predictions),
+        labels=tuple(label_checksums(split.predictions)),
         rules={
             fit.name: RuleValue(
                 measure(metric, scored, fit.proba),
-                against(fit.proba, mean),
-                None if reference is None else against(fit.proba, reference.proba),
+                compare(split, metric, fit.proba, mean),
+                None if reference is None else compare(split, metric, fit.proba, reference.proba),
             )
             for fit in fits
         },
     )
 
 
-def label_checksums(predictions: Predictions) -> tuple[str, ...]:
-    """Return the checksums of the labels of a set's rows, and of its validation rows."""
-    parts = [part for part in (predictions, predictions.validation) if part is not None]
-    return tuple(digest(part.true_labels) for part in parts)
+def compare_with_mean(split: Split, rules: Sequence[str | Combiner] | None, metric: Metric) -> dict[str, Difference]:
+    """Fit every rule on the fitting rows of a split, and return its difference from the mean on the scored ones."""
+    fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
+    mean = split.scored.proba.mean(axis=0, dtype=np.float64)
+    return {fit.name: compare(split, metric, fit.proba, mean) for fit in fits}
+
+
+def fit_all(candidates: Sequence[Candidate], split: Split) -> list[Fit]:
+    """Fit those rules that can be."""
+    return fit_rules(candidates, split, FitCounter(None, 0))[0]
+
+
+def compare(split: Split, metric: Metric, proba: Values, other: Values) -> Difference:
+    """Return by how much one prediction of the scored rows is better than another."""
+    scored = split.scored
+    return paired_difference(
+        metric,
+        scored.true_labels,
+        proba,
+        other,
+        sample_weight=scored.sample_weight,
+        groups=scored.groups,
+        seed=split.seed,
+    )
