@@ -51,7 +51,7 @@ def compare(
 def load_two(source: options.Source, first: Path, second: Path) -> tuple["Predictions", tuple[int, int]]:
     """Load two files as a set of two members, and say which is which; files of one name are named after folders."""
     from ensembler.predictions.diagnosis.changes import side_by_side
-    from ensembler.predictions.files import read_tables
+    from ensembler.predictions.loading.tables import read_tables
 
     folders = [path.resolve().parent for path in (first, second)]
     if first.stem == second.stem and folders[0] != folders[1]:

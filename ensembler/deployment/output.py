@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import UsageError
-from ensembler.predictions.files import ID_COLUMN, write_array, write_text
+from ensembler.predictions.files import write_array, write_text
+from ensembler.predictions.loading.table import ID_COLUMN
 from ensembler.predictions.prediction_set import Predictions
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import AlignmentError, ShapeError, ValueRangeError
-from ensembler.predictions.files import Table
+from ensembler.predictions.loading.table import Table
 
 MOST_CLASSES = 100_000
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE, check_labels, check_rows, one_hot, row_blocks, sigmoid, softmax
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
-from ensembler.predictions.files import Table
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers
+from ensembler.predictions.loading.table import Table
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from typing import Any, TypeGuard
 
 from ensembler.errors import AlignmentError, FileError
 from ensembler.predictions import bundled
-from ensembler.predictions.files import SUFFIXES, Table, read_row_values, read_tables, readable
+from ensembler.predictions.files import readable
+from ensembler.predictions.loading.table import SUFFIXES, Table
+from ensembler.predictions.loading.tables import read_row_values, read_tables
 
 LABELS = "labels"
 VALIDATION_FOLDER = "val"

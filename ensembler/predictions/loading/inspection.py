@@ -10,7 +10,6 @@ from pathlib import Path
 from ensembler.errors import DataError, FileError
 from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.findings import Finding, worst_first
-from ensembler.predictions.files import Table, read_row_values
 from ensembler.predictions.loading.alignment import ClassSpace
 from ensembler.predictions.loading.conversion import ReadOptions
 from ensembler.predictions.loading.folder import (
@@ -29,6 +28,8 @@ from ensembler.predictions.loading.folder import (
 from ensembler.predictions.loading.load import select_tables
 from ensembler.predictions.loading.repair import repair_rows
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
+from ensembler.predictions.loading.table import Table
+from ensembler.predictions.loading.tables import read_row_values
 from ensembler.predictions.prediction_set import Predictions
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from ensembler.errors import AlignmentError, FileError, UsageError
 from ensembler.predictions.diagnosis.checks import warn
-from ensembler.predictions.files import Table, read_row_values
 from ensembler.predictions.loading.alignment import ClassSpace
 from ensembler.predictions.loading.conversion import ReadOptions
 from ensembler.predictions.loading.folder import (
@@ -21,6 +20,8 @@ from ensembler.predictions.loading.folder import (
     validation_tables,
 )
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space, read_each
+from ensembler.predictions.loading.table import Table
+from ensembler.predictions.loading.tables import read_row_values
 from ensembler.predictions.prediction_set import Predictions, matching
 
 

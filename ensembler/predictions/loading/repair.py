@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ensembler.arrays import row_sum_tolerance, softmax
 from ensembler.errors import DataError
 from ensembler.predictions.diagnosis.findings import Finding
-from ensembler.predictions.files import Table
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
 from ensembler.predictions.loading.conversion import ReadOptions, member_proba
 from ensembler.predictions.loading.row_set import RowSet
+from ensembler.predictions.loading.table import Table
 
 ROUNDING = 1e-5
 """How far below 0 a probability may be rounded."""

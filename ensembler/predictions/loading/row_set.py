@@ -9,9 +9,10 @@ import numpy as np
 
 from ensembler.arrays import check_labels
 from ensembler.errors import ShapeError
-from ensembler.predictions.files import Table, read_row_values
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
 from ensembler.predictions.loading.conversion import ReadOptions, member_proba
+from ensembler.predictions.loading.table import Table
+from ensembler.predictions.loading.tables import read_row_values
 from ensembler.predictions.prediction_set import Predictions
 
 

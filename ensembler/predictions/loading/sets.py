@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ensembler.errors import EnsemblerError, EnsemblerWarning, FileError, UsageError
-from ensembler.predictions.files import SUFFIXES, readable
+from ensembler.predictions.files import readable
 from ensembler.predictions.loading.folder import LABELS, exists, is_folder, sorted_folder
 from ensembler.predictions.loading.load import load_predictions
+from ensembler.predictions.loading.table import SUFFIXES
 from ensembler.predictions.prediction_set import Predictions
 
 MOST_PROBLEMS = 10
