@@ -35,8 +35,11 @@ def row_sum_tolerance(dtype: np.dtype[Any], n_classes: int) -> float:
     return ROW_SUM_TOLERANCE
 
 
-def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True) -> None:
-    """Raise unless each row of an (N, C) array is finite, non-negative and (with ``sums``) sums to 1."""
+def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True, labels: NDArray[Any] | None = None) -> None:
+    """Raise unless each row of an (N, C) array is finite, non-negative and (with ``sums``) sums to 1.
+
+    ``labels``, where known, only help to say what the numbers may be instead.
+    """
     n_samples, n_classes = proba.shape
     tolerance = row_sum_tolerance(proba.dtype, n_classes)
     n_off, first_off, first_sum = 0, -1, 0.0
@@ -52,9 +55,10 @@ def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True) -> None:
             )
         if block.min() < 0:
             row = int(np.flatnonzero(block.min(axis=1) < 0)[0])
+            question, remedy = what_rows_may_be(proba, labels)
             raise ValueRangeError(
-                f"{subject}: row {rows.start + row} contains {block[row].min():.6g}, expected values >= 0; "
-                "are these logits? pass --logits (from Python: softmax them first)"
+                f"{subject}: row {rows.start + row} contains {block[row].min():.6g}, expected values >= 0; {question}",
+                remedy=remedy,
             )
         off = np.abs(totals - 1.0) > tolerance
         if sums and off.any():
@@ -63,11 +67,63 @@ def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True) -> None:
                 first_sum = float(totals[off][0])
             n_off += int(off.sum())
     if n_off:
+        question, remedy = what_rows_may_be(proba, labels)
         raise ValueRangeError(
             f"{subject}: row {first_off} sums to {first_sum:.6g}, expected 1 within {tolerance:.2g} "
-            f"(first of {n_off} such row{'s' * (n_off > 1)}); are these logits? pass --logits; "
-            "are they unnormalised probabilities? pass --normalize"
+            f"(first of {n_off} such row{'s' * (n_off > 1)}); {question}",
+            remedy=remedy,
         )
+
+
+NORMALIZE, LOGITS = ("--normalize",), ("--logits",)
+ROUNDING = 1e-5
+"""How far below 0 rounding may leave a probability."""
+
+
+def what_rows_may_be(array: NDArray[Any], labels: NDArray[Any] | None = None) -> tuple[str, tuple[str, ...]]:
+    """Say what rows that are no probabilities may be instead, and return the option that reads them so.
+
+    Logits are only suggested where values below 0 or above 1 make them possible and where, of non-negative values with
+    known labels, a softmax has the smaller log loss.
+    """
+    values = np.asarray(array, dtype=np.float64)
+    values = values[np.isfinite(values).all(axis=1)]
+    totals = values.sum(axis=1)
+    if values.min() < 0:
+        if values.min() > -ROUNDING and np.abs(totals - 1).max() <= 2 * ROW_SUM_TOLERANCE:
+            return "is that rounding? pass --normalize, which makes it 0", NORMALIZE
+        if values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() <= 1e-2:
+            return "are these logarithms of probabilities? pass --logits, whose softmax undoes them", LOGITS
+        return "are these logits? pass --logits (from Python: softmax them first)", LOGITS
+    if array.dtype == np.float16 and np.abs(totals - 1).max() <= 0.05:
+        return (
+            "float16 keeps three digits: was the softmax computed or averaged in half precision? pass --normalize, "
+            "or save float32"
+        ), NORMALIZE
+    if values.max() <= 1 + ROUNDING:
+        return (
+            "are they unnormalised probabilities? pass --normalize; is each column a label or a model of its own? "
+            "then they are not class probabilities"
+        ), NORMALIZE
+    if totals.min() > 0 and np.ptp(totals) <= 0.02 * totals.mean():
+        return "are they percentages, or counts? pass --normalize", NORMALIZE
+    if labels is not None and softmax_fits_better(values, labels):
+        return "are these logits? pass --logits (from Python: softmax them first)", LOGITS
+    if labels is not None and totals.min() > 0:
+        return "are they unnormalised probabilities? pass --normalize", NORMALIZE
+    return "are they unnormalised probabilities? pass --normalize; are they logits? pass --logits", NORMALIZE
+
+
+def softmax_fits_better(values: NDArray[np.float64], labels: NDArray[Any]) -> bool:
+    """Whether the softmax of non-negative rows has a smaller log loss on the labels than the rows over their sums."""
+    if len(labels) != len(values) or labels.dtype.kind not in "iu" or labels.min() < 0:
+        return False
+    if labels.max() >= values.shape[1]:
+        return False
+    rows = np.arange(len(values))
+    tiny = np.finfo(np.float64).tiny
+    of_softmax = -np.log(np.maximum(softmax(values)[rows, labels], tiny)).mean()
+    return bool(of_softmax < -np.log(np.maximum(normalise(values)[rows, labels], tiny)).mean())
 
 
 def check_member_names(names: Sequence[str], n_members: int) -> None:

@@ -23,13 +23,27 @@
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class EnsemblerError(Exception):
-    """Base of every error that ensembler raises on purpose."""
+    """Base of every error that ensembler raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+    remedy : sequence of str
+        Options of the command line that would mend it, or all words of another command; none where nothing would.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *, remedy: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.remedy = tuple(remedy)
+        self.parts: tuple[EnsemblerError, ...] = ()
+        """The errors that this one tells together."""
 
 
 class DataError(EnsemblerError, ValueError):
@@ -95,3 +109,81 @@ class DataWarning(EnsemblerWarning):
 
 class FitWarning(EnsemblerWarning):
     """A fit that ended in a doubtful place."""
+
+
+MOST_PROBLEMS = 10
+"""So many different problems are told at once."""
+
+
+class Problems:
+    """Errors that are told together, so that nobody mends a set one message a run.
+
+    >>> problems = Problems()
+    >>> for name in ("a.csv", "b.csv"):
+    ...     with problems.collected():
+    ...         raise FileError(f"{name}: is empty")
+    >>> problems.raise_all()
+    Traceback (most recent call last):
+      ...
+    ensembler.errors.FileError: a.csv, b.csv: is empty
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[EnsemblerError] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep an error of the block for later."""
+        try:
+            yield
+        except EnsemblerError as error:
+            self.add(error)
+
+    def add(self, error: EnsemblerError) -> None:
+        """Keep an error, or those that it tells together."""
+        self.errors += error.parts or (error,)
+
+    def raise_all(self) -> None:
+        """Raise what was collected, if anything: one error as it is, several as one with a line each."""
+        if not self.errors:
+            return
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        texts = alike_together([str(error) for error in self.errors])
+        kinds = {type(error) for error in self.errors if not isinstance(error, UnknownNameError)}
+        kind = kinds.pop() if len(kinds) == 1 else DataError
+        shown = texts[:MOST_PROBLEMS]
+        if len(texts) > MOST_PROBLEMS:
+            shown.append(f"and {len(texts) - MOST_PROBLEMS} more")
+        message = shown[0] if len(texts) == 1 else "\n  ".join([f"{len(texts)} problems", *shown])
+        together = kind(message, remedy=joined_remedy([error.remedy for error in self.errors]))
+        together.parts = tuple(self.errors)
+        raise together
+
+
+def alike_together(texts: Iterable[str]) -> list[str]:
+    """Return messages that begin with a file's name, those that differ in nothing else as one."""
+    files: dict[str, list[str]] = {}
+    for text in texts:
+        file, colon, rest = text.partition(": ")
+        files.setdefault(rest if colon else text, []).append(file if colon else "")
+    return [f"{name_some(names)}: {rest}" if names[0] else rest for rest, names in files.items()]
+
+
+def name_some(names: Sequence[str], most: int = 3) -> str:
+    """Name the first of many files, and say how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def joined_remedy(remedies: Iterable[Sequence[str]]) -> list[str]:
+    """Return the options of several remedies, each once; another command mends all of them alone."""
+    pairs: dict[tuple[str, ...], None] = {}
+    for remedy in remedies:
+        if remedy and not remedy[0].startswith("-"):
+            return list(remedy)
+        start = 0
+        for position in range(1, len(remedy) + 1):
+            if position == len(remedy) or remedy[position].startswith("--"):
+                pairs.setdefault(tuple(remedy[start:position]))
+                start = position
+    return [word for pair in pairs for word in pair]

@@ -5,7 +5,8 @@ A value in such a text is JSON where it parses as JSON, else a string; commas in
 
 import json
 import math
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,25 @@ def from_plain(value: Any) -> Any:
         array = from_plain(value["array"])
         return float(array) if isinstance(array, str) else np.array(array, dtype=np.dtype(value["dtype"]))
     return [from_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def printable(text: str, escape: Callable[[str], str] = ascii) -> str:
+    r"""Return a text whose control characters, directions and half characters are written as escapes.
+
+    Names come from files, and a terminal obeys what stands in them. ``escape`` quotes one character.
+
+    >>> print(printable("a\x1b[2Jb"), printable("two\nlines"))
+    a\x1b[2Jb two
+    lines
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if is_harmless(character) else escape(character)[1:-1] for character in text)
+
+
+def is_harmless(character: str) -> bool:
+    """Whether a character may go to a terminal: no control but line ends and tabs, and none that turns text."""
+    return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def document(schema: str, body: Mapping[str, Any], provenance: Mapping[str, Any] | None) -> dict[str, Any]:

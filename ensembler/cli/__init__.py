@@ -1,11 +1,18 @@
 """The ``ensembler`` command: one module a command, and one place where errors become messages."""
 
+import shlex
+import signal
 import sys
+from collections.abc import Sequence
 
 from ensembler.cli.app import app
+from ensembler.cli.output import tell, to_reader
 from ensembler.errors import EnsemblerError
 
 __all__ = ["main"]
+
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code of a command that was stopped from the keyboard."""
 
 
 def main() -> None:
@@ -15,15 +22,37 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        with to_reader():
+            app()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            tell("stopped")
+        raise
     except EnsemblerError as error:
-        sys.stderr.write(f"error: {error}\n")
+        tell(f"error: {error}")
+        if error.remedy:
+            tell(f"try: {mended_command(sys.argv[1:], error.remedy)}")
         sys.exit(error.exit_code)
     except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'input or output'}: {error.strerror or error}\n")
+        tell(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
         sys.exit(1)
     except MemoryError:
-        sys.stderr.write(
-            "error: the predictions do not fit into memory; give fewer members (--only), or float32 files\n"
-        )
+        tell("error: the predictions do not fit into memory; give fewer members (--only), or float32 files")
         sys.exit(1)
+
+
+MOST_WORDS = 12
+"""Longer command lines, as of a pattern that the shell expanded, are told by their options only."""
+
+
+def mended_command(words: Sequence[str], remedy: Sequence[str]) -> str:
+    """Return the command line that was typed with the options that mend it, or another command.
+
+    >>> mended_command(["bench", "oof.csv"], ["--id", "object_id"])
+    'ensembler bench oof.csv --id object_id'
+    """
+    if not remedy[0].startswith("-"):
+        return shlex.join(["ensembler", *remedy])
+    if len(words) > MOST_WORDS:
+        return f"ensembler {words[0]} … {shlex.join(remedy)}"
+    return shlex.join(["ensembler", *words, *remedy])

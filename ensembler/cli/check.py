@@ -10,7 +10,7 @@ from ensembler.cli.output import command_line, warnings_to_stderr
 
 
 @expand
-def check(source: Annotated[Source, Omit("logits", "normalize", "weights", "groups")], output: Output) -> None:
+def check(source: Annotated[Source, Omit("weights", "groups")], output: Output) -> None:
     """Look for what makes results too good or too bad: permuted classes, rows out of order, leaks, copies, logits.
 
     Files that other commands refuse are looked at as far as possible. Exit code 1 if a finding is an error.
@@ -27,6 +27,10 @@ def check(source: Annotated[Source, Omit("logits", "normalize", "weights", "grou
             members=source.members,
             only=source.only or (),
             without=source.without or (),
+            logits=source.logits,
+            normalize=source.normalize,
+            columns=source.columns,
+            max_bytes=source.max_bytes,
         )
     output.print(lambda: describe_inspection(inspection, command_line()), lambda: inspection_document(inspection))
     if not inspection.ok:

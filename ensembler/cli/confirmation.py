@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ensembler.cli.output import tell
 from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,18 +26,18 @@ def ask(estimate: "Estimate", jobs: int | None, backend: str, *, yes: bool) -> N
     if seconds > SECONDS_TO_ASK:
         confirm(message, yes=yes)
     else:
-        sys.stderr.write(message + "\n")
+        tell(message)
 
 
 def confirm(message: str, *, yes: bool) -> None:
     """Ask whether to go on; without a terminal to ask, stop."""
     if yes:
-        sys.stderr.write(message + "\n")
+        tell(message)
         return
     advice = "narrow --k, leave members out, use --search greedy or --search beam, or start it anyway with --yes"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{message}; {advice}")
-    sys.stderr.write(f"{message}.\n")
+    tell(f"{message}.")
     if not typer.confirm("Start?", err=True):
         raise UsageError(f"not started; {advice}")
 

@@ -1,6 +1,5 @@
 """Options that several commands share, in three groups: where predictions come from, the protocol, and the output."""
 
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ensembler.cli.output import print_document, print_json, warnings_to_stderr
+from ensembler.cli.output import print_document, print_json, tell, warnings_to_stderr
 from ensembler.cli.refusals import one_of
 from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
+    from ensembler.predictions.loading.options import Columns
     from ensembler.predictions.prediction_set import Predictions
     from ensembler.report.tables import Document
 
@@ -30,13 +30,17 @@ Paths = Annotated[
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(readable=False, help="Labels; by default labels.npy beside the members.", rich_help_panel=INPUT),
+    typer.Option(
+        readable=False,
+        help="Labels (also file.npz#key); by default labels.npy beside the members.",
+        rich_help_panel=INPUT,
+    ),
 ]
 Val = Annotated[
     Path | None,
     typer.Option(
         readable=False,
-        help="Folder with the same members on validation rows; by default val/ beside them.",
+        help="Folder or pattern of the same members on validation rows; by default val/ beside them.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -60,6 +64,42 @@ Logits = Annotated[
     bool, typer.Option("--logits", help="The files hold logits: apply a softmax.", rich_help_panel=INPUT)
 ]
 Normalize = Annotated[bool, typer.Option("--normalize", help="Divide each row by its sum.", rich_help_panel=INPUT)]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="Column of tables that names the rows (default: id).", rich_help_panel=INPUT
+    ),
+]
+ProbaColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proba-column",
+        metavar="NAME",
+        help="Column of probabilities in tables; repeatable, where other columns are something else.",
+        rich_help_panel=INPUT,
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--label-column",
+        metavar="NAME",
+        help="Column of true classes, in the members' tables or in the file of labels.",
+        rich_help_panel=INPUT,
+    ),
+]
+DropColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop-column", metavar="NAME", help="Column of tables that is not read; repeatable.", rich_help_panel=INPUT
+    ),
+]
+MaxBytes = Annotated[
+    int | None,
+    typer.Option(
+        help="What an .npz archive may unpack to (default: 1 GiB, or four times its size).", rich_help_panel=INPUT
+    ),
+]
 Weights = Annotated[
     Path | None,
     typer.Option(
@@ -160,8 +200,22 @@ class Source:
     without: Without = None
     logits: Logits = False
     normalize: Normalize = False
+    id_column: IdColumn = None
+    proba_columns: ProbaColumns = None
+    label_column: LabelColumn = None
+    drop_columns: DropColumns = None
+    max_bytes: MaxBytes = None
     weights: Weights = None
     groups: Groups = None
+
+    @property
+    def columns(self) -> "Columns":
+        """Which columns of tables hold what."""
+        from ensembler.predictions.loading.options import Columns
+
+        return Columns(
+            self.id_column, tuple(self.proba_columns or ()), self.label_column, tuple(self.drop_columns or ())
+        )
 
     def files(self) -> list[Path]:
         """Return the paths given, or the folder that is read without any, which is then told on stderr."""
@@ -170,10 +224,12 @@ class Source:
         if self.paths:
             return self.paths
         folder, message = default_source()
-        sys.stderr.write(f"{message}\n")
+        tell(f"{message}")
         return [folder]
 
-    def load(self, validation: bool | None = None, *, ignore: Collection[str] = ()) -> "Predictions":
+    def load(
+        self, validation: bool | None = None, *, ignore: Collection[str] = (), labelled: bool = True
+    ) -> "Predictions":
         """Load the prediction set.
 
         Parameters
@@ -182,6 +238,8 @@ class Source:
             Whether validation rows must be there (True) or stay unread (False); by default they are read if there.
         ignore : collection of str
             Codes of findings that are not warned of.
+        labelled : bool
+            Whether labels must be there.
         """
         from ensembler.predictions.loading.load import load_predictions
 
@@ -198,6 +256,9 @@ class Source:
                 normalize=self.normalize,
                 weights=self.weights,
                 groups=self.groups,
+                columns=self.columns,
+                max_bytes=self.max_bytes,
+                labelled=labelled,
             )
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator
@@ -11,11 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ensembler.errors import EnsemblerWarning
+from ensembler.serialization import printable
 
 if TYPE_CHECKING:
     from ensembler.report.tables import Document
 
 WIDTH_WHEN_PIPED = 160
+
+
+@contextmanager
+def to_reader() -> Iterator[None]:
+    """Write to whoever reads stdout; end without a word where they have enough of it, as ``head`` has."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nothing that is left to write has a reader.
+        os._exit(128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1)
+
+
+def tell(message: str) -> None:
+    """Write a line to stderr, what a terminal would obey in it as escapes."""
+    sys.stderr.write(f"{printable(message)}\n")
 
 
 def print_document(document: "Document", *, as_markdown: bool = False) -> None:
@@ -24,16 +42,19 @@ def print_document(document: "Document", *, as_markdown: bool = False) -> None:
 
     from ensembler.report.tables import draw, markdown
 
-    if as_markdown:
-        sys.stdout.write(markdown(document))
-        return
-    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    draw(document, Console(width=WIDTH_WHEN_PIPED if piped else None, highlight=False, soft_wrap=False))
+    with to_reader():
+        if as_markdown:
+            sys.stdout.write(markdown(document))
+            return
+        piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+        draw(document, Console(width=WIDTH_WHEN_PIPED if piped else None, highlight=False, soft_wrap=False))
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Print one JSON document; what a terminal would obey is written as JSON's own escapes."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    with to_reader():
+        sys.stdout.write(printable(text, json.dumps) + "\n")
 
 
 def command_line() -> str:
@@ -58,6 +79,7 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -65,7 +87,7 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
         task = bar.add_task(what, total=None)
 
         def show(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{what}: {name:24.24}")
+            bar.update(task, completed=done, total=total, description=f"{what}: {escape(printable(name)):24.24}")
 
         yield show
 
@@ -86,7 +108,7 @@ def warnings_to_stderr(ignore: Collection[str] = ()) -> Iterator[None]:
         if getattr(message, "code", None) in ignore:
             return
         if issubclass(category, EnsemblerWarning):
-            sys.stderr.write(f"warning: {message}\n")
+            tell(f"warning: {message}")
         else:
             original(message, category, filename, lineno, file, line)
 

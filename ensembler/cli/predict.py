@@ -1,6 +1,5 @@
 """``ensembler predict``."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ import typer
 
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
-from ensembler.cli.output import warnings_to_stderr
+from ensembler.cli.output import tell, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix, check_writable, only_one, refuse_given
 from ensembler.errors import UsageError
 
@@ -104,7 +103,7 @@ def predict(
         scores = fitted.predict_proba(new.proba, check_input=False)
         write_prediction(out, scores, new, with_proba=proba)
         message += f", predicted {new.n_samples:,} rows, wrote {out}"
-    sys.stderr.write(message + "\n")
+    tell(message)
 
 
 def check_target(source: options.Source, to: Path | None, out: Path | None, *, with_proba: bool) -> None:
@@ -158,7 +157,9 @@ def load_new_rows(
     """Load the rows to predict, with the same members and the same kind of numbers."""
     from ensembler.predictions.loading.load import load_rows_like
 
-    return load_rows_like(like, folder, logits=source.logits, normalize=source.normalize, needed=needed)
+    return load_rows_like(
+        like, folder, logits=source.logits, normalize=source.normalize, needed=needed, columns=source.columns
+    )
 
 
 def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool) -> None:
@@ -170,4 +171,4 @@ def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *
     with warnings_to_stderr():
         rows = load_new_rows(recipe, source, to, recipe.members_read)
     write_prediction(out, recipe.rule.predict_proba(rows.proba, check_input=False), rows, with_proba=with_proba)
-    sys.stderr.write(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}\n")
+    tell(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}")

@@ -1,6 +1,5 @@
 """``ensembler rank``."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.figure_options import Figures
 from ensembler.cli.groups import Omit, expand
-from ensembler.cli.output import command_line, progress, warnings_to_stderr
+from ensembler.cli.output import command_line, progress, tell, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.cli.workers import WORK, WorkerOptions
 from ensembler.errors import UsageError
@@ -169,12 +168,14 @@ def load(paths: list[Path], protocol: options.Protocol, source: options.Source) 
         without=source.without or (),
         logits=source.logits,
         normalize=source.normalize,
+        columns=source.columns,
+        max_bytes=source.max_bytes,
     )
     if loaded.with_findings:
         n_found = len(loaded.with_findings)
-        sys.stderr.write(
+        tell(
             f"warning: {n_found:,} of {count(len(loaded.sets), 'set')} {'has' if n_found == 1 else 'have'} findings, "
-            f"the first {loaded.with_findings[0]}; look at one by `ensembler check SET`\n"
+            f"the first {loaded.with_findings[0]}; look at one by `ensembler check SET`"
         )
     return dict(loaded.sets)
 
@@ -189,10 +190,10 @@ def write_pages(ranking: "Ranking", pages: Pages, drawings: Figures) -> None:
         from ensembler.report.ranking_page import render
 
         write_text(pages.html, render(ranking, command=command_line()))
-        sys.stderr.write(f"{pages.html}: {pages.html.stat().st_size / 1e6:.1f} MB\n")
+        tell(f"{pages.html}: {pages.html.stat().st_size / 1e6:.1f} MB")
     if drawings.figures is not None:
         from ensembler.report.ranking_page import write_figures
 
         with warnings_to_stderr():
             written = write_figures(ranking, drawings.figures, drawings.suffix)
-        sys.stderr.write(f"{len(written)} figures in {drawings.figures}\n")
+        tell(f"{len(written)} figures in {drawings.figures}")

@@ -1,6 +1,5 @@
 """``ensembler report``."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.figure_options import Figures
 from ensembler.cli.groups import expand
-from ensembler.cli.output import command_line, progress, warnings_to_stderr
+from ensembler.cli.output import command_line, progress, tell, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix, check_writable
 
 
@@ -59,4 +58,4 @@ def report(
         folder = drawings.figures
         written = [] if folder is None else write_figures(result, folder, drawings.suffix)
     also = f"; {len(written)} figures in {folder}" if folder is not None else ""
-    sys.stderr.write(f"{out}: {out.stat().st_size / 1e6:.1f} MB{also}\n")
+    tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB{also}")

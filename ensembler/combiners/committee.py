@@ -275,7 +275,9 @@ def resolve_names(group: Any, names: Sequence[str]) -> list[Any]:
             resolved.append(resolve_names(item, names))
             continue
         matches = (
-            [index for index, name in enumerate(names) if fnmatchcase(name, item)] if isinstance(item, str) else [item]
+            [index for index, name in enumerate(names) if name == item or fnmatchcase(name, item)]
+            if isinstance(item, str)
+            else [item]
         )
         if not matches:
             raise UnknownNameError("member or pattern in groups", item, names)

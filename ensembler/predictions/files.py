@@ -1,6 +1,8 @@
-"""Reading files so that the system's errors become ours, and writing files that are whole or not there."""
+"""Reading files so that every error becomes ours, and writing files and folders that are whole or not there."""
 
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError
+from ensembler.errors import EnsemblerError, FileError
+
+MOST_JSON = 64 * 2**20
+"""Bytes of the largest JSON file that is read."""
 
 
 @contextmanager
@@ -22,6 +27,88 @@ def readable(path: Path) -> Iterator[None]:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise FileError(f"{path}: does not fit into memory; is its header damaged?") from error
+
+
+@contextmanager
+def parsing(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a library finds wrong with a file into a `FileError`; ``what`` the file was expected to be.
+
+    Libraries raise all kinds of exceptions for files that are not theirs, or damaged.
+    """
+    try:
+        with readable(path):
+            yield
+    except EnsemblerError:
+        raise
+    except ImportError:
+        raise
+    except RecursionError as error:
+        raise FileError(f"{path}: cannot be read as {what}: it is nested too deeply") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileError(f"{path}: cannot be read as {what}: {reason}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file strictly: no key twice, no NaN or infinity, no half character, no number beyond a double's.
+
+    Raises
+    ------
+    FileError
+    """
+    with readable(path):
+        size = path.stat().st_size
+        if size > MOST_JSON:
+            raise FileError(f"{path}: has {size:,} bytes, expected at most {MOST_JSON:,} of JSON")
+        content = path.read_bytes()
+    with parsing(path, "JSON"):
+        return parse_json(content)
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON strictly, or raise `ValueError` or `RecursionError`."""
+    text = content.decode("utf-8-sig")
+    value = json.loads(
+        text,
+        object_pairs_hook=unique_keys,
+        parse_constant=refuse_constant,
+        parse_int=bounded_integer,
+        parse_float=finite_float,
+    )
+    if "\\ud" in text.lower():
+        # Halves of a character can only come from escapes.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, refusing a key that stands in it twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} stands twice in one object, expected it once")
+    return content
+
+
+def refuse_constant(name: str) -> Any:
+    """Refuse NaN and infinities, which JSON does not have."""
+    raise ValueError(f"{name} is no JSON, expected a number")
+
+
+def bounded_integer(text: str) -> int:
+    """Return a whole number, refusing one that no float could hold."""
+    if len(text) > 300:
+        raise ValueError(f"a number of {len(text)} digits, expected at most 300")
+    return int(text)
+
+
+def finite_float(text: str) -> float:
+    """Return a float, refusing one that overflows."""
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:30]} is no number that a float can hold")
+    return value
 
 
 @contextmanager
@@ -58,3 +145,35 @@ def write_array(path: str | Path, array: NDArray[Any]) -> None:
     """Write a .npy file as a whole."""
     with writing(Path(path)) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes ``path`` if the block succeeds, and vanishes if not.
+
+    Raises
+    ------
+    FileError
+        ``path`` is there already and not an empty folder, or cannot be written.
+    """
+    path = Path(path)
+    with readable(path):
+        taken = os.path.lexists(path) and (not path.is_dir() or any(path.iterdir()))
+    if taken:
+        raise FileError(f"{path}: is there already, expected a new or empty folder; nothing was written")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:50]}."))
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o777 & ~mask)
+        # Onto an empty folder too, where the system has it so.
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -262,18 +262,27 @@ class Predictions:
 def matching(names: Sequence[str], only: Sequence[str], without: Sequence[str]) -> list[str]:
     """Return the names that match a pattern of ``only`` (all, if there is none) and none of ``without``."""
     for pattern in (*only, *without):
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(is_match(name, pattern) for name in names):
             raise UnknownNameError("member or pattern", pattern, names)
     kept = [
         name
         for name in names
-        if (not only or any(fnmatchcase(name, pattern) for pattern in only))
-        and not any(fnmatchcase(name, pattern) for pattern in without)
+        if (not only or any(is_match(name, pattern) for pattern in only))
+        and not any(is_match(name, pattern) for pattern in without)
     ]
     if not kept:
         given = " ".join((*(f"--only {pattern}" for pattern in only), *(f"--without {pattern}" for pattern in without)))
         raise UsageError(f"{given} leaves no member of {', '.join(names)}; drop one of them")
     return kept
+
+
+def is_match(name: str, pattern: str) -> bool:
+    """Whether a name is the pattern, to the letter, or matches it: brackets may be part of a name.
+
+    >>> is_match("resnet[seed=1]", "resnet[seed=1]"), is_match("resnet-1", "resnet-[12]")
+    (True, True)
+    """
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def one_a_row(values: ArrayLike, n_samples: int, subject: str) -> NDArray[Any]:

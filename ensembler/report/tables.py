@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ensembler.comparison import wording
 from ensembler.metrics.intervals import Interval
+from ensembler.serialization import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,10 +101,10 @@ def draw(document: Document, console: "Console") -> None:
         if index:
             console.print()
         if isinstance(part, str):
-            console.print(Text(part))
+            console.print(Text(printable(part)))
             continue
         drawn = RichTable(
-            title=Text(part.title, style="bold"),
+            title=Text(printable(part.title), style="bold"),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             show_edge=False,
@@ -111,12 +112,14 @@ def draw(document: Document, console: "Console") -> None:
             padding=(0, 1, 0, 0),
         )
         for column, header in enumerate(part.headers):
-            drawn.add_column(Text(header), justify="left" if column in part.left else "right", overflow="fold")
+            drawn.add_column(
+                Text(printable(header)), justify="left" if column in part.left else "right", overflow="fold"
+            )
         for position, row in enumerate(narrowed(part, console.width)):
-            drawn.add_row(*map(Text, row), style="bold" if position in part.strong else None)
+            drawn.add_row(*(Text(printable(cell)) for cell in row), style="bold" if position in part.strong else None)
         console.print(drawn)
         for note in part.notes:
-            console.print(Padding(Text(note), (0, 0, 0, 2), expand=False))
+            console.print(Padding(Text(printable(note)), (0, 0, 0, 2), expand=False))
 
 
 def narrowed(table: Table, width: int) -> Sequence[Sequence[str]]:
@@ -193,7 +196,7 @@ def escape(text: str) -> str:
     """Keep names from being read as Markdown or HTML."""
     for character in "\\|<>*_`[]#":
         text = text.replace(character, {"<": "&lt;", ">": "&gt;"}.get(character, "\\" + character))
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))
 
 
 def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:

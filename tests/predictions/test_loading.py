@@ -343,7 +343,10 @@ def test_two_links_to_one_file_are_two_identical_members(write_set):
 def test_a_copy_of_the_labels_is_no_model(write_set):
     home = write_set(n_members=2, val=False)
     np.save(home / "y_test.npy", np.load(home / "labels.npy"))
-    with pytest.warns(DataWarning, match="member 'y_test' is right in every row; is it a copy of the labels"):
+    with pytest.raises(FileError, match="y_test.npy: holds the labels, expected predictions; pass --without y_test"):
+        load_predictions(home)
+    (home / "y_test.npy").rename(home / "perfect.npy")
+    with pytest.warns(DataWarning, match="member 'perfect' is right in every row; is it a copy of the labels"):
         load_predictions(home)
 
 
@@ -410,9 +413,9 @@ def test_numbers_in_a_header_are_the_numbers_of_the_classes(tmp_path):
     np.testing.assert_allclose(0.9 * data.proba[0] + 0.1 / 3, data.proba[1])
 
 
-@pytest.mark.parametrize("mark", [";", "\t"])
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
 def test_tables_that_are_separated_otherwise(tmp_path, mark):
-    (tmp_path / "a.csv").write_text(f"x{mark}y\n0.1{mark}0.9\n")
-    (tmp_path / "labels.csv").write_text("label\n1\n")
-    with pytest.raises(FileError, match="separated by .*, expected commas"):
-        load_predictions(tmp_path)
+    (tmp_path / "a.csv").write_text(f"x{mark}y\n0.1{mark}0.9\n0.75{mark}0.25\n")
+    (tmp_path / "b.csv").write_text("x;y\n0,2;0,8\n0,5;0,5\n")
+    (tmp_path / "labels.csv").write_text("label\n1\n0\n")
+    np.testing.assert_allclose(load_predictions(tmp_path).proba, [[[0.1, 0.9], [0.75, 0.25]], [[0.2, 0.8], [0.5, 0.5]]])

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import AlignmentError, ShapeError, ValueRangeError
+from ensembler.errors import AlignmentError, Problems, ShapeError, ValueRangeError
 from ensembler.predictions.loading.table import Table
 
 MOST_CLASSES = 100_000
+SPARSE_FROM, SPARSE_TIMES = 100, 10
+"""Whole numbers are codes rather than counts where the largest is this, and so many times how many occur."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,44 @@ def name_classes(
     for table in tables:
         if table.columns is not None:
             numbered = tuple(str(number) for number in range(len(table.columns)))
-            return numbered if set(table.columns) == set(numbered) else table.columns
+            if set(table.columns) == set(numbered):
+                return numbered
+            check_alike(table.columns)
+            return table.columns
     arrays = [table.array for table in (*tables, *labels)]
     if all(array.dtype.kind in "US" and array.ndim == 1 for array in arrays):
-        return tuple(str(name) for name in np.unique(np.concatenate([array.astype(str) for array in arrays])))
-    return None
+        names = tuple(str(name) for name in np.unique(np.concatenate([array.astype(str) for array in arrays])))
+        check_alike(names)
+        return names
+    return sparse_classes(arrays) if all(is_hard(array) for array in arrays) else None
+
+
+def is_hard(array: NDArray[Any]) -> bool:
+    """Whether an array holds a whole number a row."""
+    return array.dtype.kind in "iu" and (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1))
+
+
+def sparse_classes(arrays: Sequence[NDArray[Any]]) -> tuple[str, ...] | None:
+    """Return the numbers that occur as class names, where they are few of those up to the largest; else None.
+
+    Class numbers such as 10, 200 and 40000 are codes; counting up to the largest would make thousands of empty classes.
+    """
+    numbers = np.unique(np.concatenate([np.unique(np.asarray(array)) for array in arrays]))
+    if not len(numbers) or numbers[0] < 0 or numbers[-1] < SPARSE_FROM or numbers[-1] < SPARSE_TIMES * len(numbers):
+        return None
+    return tuple(str(number) for number in numbers.tolist())
+
+
+def check_alike(names: Sequence[str]) -> None:
+    """Raise where two classes differ only by case or blanks around them."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.strip().casefold(), name)
+        if other != name:
+            raise AlignmentError(
+                f"classes {other!r} and {name!r} differ only by case or blanks; write one of them alike in all files "
+                "(or list both as class_names in members.json if they are two)"
+            )
 
 
 def count_classes(class_names: tuple[str, ...] | None, tables: Sequence[Table], labels: Sequence[Table]) -> int:
@@ -75,9 +110,11 @@ def count_classes(class_names: tuple[str, ...] | None, tables: Sequence[Table], 
 def row_order(tables: Sequence[Table]) -> tuple[dict[tuple[Path, str], Any], NDArray[Any] | None]:
     """Return for each table the rows that bring it into the order of the first one with ids, and those ids.
 
-    Files without ids are taken to be in the common order, which is only safe while no file needs reordering.
+    Files without ids are taken to be in the common order, which is only safe while no file needs reordering. Tables
+    whose rows have numbers but no names are aligned by those.
     """
     everything = slice(None)
+    tables = by_row_numbers(tables)
     with_ids = [table for table in tables if table.ids is not None]
     order: dict[tuple[Path, str], Any] = {(table.path, table.name): everything for table in tables}
     if not with_ids:
@@ -86,21 +123,15 @@ def row_order(tables: Sequence[Table]) -> tuple[dict[tuple[Path, str], Any], NDA
     ids = reference.ids
     assert ids is not None
     position = unique_positions(reference)
+    problems = Problems()
     reordered = None
     for table in with_ids[1:]:
-        own = unique_positions(table)
-        missing = [row for row in position if row not in own]
-        extra = [row for row in own if row not in position]
-        if missing or extra:
-            example = f"id {missing[0]!r} is only in the first" if missing else f"id {extra[0]!r} is only in the second"
-            raise AlignmentError(
-                f"{reference.path} and {table.path} do not hold the same ids: {example} "
-                f"({len(missing)} missing, {len(extra)} extra); expected the same rows in every file"
-            )
-        rows = np.array([own[row] for row in position])
-        if not np.array_equal(rows, np.arange(len(rows))):
-            order[table.path, table.name] = rows
-            reordered = table
+        with problems.collected():
+            rows = matching_rows(reference, position, table)
+            if not np.array_equal(rows, np.arange(len(rows))):
+                order[table.path, table.name] = rows
+                reordered = table
+    problems.raise_all()
     without_ids = [table for table in tables if table.ids is None]
     if reordered is not None and without_ids:
         raise AlignmentError(
@@ -108,6 +139,30 @@ def row_order(tables: Sequence[Table]) -> tuple[dict[tuple[Path, str], Any], NDA
             "has no ids to say which order it follows; give it an id column"
         )
     return order, ids
+
+
+def by_row_numbers(tables: Sequence[Table]) -> Sequence[Table]:
+    """Return tables with row numbers as ids, where no table has ids and some number their rows in another order."""
+    numbers = [table.numbers for table in tables if table.numbers is not None]
+    if any(table.ids is not None for table in tables):
+        return tables
+    if all(np.array_equal(own, np.arange(len(own)).astype(str)) for own in numbers):
+        return tables
+    return [replace(table, ids=table.numbers) for table in tables]
+
+
+def matching_rows(reference: Table, position: dict[str, int], table: Table) -> NDArray[np.intp]:
+    """Return the rows of a table in the order of the ids of another one."""
+    own = unique_positions(table)
+    missing = [row for row in position if row not in own]
+    extra = [row for row in own if row not in position]
+    if missing or extra:
+        example = f"id {missing[0]!r} is only in the first" if missing else f"id {extra[0]!r} is only in the second"
+        raise AlignmentError(
+            f"{reference.path} and {table.path} do not hold the same ids: {example} "
+            f"({len(missing)} missing, {len(extra)} extra); expected the same rows in every file"
+        )
+    return np.array([own[row] for row in position], dtype=np.intp)
 
 
 def unique_positions(table: Table) -> dict[str, int]:
@@ -129,15 +184,20 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
         values = values[:, 0]
     names = classes.class_names
     numeric_names = names is not None and all(re.fullmatch(r"-?\d+", name) for name in names)
-    if values.dtype.kind not in "USO" and not (numeric_names and values.dtype.kind in "iu" and values.ndim == 1):
+    whole = values.dtype.kind in "iu" or (values.dtype.kind == "f" and bool((values % 1 == 0).all()))
+    if values.dtype.kind not in "USO" and not (numeric_names and whole and values.ndim == 1):
         return values
+    texts = values.astype(np.int64).astype(str) if whole else values.astype(str)
     if names is None:
         raise ValueRangeError(
             f"{subject} ({path}) are texts such as {str(values.flat[0])!r}, and the classes have no names; "
             'add members.json with {"class_names": [...]} in the order of the columns'
         )
     index = {name: number for number, name in enumerate(names)}
-    unknown = sorted(set(values.astype(str).tolist()) - set(index))
+    unknown = sorted(set(texts.ravel().tolist()) - set(index))
     if unknown:
-        raise ValueRangeError(f"{subject} ({path}): {unknown[0]!r} is no class, expected one of {', '.join(names)}")
-    return np.array([index[value] for value in values.astype(str).tolist()], dtype=np.int64)
+        alike = [name for name in names if name.strip().casefold() == unknown[0].strip().casefold()]
+        guess = f" (spelt {alike[0]!r} there)" if alike else ""
+        known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise ValueRangeError(f"{subject} ({path}): {unknown[0]!r} is no class, expected one of {known}{guess}")
+    return np.array([index[value] for value in texts.tolist()], dtype=np.int64)

@@ -1,7 +1,6 @@
 """Reading .npy and .npz files without unpickling anything."""
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import FileError
+from ensembler.predictions.files import parsing
 from ensembler.predictions.loading.table import Table
+
+MOST_BYTES = 2**30
+"""Bytes that an archive may unpack to without being asked for."""
+USUAL_RATIO = 4
+"""An archive may always unpack to so many times its size: probabilities hardly shrink."""
+PROBA_KEYS = ("proba", "arr_0")
+"""Arrays of an archive that have no name of their own."""
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -21,10 +28,11 @@ def read_npy(path: Path) -> NDArray[Any]:
     if start != b"\x93NUMPY":
         kind = "a pickle, which is never loaded (it could run code)" if start[:1] == b"\x80" else "not a .npy file"
         raise FileError(f"{path}: {kind}; save the array with numpy.save(path, array)")
-    try:
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise FileError(f"{path}: {format_error(error)}") from error
+    with parsing(path, ".npy"):
+        try:
+            mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise FileError(f"{path}: {format_error(error)}") from error
     return mapped
 
 
@@ -39,15 +47,43 @@ def format_error(error: Exception) -> str:
     return f"is damaged: {text}"
 
 
-def read_npz(path: Path) -> list[Table]:
-    """Read an archive: one array called ``proba`` is the member of the file's name, others are members by their own."""
+def read_npz(path: Path, most_bytes: int | None = None) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an archive by their names, after a look at how large they would be."""
     if not zipfile.is_zipfile(path):
         raise FileError(f"{path}: is damaged, or no .npz archive; write it again with numpy.savez")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise FileError(f"{path}: {format_error(error)}") from error
+    with parsing(path, ".npz"):
+        check_unpacked(path, most_bytes)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except ValueError as error:
+            raise FileError(f"{path}: {format_error(error)}") from error
     if not arrays:
         raise FileError(f"{path}: the archive holds no array, expected 'proba' or one array a member")
-    return [Table(path.stem if name == "proba" else name, path, array) for name, array in arrays.items()]
+    raw = [name for name, array in arrays.items() if isinstance(array, bytes)]
+    if raw:
+        raise FileError(f"{path}: {raw[0]!r} in it is no array, expected only what numpy.savez writes")
+    return arrays
+
+
+def check_unpacked(path: Path, most_bytes: int | None) -> None:
+    """Refuse an archive that unpacks to far more than it is large."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    packed = path.stat().st_size
+    most = max(MOST_BYTES, USUAL_RATIO * packed) if most_bytes is None else most_bytes
+    if unpacked > most:
+        raise FileError(
+            f"{path}: {packed:,} bytes that unpack to {unpacked:,}, expected at most {most:,}; if that is meant, "
+            f"pass --max-bytes {unpacked}",
+            remedy=("--max-bytes", str(unpacked)),
+        )
+
+
+def archive_tables(path: Path, arrays: dict[str, NDArray[Any]]) -> list[Table]:
+    """Return an archive's members: ``proba`` or a lone ``arr_0`` is called as the file, others by their own names."""
+    alone = len([name for name in arrays if name != "labels"]) == 1
+    return [
+        Table(path.stem if name == "proba" or (alone and name in PROBA_KEYS) else name, path, array)
+        for name, array in arrays.items()
+    ]

@@ -1,24 +1,25 @@
 """Turning what a file holds into rows of probabilities: logits, hard labels, P(class 1), columns in another order."""
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE, check_labels, check_rows, one_hot, row_blocks, sigmoid, softmax
+from ensembler.arrays import (
+    ROUNDING,
+    ROW_SUM_TOLERANCE,
+    check_labels,
+    check_rows,
+    one_hot,
+    row_blocks,
+    sigmoid,
+    softmax,
+)
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers
+from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How the numbers in member files are to be read."""
-
-    logits: bool = False
-    normalize: bool = False
 
 
 def member_proba(
@@ -28,7 +29,9 @@ def member_proba(
     array, subject = table.array, f"{which}{table.subject}"
     if array.dtype.kind not in "biufUS":
         raise ValueRangeError(f"{subject} has dtype {array.dtype}, expected numbers (or class names)")
-    if array.ndim == 0 or len(array) == 0:
+    if array.ndim == 0:
+        raise ShapeError(f"{subject} is a single number, expected one row or more ({table.path})")
+    if len(array) == 0:
         raise ShapeError(f"{subject} has shape {array.shape}, expected at least one row")
     single = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if single and array.dtype.kind != "f":
@@ -44,7 +47,7 @@ def member_proba(
         raise ShapeError(
             f"{subject} has {array.shape[1]} columns, expected {classes.n_classes} as in the other members"
         )
-    return to_probabilities(ordered_columns(table, classes), options, subject), False
+    return to_probabilities(ordered_columns(table, classes), options, subject, labels), False
 
 
 def ordered_columns(table: Table, classes: ClassSpace) -> NDArray[Any]:
@@ -63,7 +66,7 @@ def ordered_columns(table: Table, classes: ClassSpace) -> NDArray[Any]:
 def positive_class(
     table: Table, classes: ClassSpace, labels: NDArray[Any] | None, options: ReadOptions, subject: str
 ) -> NDArray[Any]:
-    """Turn P(class 1) into two columns."""
+    """Turn P(class 1) into two columns; rounding beyond 0 and 1 is taken away within the tolerance of row sums."""
     binary = classes.n_classes == 2 and (
         labels is None or labels.dtype.kind in "US" or bool(np.isin(labels, (0, 1)).all())
     )
@@ -76,17 +79,45 @@ def positive_class(
     values = np.asarray(table.array).reshape(len(table.array))
     if options.logits:
         values = sigmoid(values).astype(table.array.dtype)
-    both = np.stack([1 - values, values], axis=-1)
-    check_rows(both, subject)
-    return both
+    check_positive(values, subject)
+    values = np.clip(values, 0, 1)
+    return np.stack([1 - values, values], axis=-1)
 
 
-def to_probabilities(array: NDArray[Any], options: ReadOptions, subject: str) -> NDArray[Any]:
+def check_positive(values: NDArray[Any], subject: str) -> None:
+    """Raise unless values can be P(class 1), but for rounding."""
+    wide = values.astype(np.float64)
+    if not np.isfinite(wide).all():
+        row = int(np.flatnonzero(~np.isfinite(wide))[0])
+        raise ValueRangeError(
+            f"{subject}: row {row} is {wide[row]}, expected a finite P(class 1); find where the model diverged, or "
+            "leave this member out (--without)"
+        )
+    outside = (wide < -ROUNDING) | (wide > 1 + ROW_SUM_TOLERANCE)
+    if outside.any():
+        row = int(np.flatnonzero(outside)[0])
+        is_logit = wide.min() < 0
+        question = "are these logits? pass --logits" if is_logit else "are they percentages, or scores? divide them by"
+        raise ValueRangeError(
+            f"{subject}: row {row} is {wide[row]:.6g}, expected P(class 1) from 0 to 1 (first of "
+            f"{int(outside.sum())}); {question}{'' if is_logit else ' their largest possible value'}",
+            remedy=("--logits",) if is_logit else (),
+        )
+
+
+def to_probabilities(
+    array: NDArray[Any], options: ReadOptions, subject: str, labels: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Return rows of probabilities, after the softmax or the division that the options ask for."""
     if options.logits:
         return from_logits(array, subject)
-    check_rows(array, subject, sums=not options.normalize)
-    return divided_by_sums(array, subject) if options.normalize else array
+    if not options.normalize:
+        check_rows(array, subject, labels=labels)
+        return array
+    if array.dtype.kind == "f" and -ROUNDING < array.min() < 0:
+        array = np.clip(array, 0, None)
+    check_rows(array, subject, sums=False, labels=labels)
+    return divided_by_sums(array, subject)
 
 
 def from_logits(array: NDArray[Any], subject: str) -> NDArray[Any]:

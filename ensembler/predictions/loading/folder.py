@@ -1,17 +1,17 @@
 """Which files make a prediction set: members, labels, validation rows, metadata."""
 
 import glob
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ensembler.errors import AlignmentError, FileError
+from ensembler.errors import AlignmentError, EnsemblerError, FileError
 from ensembler.predictions import bundled
-from ensembler.predictions.files import readable
+from ensembler.predictions.files import read_json, readable
+from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
-from ensembler.predictions.loading.tables import read_row_values, read_tables
+from ensembler.predictions.loading.tables import read_tables, split_key
 
 LABELS = "labels"
 VALIDATION_FOLDER = "val"
@@ -23,14 +23,6 @@ COSTS = ("cost", "multiply_adds", "parameters")
 """What metadata may say that a member costs; the first that all have is taken."""
 
 
-@dataclass(frozen=True)
-class InputFiles:
-    """The files that arguments lead to: those of members, and labels where they are among them."""
-
-    members: list[Path]
-    labels: Table | None
-
-
 def default_source() -> tuple[Path, str]:
     """Return the folder that is read when no path is given, and a message that says so."""
     local = Path(DEFAULT_FOLDER)
@@ -39,7 +31,15 @@ def default_source() -> tuple[Path, str]:
     return bundled.folder(), "no paths given and no ./preds: reading the bundled FER2013 predictions"
 
 
-def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> InputFiles:
+@dataclass(frozen=True)
+class InputFiles:
+    """The files that arguments lead to: those of members, and that of labels where it is among them."""
+
+    members: list[Path]
+    labels: Path | None
+
+
+def find_files(paths: Sequence[str | Path], reserved: Collection[str | Path]) -> InputFiles:
     """Expand folders and patterns; set aside labels, metadata, the validation folder and files with another part."""
     # Absolute but not resolved: two links to one file are two members, and a check says that they are identical.
     set_aside = {Path(path).absolute() for path in reserved}
@@ -59,7 +59,7 @@ def find_files(paths: Sequence[str | Path], reserved: Sequence[str | Path]) -> I
         raise FileError(
             f"no predictions in {', '.join(map(str, paths))}; expected one file a member: {', '.join(SUFFIXES)}"
         )
-    return InputFiles(members, read_row_values(label_files[0]) if label_files else None)
+    return InputFiles(members, label_files[0] if label_files else None)
 
 
 def expand(given: Sequence[Path]) -> list[Path]:
@@ -101,69 +101,101 @@ def sorted_folder(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and not path.name.startswith("."))
 
 
-def read_all(files: Sequence[Path], unreadable: Callable[[FileError], object] | None = None) -> list[Table]:
-    """Read the members of all files, sorted by name, refusing two of one name; pass on what cannot be read."""
-    tables: dict[str, Table] = {}
+def read_all(
+    files: Sequence[Path],
+    options: ReadOptions,
+    failed: Callable[[EnsemblerError], object] | None = None,
+    reserved: Collection[str | Path] = (),
+) -> list[Table]:
+    """Read the members of all files, sorted by name; labels in an archive are among them.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    options : ReadOptions
+    failed : function of an error, optional
+        Told of each file that cannot be read; without it, the first one raises.
+    reserved : collection of paths
+        Arrays, as ``file.npz#key``, that are no members.
+    """
+    tables: list[Table] = []
     for file in files:
         try:
-            of_file = read_tables(file)
-        except FileError as error:
-            if unreadable is None:
+            tables += read_tables(file, options)
+        except EnsemblerError as error:
+            if failed is None:
                 raise
-            unreadable(error)
+            failed(error)
+    keys = {str(path) for path in reserved if split_key(Path(path))[1] is not None}
+    kept = [table for table in tables if f"{table.path}#{table.name}" not in keys]
+    return sorted(unlike_members(kept), key=lambda table: table.name)
+
+
+def unlike_members(tables: Sequence[Table]) -> list[Table]:
+    """Return tables of different names: those of one name are called after their folders.
+
+    ``seed0/pyx.npy`` and ``seed1/pyx.npy`` become ``seed0`` and ``seed1``; beside other members ``seed0/pyx`` and
+    ``seed1/pyx``.
+
+    Raises
+    ------
+    AlignmentError
+        Two members of one name are in one folder.
+    """
+    of_name: dict[str, list[Table]] = {}
+    for table in tables:
+        of_name.setdefault(table.name, []).append(table)
+    names: dict[int, str] = {}
+    for name, alike in of_name.items():
+        if len(alike) == 1:
             continue
-        for table in of_file:
-            if table.name == LABELS:
-                raise AlignmentError(
-                    f"{file}: holds an array called 'labels' among the members; save it as labels.npy beside it"
-                )
-            if table.name in tables:
-                raise AlignmentError(
-                    f"two members are called {table.name!r}: {tables[table.name].path} and {file}; "
-                    "rename one, or give one set at a time"
-                )
-            tables[table.name] = table
-    return [tables[name] for name in sorted(tables)]
+        homes = [table.path.parent.absolute() for table in alike]
+        twice = next((index for index, home in enumerate(homes) if home in homes[:index]), None)
+        if twice is not None:
+            first = alike[homes.index(homes[twice])]
+            raise AlignmentError(
+                f"two members are called {name!r}: {first.path} and {alike[twice].path}; "
+                "rename one, or give one set at a time"
+            )
+        for table, folder in zip(alike, unlike_parts(homes), strict=True):
+            names[id(table)] = folder if len(of_name) == 1 else f"{folder}/{name}"
+    return [replace(table, name=names.get(id(table), table.name)) for table in tables]
 
 
-def labels_beside(folder: Path, fix: str) -> Table:
-    """Read the labels of a folder; ``fix`` says in the error what to do where there are none."""
-    files = [path for suffix in SUFFIXES if exists(path := folder / f"{LABELS}{suffix}")]
-    if len(files) > 1:
-        raise AlignmentError(f"two files of labels: {files[0]} and {files[1]}; keep one of them")
-    if files:
-        return read_row_values(files[0])
-    raise FileError(f"no labels in {folder}, expected labels.npy (or {', '.join(SUFFIXES[1:])}); {fix}")
+def unlike_parts(folders: Sequence[Path]) -> list[str]:
+    """Return a name for each of several different folders: the parts of their paths in which they differ.
+
+    >>> unlike_parts([Path("/a/resnet/test"), Path("/a/vgg/test")])
+    ['resnet', 'vgg']
+    """
+    parts = [list(folder.parts) for folder in folders]
+    while len({part[-1] for part in parts}) == 1 and all(len(part) > 1 for part in parts):
+        parts = [part[:-1] for part in parts]
+    for n_parts in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-n_parts:]) for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
-def validation_folder(val: str | Path | bool | None, tables: Sequence[Table]) -> Path | None:
-    """Return the folder of validation rows: the one given, or ``val/`` beside members that share one folder."""
+def validation_files(val: str | Path | bool | None, homes: Collection[Path]) -> tuple[list[Path], Path] | None:
+    """Return the files of validation rows, and their folder: those given, or ``val/`` beside members of one folder."""
     if val is False:
         return None
     if val is None or val is True:
-        homes = {table.path.parent.resolve() for table in tables}
-        beside = tables[0].path.parent / VALIDATION_FOLDER
-        is_beside = len(homes) == 1 and is_folder(beside)
+        beside = next(iter(homes)) / VALIDATION_FOLDER
+        is_beside = len({home.resolve() for home in homes}) == 1 and is_folder(beside)
         if val is True and not is_beside:
             raise FileError(f"no validation rows: {beside} is not there; pass --val FOLDER, or another --fit-on")
-        return beside if is_beside else None
-    folder = Path(val)
-    if not is_folder(folder):
-        raise FileError(f"{folder}: no such folder, expected validation predictions of the same members")
-    return folder
-
-
-def validation_tables(folder: Path, names: Sequence[str]) -> list[Table]:
-    """Read the members of these names from the validation folder."""
-    files = [path for path in sorted_folder(folder) if path.stem in names or path.suffix == ".npz"]
-    tables = {table.name: table for table in read_all([path for path in files if path.stem != LABELS])}
-    missing = [name for name in names if name not in tables]
-    if missing:
-        raise AlignmentError(
-            f"{folder}: no predictions of member {missing[0]!r} (missing: {len(missing)} of {len(names)}); "
-            f"add {missing[0]}.npy, leave the member out (--without {missing[0]}), or fit elsewhere (--fit-on cross)"
-        )
-    return [tables[name] for name in names]
+        return (sorted_folder(beside), beside) if is_beside else None
+    path = Path(val)
+    if is_folder(path):
+        return sorted_folder(path), path
+    file = split_key(path)[0]
+    if not glob.has_magic(str(path)) and not exists(file):
+        raise FileError(f"{path}: no such folder, expected validation predictions of the same members")
+    files = expand([path])
+    return files, files[0].parent
 
 
 @dataclass(frozen=True)
@@ -184,11 +216,7 @@ def read_metadata(given: str | Path | None, home: Path) -> MemberMetadata:
     path = home / METADATA_FILE if given is None else Path(given)
     if given is None and not exists(path):
         return MemberMetadata()
-    with readable(path):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise FileError(f"{path}: is not JSON: {error}") from error
+    content = read_json(path)
     expected = 'expected {"class_names": ["…", …], "members": {"<member>": {"architecture": "…", …}, …}}'
     if not isinstance(content, dict):
         raise FileError(f"{path}: holds {type(content).__name__}, {expected}")

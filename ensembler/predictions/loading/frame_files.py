@@ -1,124 +1,138 @@
-"""Reading tables: .csv and .parquet files with a header."""
+"""Reading .csv and .parquet files as they are written: no column renamed, no id changed, no value taken for a hole."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import FileError
-from ensembler.predictions.loading.table import ID_COLUMN, Table
+from ensembler.predictions.files import parsing
+from ensembler.predictions.loading.table import ID_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SEPARATORS = (";", "\t", "|")
+"""What separates cells besides commas."""
+NO_NAME = ("", "Unnamed: 0")
+"""How the first column is called where an index was written without a name."""
+ROW_NUMBERS = "row numbers"
+"""How an index without a name is called in `DataFrame.index`."""
 
-def read_frame(path: Path) -> Table:
-    """Read a table whose header names the classes, with an optional ``id`` column."""
-    import pandas as pd
 
-    try:
-        frame = read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except ImportError as error:
-        raise FileError(f"{path}: reading .parquet needs pyarrow; pip install 'ensembler-bench[parquet]'") from error
-    except FileError:
-        raise
-    except (ValueError, pd.errors.ParserError) as error:
-        raise FileError(f"{path}: cannot be read as {path.suffix[1:]}: {str(error).strip()}") from error
+def read_frame_file(path: Path, as_text: Collection[str] = ()) -> "pd.DataFrame":
+    """Read a table; its index, where it is not 0, 1, …, is what an index of pandas was written as.
+
+    Columns named in ``as_text`` keep every character, as ids with leading zeros need it.
+
+    Raises
+    ------
+    FileError
+        The file is damaged, has no header, or a column twice.
+    """
+    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text)
     frame.columns = [str(column).strip() for column in frame.columns]
-    ids = None
-    if ID_COLUMN in frame.columns:
-        ids = frame.pop(ID_COLUMN).astype(str).to_numpy(dtype=str)
-    check_cells(frame, path)
-    if frame.shape[1] == 1:
-        values = frame.iloc[:, 0]
-        single = values.to_numpy(dtype=str) if values.dtype.kind not in "biuf" else values.to_numpy()
-        return Table(path.stem, path, single, ids)
-    return Table(path.stem, path, numeric_columns(frame, path), ids, tuple(frame.columns))
-
-
-def check_cells(frame: "pd.DataFrame", path: Path) -> None:
-    """Raise unless a table has rows and columns beside the id, and a value in each cell."""
-    if frame.shape[1] == 0 or len(frame) == 0:
+    check_different(list(frame.columns), path)
+    if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise FileError(
-            f"{path}: holds {len(frame)} rows and {frame.shape[1]} columns beside the id, expected a header and rows"
+            f"{path}: holds {len(frame)} rows and {frame.shape[1]} columns, expected a header of names and rows"
         )
-    if frame.isna().to_numpy().any():
-        row, column = np.argwhere(frame.isna().to_numpy())[0]
-        raise FileError(
-            f"{path}: row {row} has no value in column {frame.columns[column]!r}, expected one in every cell"
-        )
+    return frame
 
 
-def numeric_columns(frame: "pd.DataFrame", path: Path) -> NDArray[np.float64]:
-    """Return a table as an array, or raise if one of its columns is no class."""
-    texts = [column for column in frame.columns if frame[column].dtype.kind not in "biuf"]
-    if texts:
-        raise FileError(
-            f"{path}: column {texts[0]!r} is not numeric, expected one column of probabilities a class (and 'id'); "
-            "true classes belong into labels.csv"
-        )
-    array = frame.to_numpy(dtype=np.float64)
-    surplus = surplus_column(array)
-    if surplus is not None:
-        raise FileError(
-            f"{path}: column {frame.columns[surplus]!r} is no class, for the others sum to 1 without it; drop it "
-            "(true classes belong into labels.csv)"
-        )
-    return array
+def check_different(names: Sequence[str], path: Path) -> None:
+    """Raise where two columns have one name, blanks around it aside."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FileError(f"{path}: two columns have one name ({twice!r}) in {', '.join(names)}; rename one")
 
 
-def surplus_column(array: NDArray[np.float64]) -> int | None:
-    """Return the column without which all rows are probabilities, if there is one: true classes, a fold, a time."""
-    if array.shape[1] <= 2:
-        return None
-    with np.errstate(invalid="ignore"):
-        totals = array.sum(axis=1)
-        if (np.abs(totals - 1) <= ROW_SUM_TOLERANCE).all():
-            return None
-        sum_without = (np.abs(totals[:, None] - array - 1) <= ROW_SUM_TOLERANCE).all(axis=0)
-        for column in np.flatnonzero(sum_without).tolist():
-            rest = np.delete(array, column, axis=1)
-            # Whole numbers are counts rather than probabilities.
-            if (rest >= 0).all() and (rest % 1 != 0).any():
-                return int(column)
-    return None
-
-
-def read_csv(path: Path) -> "pd.DataFrame":
-    """Read a .csv as it is written: no column renamed, no class called ``NA`` or ``None`` taken for a hole."""
+def read_parquet(path: Path) -> "pd.DataFrame":
+    """Read a .parquet file; an index with a name becomes a column."""
     import pandas as pd
 
-    cells = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
-    names = [str(name).strip() for name in cells]
-    other = next((mark for mark in (";", "\t") if len(names) == 1 and mark in str(cells[0])), None)
-    if other is not None:
-        raise FileError(f"{path}: the header is separated by {other!r}, expected commas; write the table with sep=','")
-    if "" in names:
-        raise FileError(
-            f"{path}: column {names.index('') + 1} has no name; is it an index? write the table with index=False, "
-            "or call the column id"
+    with parsing(path, "parquet"):
+        try:
+            frame = pd.read_parquet(path)
+        except ImportError as error:
+            raise FileError(
+                f"{path}: reading .parquet needs pyarrow; pip install 'ensembler-bench[parquet]'"
+            ) from error
+        if frame.index.name is not None or frame.index.nlevels > 1:
+            frame = frame.reset_index()
+        elif not is_plain_index(frame.index):
+            frame.index.name = ROW_NUMBERS
+    return frame
+
+
+def is_plain_index(index: Any) -> bool:
+    """Whether an index only counts rows from 0."""
+    return index.dtype.kind in "iu" and bool((index.to_numpy() == np.arange(len(index))).all())
+
+
+def read_csv(path: Path, as_text: Collection[str] = ()) -> "pd.DataFrame":
+    """Read a .csv whose cells are separated by commas, semicolons, tabs or bars, as its header shows.
+
+    Texts stay texts, ``NA`` and ``None`` too; only empty cells are missing.
+    """
+    import pandas as pd
+
+    with parsing(path, "csv"):
+        separator, names = read_header(path)
+        frame = pd.read_csv(
+            path,
+            header=0,
+            names=names,
+            sep=separator,
+            decimal=decimal_mark(path, separator),
+            dtype=dict.fromkeys((name for name in names if name in as_text or name.lower() == ID_COLUMN), str),
+            skipinitialspace=True,
+            keep_default_na=False,
+            na_values=[""],
+            encoding="utf-8-sig",
         )
-    for name in names:
-        if name != ID_COLUMN and name.lower() == ID_COLUMN:
-            raise FileError(f"{path}: column {name!r} is no class; rename it to {ID_COLUMN!r} if it names the rows")
-    if (len(names) == 1 and is_number(names[0])) or all(is_number(name) and "." in name for name in names):
-        raise FileError(f"{path}: the first row is {', '.join(names)}, expected a header of names; add one")
-    if len(set(names)) < len(names):
-        raise FileError(f"{path}: two columns have one name in {', '.join(names)}")
-    frame = pd.read_csv(
-        path,
-        header=0,
-        names=names,
-        dtype={ID_COLUMN: str},
-        skipinitialspace=True,
-        keep_default_na=False,
-        na_values=[""],
-    )
     if not isinstance(frame.index, pd.RangeIndex):
         raise FileError(f"{path}: rows have more cells than the header's {len(names)} names, expected a name a column")
+    if names[0] in NO_NAME:
+        frame = without_index(frame, names[0])
     return frame
+
+
+def read_header(path: Path) -> tuple[str, list[str]]:
+    """Return what separates the cells of a .csv, and the names in its first line, checked."""
+    import pandas as pd
+
+    with path.open(encoding="utf-8-sig") as stream:
+        first = stream.readline(1 << 20)
+    separator = "," if "," in first else next((mark for mark in SEPARATORS if mark in first), ",")
+    cells = pd.read_csv(
+        path, header=None, nrows=1, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig"
+    )
+    names = [str(name).strip() for name in cells.iloc[0]]
+    check_different(names, path)
+    if "" in names[1:]:
+        raise FileError(f"{path}: column {names.index('', 1) + 1} has no name, expected a header of names")
+    if (len(names) == 1 and is_number(names[0])) or all(is_number(name) and "." in name for name in names):
+        raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
+    return separator, names
+
+
+def decimal_mark(path: Path, separator: str) -> str:
+    """Return what separates decimals: a comma where cells are separated by semicolons, and numbers have commas."""
+    if separator != ";":
+        return "."
+    with path.open(encoding="utf-8-sig") as stream:
+        stream.readline(1 << 20)
+        second = stream.readline(1 << 20)
+    return "," if "," in second and "." not in second else "."
+
+
+def without_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":
+    """Return a table whose first column, which has no name, is its index."""
+    index = frame.pop(name)
+    counts = index.dtype.kind in "iu" and bool((index == np.arange(len(index))).all())
+    return frame if counts else frame.set_axis(index.rename(ROW_NUMBERS), axis=0)
 
 
 def is_number(text: str) -> bool:

@@ -7,29 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ensembler.errors import DataError, FileError
+from ensembler.errors import DataError
 from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.findings import Finding, worst_first
 from ensembler.predictions.loading.alignment import ClassSpace
-from ensembler.predictions.loading.conversion import ReadOptions
-from ensembler.predictions.loading.folder import (
-    COSTS,
-    InputFiles,
-    MemberMetadata,
-    default_source,
-    find_files,
-    is_cost,
-    labels_beside,
-    read_all,
-    read_metadata,
-    validation_folder,
-    validation_tables,
-)
-from ensembler.predictions.loading.load import select_tables
+from ensembler.predictions.loading.folder import COSTS, MemberMetadata, is_cost
+from ensembler.predictions.loading.gather import Request, gather
+from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.repair import repair_rows
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
-from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import read_row_values
+from ensembler.predictions.loading.suspicions import check_columns
 from ensembler.predictions.prediction_set import Predictions
 
 
@@ -63,12 +50,16 @@ def check_predictions(
     members: str | Path | None = None,
     only: Sequence[str] = (),
     without: Sequence[str] = (),
+    logits: bool = False,
+    normalize: bool = False,
+    columns: Columns | None = None,
+    max_bytes: int | None = None,
 ) -> Inspection:
     """Look in a prediction set for what makes results too good or too bad.
 
     Parameters
     ----------
-    *paths, labels, val, members, only, without
+    *paths, labels, val, members, only, without, logits, normalize, columns, max_bytes
         As in `load_predictions`.
 
     Returns
@@ -87,26 +78,20 @@ def check_predictions(
     >>> inspection.ok, sorted({finding.code for finding in inspection.findings})
     (True, ['overconfident', 'shared-rows'])
     """
-    files = find_files(paths or [default_source()[0]], [labels] if labels is not None else [])
-    findings: list[Finding] = []
-    everything = read_all(
-        files.members,
-        lambda error: findings.append(Finding("file-unreadable", "error", "files", str(error), "save it again")),
-    )
-    if not everything:
-        return Inspection(findings, None)
-    tables = select_tables(everything, only, without)
-    names = [table.name for table in tables]
-    row_sets = [scored_rows(files, tables, labels)]
-    try:
-        row_sets += validation_rows(val, tables)
-    except DataError as error:
-        findings.append(Finding("validation-unreadable", "error", "validation", str(error)))
-    metadata = MemberMetadata()
-    try:
-        metadata = read_metadata(members, tables[0].path.parent)
-    except FileError as error:
-        findings.append(Finding("metadata", "error", "members.json", str(error)))
+    options = ReadOptions(logits, normalize, columns or Columns(), max_bytes)
+    found = gather(Request(paths, labels, val, members, only, without, options=options))
+    findings = [Finding("file-unreadable", "error", "files", str(error)) for error in found.files.errors]
+    findings += [
+        Finding("validation-unreadable", "error", "validation", str(error)) for error in found.validation.errors
+    ]
+    findings += [Finding("metadata", "error", "members.json", str(error)) for error in found.facts.errors]
+    if found.scored is None or found.scored.labels is None:
+        return Inspection(findings, None, [table.name for table in found.tables])
+    findings += [
+        Finding("suspicious-columns", "error", "files", str(error)) for error in check_columns(found.row_sets).errors
+    ]
+    row_sets, metadata, everything = found.row_sets, found.metadata, found.tables
+    names = found.scored.names
     findings += check_metadata(metadata, [table.name for table in everything])
     try:
         classes = class_space(metadata.class_names, row_sets)
@@ -114,7 +99,7 @@ def check_predictions(
         return Inspection([*findings, Finding("classes", "error", "classes", str(error))], None, names)
     repaired = []
     for rows in row_sets:
-        valid, repairs = repair_rows(rows, classes)
+        valid, repairs = repair_rows(rows, classes, options)
         repaired.append(valid)
         findings += repairs
     common = [name for name in names if all(name in rows.names for rows in repaired)]
@@ -127,20 +112,6 @@ def check_predictions(
     return Inspection(worst_first([*findings, *examine(predictions)]), predictions, names)
 
 
-def scored_rows(files: InputFiles, tables: Sequence[Table], labels: str | Path | None) -> RowSet:
-    """Return the scored rows of these members, with their labels."""
-    label_table = read_row_values(Path(labels)) if labels is not None else files.labels
-    return RowSet("", tables, label_table or labels_beside(tables[0].path.parent, "pass --labels FILE"))
-
-
-def validation_rows(val: str | Path | bool | None, tables: Sequence[Table]) -> Iterator[RowSet]:
-    """Yield the validation rows of these members, if there are some."""
-    folder = validation_folder(val, tables)
-    if folder is not None:
-        fitting = validation_tables(folder, [table.name for table in tables])
-        yield RowSet("validation ", fitting, labels_beside(folder, "expected labels of these rows"))
-
-
 def assemble_members(
     row_sets: Sequence[RowSet], names: Sequence[str], classes: ClassSpace, metadata: MemberMetadata
 ) -> Predictions:
@@ -148,8 +119,10 @@ def assemble_members(
     scored, *fitting = (
         replace(rows, tables=[table for table in rows.tables if table.name in names]) for rows in row_sets
     )
-    validation = assemble(fitting[0], classes, metadata.members, ReadOptions()) if fitting else None
-    return assemble(scored, classes, metadata.members, ReadOptions(), validation)
+    predictions = assemble(scored, classes, metadata.members, ReadOptions())
+    if not fitting:
+        return predictions
+    return predictions.replace(validation=assemble(fitting[0], classes, metadata.members, ReadOptions()))
 
 
 def check_metadata(metadata: MemberMetadata, names: Sequence[str]) -> Iterator[Finding]:

@@ -1,28 +1,21 @@
 """Loading a prediction set from files, folders and patterns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ensembler.errors import AlignmentError, FileError, UsageError
+from ensembler.errors import AlignmentError, Problems, UsageError
 from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.loading.alignment import ClassSpace
-from ensembler.predictions.loading.conversion import ReadOptions
-from ensembler.predictions.loading.folder import (
-    default_source,
-    find_files,
-    labels_beside,
-    read_all,
-    read_metadata,
-    validation_folder,
-    validation_tables,
-)
-from ensembler.predictions.loading.row_set import RowSet, assemble, class_space, read_each
+from ensembler.predictions.loading.folder import find_files, read_all
+from ensembler.predictions.loading.gather import Gathered, Request, gather
+from ensembler.predictions.loading.options import Columns, ReadOptions
+from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
+from ensembler.predictions.loading.suspicions import check_columns
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import read_row_values
-from ensembler.predictions.prediction_set import Predictions, matching
+from ensembler.predictions.prediction_set import Predictions
 
 
 def load_predictions(
@@ -36,19 +29,23 @@ def load_predictions(
     normalize: bool = False,
     weights: str | Path | None = None,
     groups: str | Path | None = None,
+    columns: Columns | None = None,
+    max_bytes: int | None = None,
+    labelled: bool = True,
 ) -> Predictions:
     """Load a prediction set.
 
     Parameters
     ----------
     *paths : files, folders or patterns
-        One .npy, .csv or .parquet file a member, .npz archives of several, folders of such files. None at all means
-        ``./preds`` if it is there, else the bundled FER2013 set.
+        One .npy, .csv or .parquet file a member, .npz archives of several, folders of such files; ``file.npz#key`` is
+        one array of an archive. None at all means ``./preds`` if it is there, else the bundled FER2013 set.
     labels : path, optional
-        By default the file called ``labels`` among the paths, else the one beside the first member.
+        By default the file called ``labels`` among the paths, else the one beside the first member, else the one in
+        the folder that all members' folders are in.
     val : path or bool, optional
-        Folder of the rows that weights are fitted on; by default ``val/`` beside the members if it is there. False
-        leaves it unread.
+        Folder or pattern of the rows that weights are fitted on; by default ``val/`` beside the members if it is there.
+        False leaves it unread.
     members : path, optional
         Class names and member metadata; by default ``members.json`` beside the first member, if it is there.
     only, without : sequences of patterns
@@ -57,6 +54,12 @@ def load_predictions(
         Apply a softmax to each row; divide each row by its sum.
     weights, groups : path, optional
         Row weights, and groups of rows. A file of the same name in the validation folder belongs to its rows.
+    columns : Columns, optional
+        Which columns of tables hold what, where that is not a column ``id`` and one column a class.
+    max_bytes : int, optional
+        What an .npz archive may unpack to; by default 1 GiB, or four times its size.
+    labelled : bool
+        Whether labels must be there. With False they are read if they are.
 
     Returns
     -------
@@ -79,47 +82,35 @@ def load_predictions(
         raise UsageError(
             "--logits and --normalize exclude one another: a softmax already makes rows sum to 1; drop one"
         )
-    given = {"weights": weights, "groups": groups}
-    row_files = {key: Path(path) for key, path in given.items() if path is not None}
-    reserved = [*row_files.values(), *([labels] if labels is not None else [])]
-    files = find_files(paths or [default_source()[0]], reserved)
-    tables = select_tables(read_all(files.members), only, without)
-    home = tables[0].path.parent
-    label_table = files.labels if labels is None else read_row_values(Path(labels))
-    scored = RowSet("", tables, label_table or labels_beside(home, "pass --labels FILE"), read_each(row_files))
-    fitting = validation_rows(val, tables, row_files)
-    metadata = read_metadata(members, home)
-    classes = class_space(metadata.class_names, [scored, *([fitting] if fitting is not None else [])])
-    options = ReadOptions(logits, normalize)
-    validation = None if fitting is None else assemble(fitting, classes, metadata.members, options)
-    predictions = assemble(scored, classes, metadata.members, options, validation)
+    options = ReadOptions(logits, normalize, columns or Columns(), max_bytes)
+    found = gather(Request(paths, labels, val, members, only, without, weights, groups, options, labelled))
+    if found.scored is None:
+        found.raise_all()
+    problems = check_columns(found.row_sets)
+    for part in (found.files, found.validation, found.facts):
+        problems.errors += part.errors
+    problems.raise_all()
+    predictions = assemble_all(found, options)
+    scored = found.row_sets[0]
     if logits and all(predictions.hard):
         raise UsageError("--logits has no effect: every member is hard labels; drop it")
     if normalize and all(table.array.ndim == 1 or table.array.shape[1] == 1 for table in scored.tables):
         raise UsageError("--normalize has no effect: no member has a column a class; drop it")
-    warn(predictions)
+    if predictions.labels is not None:
+        warn(predictions)
     return predictions
 
 
-def select_tables(tables: Sequence[Table], only: Sequence[str], without: Sequence[str]) -> list[Table]:
-    """Return the members that match a pattern of ``only`` and none of ``without``."""
-    kept = matching([table.name for table in tables], only, without)
-    return [table for table in tables if table.name in kept]
-
-
-def validation_rows(
-    val: str | Path | bool | None, tables: Sequence[Table], row_files: Mapping[str, Path]
-) -> RowSet | None:
-    """Read the validation rows of these members, with the row values that have a file of the same name there."""
-    folder = validation_folder(val, tables)
-    if folder is None:
-        return None
-    return RowSet(
-        "validation ",
-        validation_tables(folder, [table.name for table in tables]),
-        labels_beside(folder, "weights are fitted on these rows; leave them out with --fit-on cross"),
-        read_each({key: folder / path.name for key, path in row_files.items() if (folder / path.name).exists()}),
-    )
+def assemble_all(found: Gathered, options: ReadOptions) -> Predictions:
+    """Make a prediction set of the scored rows and the validation rows, or raise all that is wrong with either."""
+    classes = class_space(found.metadata.class_names, found.row_sets)
+    problems = Problems()
+    made: list[Predictions] = []
+    for rows in found.row_sets:
+        with problems.collected():
+            made.append(assemble(rows, classes, found.metadata.members, options))
+    problems.raise_all()
+    return made[0] if len(made) == 1 else made[0].replace(validation=made[1])
 
 
 class MemberSet(Protocol):
@@ -143,13 +134,14 @@ def load_rows_like(
     logits: bool = False,
     normalize: bool = False,
     needed: Sequence[int] | None = None,
+    columns: Columns | None = None,
 ) -> Predictions:
     """Load rows without labels of the same members and classes as a set or a recipe; other members are left out.
 
     Parameters
     ----------
     predictions : Predictions, Recipe
-    *paths, logits, normalize
+    *paths, logits, normalize, columns
         As in `load_predictions`.
     needed : sequence of int, optional
         Numbers of the members that are read; by default all. Files of others are not looked at; their rows have equal
@@ -161,18 +153,26 @@ def load_rows_like(
         A member that is needed is not there, or of another kind.
     """
     wanted = list(range(predictions.n_members)) if needed is None else sorted(needed)
-    unreadable: list[FileError] = []
-    tables = {table.name: table for table in read_all(find_files(paths, reserved=[]).members, unreadable.append)}
-    missing = [predictions.names[member] for member in wanted if predictions.names[member] not in tables]
+    options = ReadOptions(logits, normalize, columns or Columns())
+    unreadable = Problems()
+    names = [predictions.names[member] for member in wanted]
+    files = find_files(paths, reserved=[]).members
+    tables = {table.name: table for table in read_all(files, options, unreadable.add)}
+    missing = [name for name in names if name not in tables]
     if missing:
-        raise AlignmentError(
-            f"{', '.join(map(str, paths))}: no predictions of member {missing[0]!r} "
-            f"(missing: {len(missing)} of {len(wanted)}); expected the members that the rule is fitted on"
-            + "".join(f"; {error}" for error in unreadable)
+        unreadable.errors.insert(
+            0,
+            AlignmentError(
+                f"{', '.join(map(str, paths))}: no predictions of member {missing[0]!r} "
+                f"(missing: {len(missing)} of {len(wanted)}); expected the members that the rule is fitted on"
+            ),
         )
-    classes = ClassSpace(predictions.n_classes, predictions.class_names)
-    files = RowSet("new ", [tables[predictions.names[member]] for member in wanted])
-    rows = assemble(files, classes, {}, ReadOptions(logits, normalize))
+        unreadable.raise_all()
+    new = [tables[name] for name in names]
+    classes = ClassSpace(predictions.n_classes, predictions.class_names or column_order(new))
+    rows = assemble(RowSet("new ", new), classes, {}, options)
+    if predictions.class_names is None:
+        rows = rows.replace(class_names=None)
     for member, is_hard in zip(wanted, rows.hard, strict=True):
         if is_hard != predictions.hard[member]:
             raise AlignmentError(
@@ -186,3 +186,32 @@ def load_rows_like(
     return rows.replace(
         proba=proba, names=predictions.names, hard=predictions.hard, metadata=[{}] * predictions.n_members
     )
+
+
+def column_order(tables: Sequence[Table]) -> tuple[str, ...] | None:
+    """Return the order of columns that have names in files of rows for a rule whose classes have none.
+
+    The numbers 0 … C−1 are the classes' own; other names say nothing of the order that the rule knows, so that they
+    must at least stand in one order.
+
+    Raises
+    ------
+    AlignmentError
+        Files order their columns differently.
+    """
+    named = [table for table in tables if table.columns is not None]
+    if not named:
+        return None
+    first = named[0].columns
+    assert first is not None
+    numbered = tuple(str(number) for number in range(len(first)))
+    if set(first) == set(numbered):
+        return numbered
+    for table in named[1:]:
+        if table.columns != first:
+            raise AlignmentError(
+                f"{named[0].path} has the columns {', '.join(first)}, {table.path} has "
+                f"{', '.join(table.columns or ())}, and the classes that the rule was fitted on have no names to say "
+                'which is which; add members.json with {"class_names": [...]} beside the members that it is fitted on'
+            )
+    return first

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import row_sum_tolerance, softmax
+from ensembler.arrays import ROUNDING, row_sum_tolerance, softmax
 from ensembler.errors import DataError
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
-from ensembler.predictions.loading.conversion import ReadOptions, member_proba
+from ensembler.predictions.loading.conversion import member_proba
+from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.row_set import RowSet
 from ensembler.predictions.loading.table import Table
 
-ROUNDING = 1e-5
-"""How far below 0 a probability may be rounded."""
 SATURATED = 0.2
 """Share of float16 rows with an exact 1 from which log losses suffer."""
 
@@ -24,13 +23,13 @@ Repair = tuple[Finding | None, NDArray[Any] | None]
 """What was wrong, and valid probabilities; None for either where there is none."""
 
 
-def repair_rows(rows: RowSet, classes: ClassSpace) -> tuple[RowSet, list[Finding]]:
-    """Return the rows with valid files only, repaired where they can be, and what was wrong."""
+def repair_rows(rows: RowSet, classes: ClassSpace, options: ReadOptions) -> tuple[RowSet, list[Finding]]:
+    """Return the rows with valid files only, read as asked, repaired where they can be, and what was wrong."""
     labels, findings = repair_labels(rows, classes)
     n_rows = len(labels.array) if labels is not None else max(len(table.array) for table in rows.tables)
     valid = []
     for table in rows.tables:
-        repaired, of_member = repair_member(table, classes, labels, rows.which, n_rows)
+        repaired, of_member = repair_member(table, classes, labels, rows.which, n_rows, options)
         findings += of_member
         if repaired is not None:
             valid.append(repaired)
@@ -63,7 +62,7 @@ def repair_labels(rows: RowSet, classes: ClassSpace) -> tuple[Table | None, list
 
 
 def repair_member(
-    table: Table, classes: ClassSpace, labels: Table | None, which: str, n_rows: int
+    table: Table, classes: ClassSpace, labels: Table | None, which: str, n_rows: int, options: ReadOptions
 ) -> tuple[Table | None, list[Finding]]:
     """Return a member with valid probabilities, None where it cannot be repaired, and what was wrong."""
     array, name = table.array, table.name
@@ -72,7 +71,9 @@ def repair_member(
         return None, [Finding("length", "error", name, message, "save it for the same rows, or leave it out")]
     findings = list(check_saturation(table, which))
     try:
-        member_proba(table, classes, None if labels is None else labels.array, ReadOptions(), which)
+        proba, is_hard = member_proba(table, classes, None if labels is None else labels.array, options, which)
+        if options.logits and not is_hard:
+            table = replace(table, array=proba, columns=classes.class_names)
     except DataError as error:
         finding, repaired = repair_proba(np.asarray(array), name, which, classes)
         findings.append(finding or Finding("unreadable", "error", name, str(error)))

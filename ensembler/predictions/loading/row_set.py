@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.arrays import check_labels
-from ensembler.errors import ShapeError
+from ensembler.errors import Problems, ShapeError, ValueRangeError
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
-from ensembler.predictions.loading.conversion import ReadOptions, member_proba
+from ensembler.predictions.loading.conversion import member_proba
+from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import read_row_values
 from ensembler.predictions.prediction_set import Predictions
 
 
@@ -47,11 +48,6 @@ class RowSet:
         return [*self.tables, *([self.labels] if self.labels is not None else []), *self.row_values.values()]
 
 
-def read_each(files: Mapping[str, Path]) -> dict[str, Table]:
-    """Read files of one value a row."""
-    return {key: read_row_values(path) for key, path in files.items()}
-
-
 def class_space(given: tuple[str, ...] | None, row_sets: Sequence[RowSet]) -> ClassSpace:
     """Find the classes of all members and labels of some sets of rows."""
     tables = [table for rows in row_sets for table in rows.tables]
@@ -63,26 +59,33 @@ def assemble(
     classes: ClassSpace,
     metadata: Mapping[str, Mapping[str, Any]],
     options: ReadOptions,
-    validation: Predictions | None = None,
 ) -> Predictions:
-    """Bring the rows of all files into one order, turn each member into probabilities, and stack them."""
-    check_lengths(rows)
-    order, ids = row_order(rows.everything)
-    n_samples = len(rows.tables[0].array)
-    # float64 files are kept as they are; everything else fits into float32.
-    wide = any(table.array.dtype == np.float64 for table in rows.tables)
-    proba = np.empty((len(rows.tables), n_samples, classes.n_classes), dtype=np.float64 if wide else np.float32)
-    hard = []
-    label_values = None if rows.labels is None else rows.labels.array
-    for index, table in enumerate(rows.tables):
-        member, is_hard = member_proba(table, classes, label_values, options, rows.which)
-        proba[index] = member[order[table.path, table.name]]
-        hard.append(is_hard)
-    labels = None
+    """Bring the rows of all files into one order, turn each member into probabilities, and stack them.
+
+    Raises
+    ------
+    DataError
+        Everything that is wrong, together.
+    """
     if rows.labels is not None:
-        subject = f"{rows.which}labels"
-        numbers = class_numbers(rows.labels.array, classes, subject, rows.labels.path)
-        checked = check_labels(numbers, n_samples, classes.n_classes, subject)
+        # Members of several labels a row are no class probabilities either; that need not be told of each.
+        check_single_label(rows.labels, f"{rows.which}labels")
+    problems = Problems()
+    with problems.collected():
+        check_lengths(rows)
+    order: dict[tuple[Path, str], Any] = {}
+    ids = None
+    with problems.collected():
+        order, ids = row_order(rows.everything)
+    label_values = None
+    if rows.labels is not None:
+        with problems.collected():
+            label_values = label_numbers(rows.labels, classes, f"{rows.which}labels")
+    proba, hard = stacked_members(rows, classes, label_values, options, order, problems)
+    problems.raise_all()
+    labels = None
+    if rows.labels is not None and label_values is not None:
+        checked = check_labels(label_values, proba.shape[1], classes.n_classes, f"{rows.which}labels")
         labels = checked[order[rows.labels.path, rows.labels.name]]
     values = {key: np.asarray(table.array)[order[table.path, table.name]] for key, table in rows.row_values.items()}
     return Predictions(
@@ -95,19 +98,78 @@ def assemble(
         sample_weight=values.get("weights"),
         groups=values.get("groups"),
         ids=ids,
-        validation=validation,
         check_input=False,
     )
+
+
+def stacked_members(
+    rows: RowSet,
+    classes: ClassSpace,
+    labels: NDArray[Any] | None,
+    options: ReadOptions,
+    order: Mapping[tuple[Path, str], Any],
+    problems: Problems,
+) -> tuple[NDArray[Any], list[bool]]:
+    """Return the (M, N, C) probabilities of all members, and which are hard labels; collect what cannot be read."""
+    n_samples = len(rows.tables[0].array) if rows.tables[0].array.ndim else 0
+    # float64 files are kept as they are; everything else fits into float32.
+    wide = any(table.array.dtype == np.float64 for table in rows.tables)
+    # Nothing is stacked once something is wrong.
+    proba = np.empty((len(rows.tables), n_samples, classes.n_classes), dtype=np.float64 if wide else np.float32)
+    hard = []
+    for index, table in enumerate(rows.tables):
+        with problems.collected():
+            in_order = labels if table.ids is None else None
+            member, is_hard = member_proba(table, classes, in_order, options, rows.which)
+            hard.append(is_hard)
+            if not problems.errors:
+                proba[index] = member[order[table.path, table.name]]
+    return proba, hard
+
+
+def check_single_label(table: Table, subject: str) -> None:
+    """Raise where rows have several classes, or none."""
+    values = np.asarray(table.array)
+    if values.ndim == 2 and values.shape[1] > 1 and is_indicator(values) and not (values.sum(axis=1) == 1).all():
+        n_odd = int((values.sum(axis=1) != 1).sum())
+        raise ValueRangeError(
+            f"{subject} ({table.path}) have {values.shape[1]} columns of 0 and 1, and {n_odd} rows with none or "
+            "several: these are multi-label, expected one class a row; compare one label at a time, each as 0/1 "
+            "labels with P(class 1)"
+        )
+
+
+def is_indicator(values: NDArray[Any]) -> bool:
+    """Whether an array holds nothing but 0 and 1."""
+    return values.dtype.kind in "biuf" and bool(np.isin(values, (0, 1)).all())
+
+
+def label_numbers(table: Table, classes: ClassSpace, subject: str) -> NDArray[Any]:
+    """Return labels as class numbers: of names, of one-hot rows, or as they are.
+
+    Raises
+    ------
+    ValueRangeError
+        They are texts that are no class.
+    """
+    values = np.asarray(table.array)
+    if values.ndim == 2 and values.shape[1] == classes.n_classes > 1 and is_indicator(values):
+        return np.asarray(values.argmax(axis=1))
+    return class_numbers(values, classes, subject, table.path)
 
 
 def check_lengths(rows: RowSet) -> None:
     """Raise unless every member has as many rows as the first."""
     first = rows.tables[0]
+    problems = Problems()
     for table in rows.tables:
-        if table.array.ndim == 0:
-            raise ShapeError(f"{rows.which}{table.subject} is a single number, expected one row or more ({table.path})")
-        if len(table.array) != len(first.array):
-            raise ShapeError(
-                f"{rows.which}{first.subject} has {len(first.array)} rows, that of member {table.name!r} has "
-                f"{len(table.array)}; expected the same rows in each file ({first.path}, {table.path})"
+        # What is no table at all is refused member by member.
+        tables = all(array.ndim in (1, 2) and len(array) for array in (table.array, first.array))
+        if tables and len(table.array) != len(first.array):
+            problems.add(
+                ShapeError(
+                    f"{rows.which}{first.subject} has {len(first.array)} rows, that of member {table.name!r} has "
+                    f"{len(table.array)}; expected the same rows in each file ({first.path}, {table.path})"
+                )
             )
+    problems.raise_all()

@@ -1,43 +1,96 @@
 """Reading a file of predictions, or of one value a row, whatever its format."""
 
+import glob
 from pathlib import Path
 
-from ensembler.errors import FileError, ShapeError
+from ensembler.errors import FileError, ShapeError, UsageError
 from ensembler.predictions.files import readable
-from ensembler.predictions.loading.array_files import read_npy, read_npz
-from ensembler.predictions.loading.frame_files import read_frame
+from ensembler.predictions.loading.array_files import archive_tables, read_npy, read_npz
+from ensembler.predictions.loading.columns import Roles, as_table, find_id, frame_table
+from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
 
 
-def read_tables(path: Path) -> list[Table]:
-    """Read the member, or from an archive the members, that a file holds.
+def read_tables(path: Path, options: ReadOptions | None = None) -> list[Table]:
+    """Read the member, or from an archive the members, that a file holds; of ``file.npz#key`` the one of that key.
 
     Raises
     ------
     FileError
         The file is missing, empty, truncated, pickled, unreadable or of another kind.
     """
-    with readable(path):
-        if not path.exists():
-            raise FileError(f"{path}: no such file")
-        if path.suffix not in SUFFIXES:
+    options = options or ReadOptions()
+    file, key = split_key(path)
+    with readable(file):
+        if not file.exists():
+            raise FileError(f"{file}: no such file")
+        if file.suffix not in SUFFIXES:
             raise FileError(
-                f"{path}: cannot read {path.suffix or 'files without a suffix'}, expected {', '.join(SUFFIXES)}"
+                f"{file}: cannot read {file.suffix or 'files without a suffix'}, expected {', '.join(SUFFIXES)} "
+                "(ensembler import reads further formats)"
             )
-        if path.stat().st_size == 0:
-            raise FileError(f"{path}: the file is empty, expected predictions; was it fully written?")
-        if path.suffix == ".npy":
-            return [Table(path.stem, path, read_npy(path))]
-        if path.suffix == ".npz":
-            return read_npz(path)
-        return [read_frame(path)]
+        if file.stat().st_size == 0:
+            raise FileError(f"{file}: the file is empty, expected predictions; was it fully written?")
+        if file.suffix == ".npy":
+            return [Table(file.stem, file, read_npy(file))]
+        if file.suffix == ".npz":
+            arrays = read_npz(file, options.most_bytes)
+            if key is None:
+                return archive_tables(file, arrays)
+            if key not in arrays:
+                raise FileError(f"{path}: the archive has no array {key!r}, only {', '.join(arrays)}")
+            return [Table(key, path, arrays[key])]
+        as_text = () if options.columns.id is None else (options.columns.id,)
+        return [frame_table(read_frame_file(file, as_text), file, options.columns)]
 
 
-def read_row_values(path: Path) -> Table:
-    """Read one value a row: labels, row weights or groups."""
+def split_key(path: Path) -> tuple[Path, str | None]:
+    """Divide ``file.npz#key``."""
+    file, hash_mark, key = str(path).rpartition("#")
+    if hash_mark and key and file.endswith(".npz"):
+        return Path(file), key
+    return path, None
+
+
+def read_row_values(path: Path, columns: Columns | None = None) -> Table:
+    """Read one value a row: labels, row weights or groups. A pattern must match one file."""
+    path = one_match(path)
+    columns = columns or Columns()
+    if split_key(path)[0].suffix in (".csv", ".parquet"):
+        return read_value_column(path, columns)
     tables = read_tables(path)
     if len(tables) > 1:
-        raise FileError(f"{path}: holds {len(tables)} arrays, expected one value a row")
-    if tables[0].columns is not None:
-        raise ShapeError(f"{path}: has the columns {', '.join(tables[0].columns)}, expected 'id' and one more")
+        names = ", ".join(table.name for table in tables)
+        raise FileError(
+            f"{path}: holds {len(tables)} arrays ({names}), expected one value a row; give one of them, as "
+            f"{path}#{tables[0].name}"
+        )
     return tables[0]
+
+
+def read_value_column(path: Path, columns: Columns) -> Table:
+    """Read the one column that a table has beside its ids, or the one that ``--label-column`` names."""
+    frame = read_frame_file(path, (columns.id,) if columns.id else ())
+    names = [name for name in frame.columns if name not in columns.drop]
+    identity = columns.id if columns.id in names else find_id(frame, names)
+    values = [name for name in names if name != identity]
+    if columns.label in values:
+        values = [columns.label]
+    if len(values) != 1:
+        raise ShapeError(
+            f"{path}: has the columns {', '.join(frame.columns)}, expected 'id' and one more; say which column "
+            "holds the labels: --label-column NAME"
+        )
+    return as_table(frame, path, Roles(identity, None, (), (), (), (values[0],)))
+
+
+def one_match(path: Path) -> Path:
+    """Return the one file that a pattern matches; a path that is none as it is."""
+    if not glob.has_magic(str(path)) or path.exists():
+        return path
+    matches = sorted(glob.glob(str(path)))
+    if len(matches) != 1:
+        found = f"matches {len(matches)} files ({', '.join(matches[:3])})" if matches else "matches no file"
+        raise UsageError(f"{path}: {found}, expected one")
+    return Path(matches[0])
