@@ -10,6 +10,7 @@ from ensembler.cli import (
     compare,
     diversity,
     explain,
+    import_files,
     list_rules,
     members,
     predict,
@@ -53,6 +54,7 @@ app.command("bench")(bench.bench)
 app.command("subsets")(subsets.subsets)
 app.command("rank")(rank.rank)
 app.command("report")(report.report)
+app.command("import")(import_files.import_files)
 app.command("check")(check.check)
 app.command("compare")(compare.compare)
 app.command("diversity")(diversity.diversity)

@@ -82,7 +82,7 @@ def find_roles(frame: "pd.DataFrame", columns: Columns, labels: NDArray[Any] | N
     if label is None and len(left) > 1:
         label = find_label(frame, left, labels)
         left = [name for name in left if name != label]
-    folds = [name for name in left if simple(name) in FOLD_NAMES and len(left) > 1 and not fractions(frame[name])]
+    folds = [name for name in left if says_fold(name) and len(left) > 1 and not fractions(frame[name])]
     left = [name for name in left if name not in folds]
     decisions = []
     if any(fractions(frame[name]) for name in left):
@@ -93,6 +93,11 @@ def find_roles(frame: "pd.DataFrame", columns: Columns, labels: NDArray[Any] | N
         texts = []  # predicted classes by name
     proba = [name for name in left if name not in texts]
     return Roles(identity, label, tuple(decisions), tuple(folds), tuple(texts), tuple(proba))
+
+
+def says_fold(name: str) -> bool:
+    """Whether a name is one of folds or parts."""
+    return simple(name) in FOLD_NAMES or simple(name).rpartition("_")[2] in ("fold", "folds", "split")
 
 
 def simple(name: str) -> str:
@@ -220,7 +225,7 @@ def surplus_error(path: Path, name: str, values: "pd.Series[Any]") -> FileError:
             "diverged, or leave it out (--without)"
         )
     kind = "holds predicted classes beside probabilities" if simple(name) in DECISION_NAMES else "is not numeric"
-    kind = "holds a fold or part" if simple(name) in FOLD_NAMES else kind
+    kind = "holds a fold or part" if says_fold(name) else kind
     return FileError(
         f"{path}: column {name!r} is no class, it {kind}; pass --drop-column {quoted(name)} "
         "(--label-column if it holds true classes)",

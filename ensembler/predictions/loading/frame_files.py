@@ -21,17 +21,18 @@ ROW_NUMBERS = "row numbers"
 """How an index without a name is called in `DataFrame.index`."""
 
 
-def read_frame_file(path: Path, as_text: Collection[str] = ()) -> "pd.DataFrame":
+def read_frame_file(path: Path, as_text: Collection[str] = (), *, headerless: bool = False) -> "pd.DataFrame":
     """Read a table; its index, where it is not 0, 1, …, is what an index of pandas was written as.
 
-    Columns named in ``as_text`` keep every character, as ids with leading zeros need it.
+    Columns named in ``as_text`` keep every character, as ids with leading zeros need it. With ``headerless``, a .csv
+    whose first row is one of numbers has columns 0, 1, ….
 
     Raises
     ------
     FileError
         The file is damaged, has no header, or a column twice.
     """
-    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text)
+    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text, headerless)
     frame.columns = [str(column).strip() for column in frame.columns]
     check_different(list(frame.columns), path)
     if frame.shape[0] == 0 or frame.shape[1] == 0:
@@ -71,7 +72,7 @@ def is_plain_index(index: Any) -> bool:
     return index.dtype.kind in "iu" and bool((index.to_numpy() == np.arange(len(index))).all())
 
 
-def read_csv(path: Path, as_text: Collection[str] = ()) -> "pd.DataFrame":
+def read_csv(path: Path, as_text: Collection[str] = (), headerless: bool = False) -> "pd.DataFrame":
     """Read a .csv whose cells are separated by commas, semicolons, tabs or bars, as its header shows.
 
     Texts stay texts, ``NA`` and ``None`` too; only empty cells are missing.
@@ -79,10 +80,10 @@ def read_csv(path: Path, as_text: Collection[str] = ()) -> "pd.DataFrame":
     import pandas as pd
 
     with parsing(path, "csv"):
-        separator, names = read_header(path)
+        separator, names, has_header = read_header(path, headerless=headerless)
         frame = pd.read_csv(
             path,
-            header=0,
+            header=0 if has_header else None,
             names=names,
             sep=separator,
             decimal=decimal_mark(path, separator),
@@ -99,8 +100,8 @@ def read_csv(path: Path, as_text: Collection[str] = ()) -> "pd.DataFrame":
     return frame
 
 
-def read_header(path: Path) -> tuple[str, list[str]]:
-    """Return what separates the cells of a .csv, and the names in its first line, checked."""
+def read_header(path: Path, *, headerless: bool) -> tuple[str, list[str], bool]:
+    """Return what separates the cells of a .csv, the names in its first line, checked, and whether they are there."""
     import pandas as pd
 
     with path.open(encoding="utf-8-sig") as stream:
@@ -110,12 +111,15 @@ def read_header(path: Path) -> tuple[str, list[str]]:
         path, header=None, nrows=1, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig"
     )
     names = [str(name).strip() for name in cells.iloc[0]]
+    numbers = [is_number(name) and ("." in name or len(names) == 1) for name in names]
+    if all(numbers) or (len(names) > 2 and sum(numbers) >= len(names) - 1):
+        if not headerless:
+            raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
+        return separator, [str(column) for column in range(len(names))], False
     check_different(names, path)
     if "" in names[1:]:
         raise FileError(f"{path}: column {names.index('', 1) + 1} has no name, expected a header of names")
-    if (len(names) == 1 and is_number(names[0])) or all(is_number(name) and "." in name for name in names):
-        raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
-    return separator, names
+    return separator, names, True
 
 
 def decimal_mark(path: Path, separator: str) -> str:

@@ -1,0 +1,366 @@
+"""Arrays in archives, folders and nested containers: which are members, which labels, ids and class names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, softmax
+from ensembler.errors import DataError, FileError, ShapeError
+from ensembler.predictions.loading.folder import LABELS
+from ensembler.predictions.loading.intake.formats import open_file
+from ensembler.predictions.loading.intake.names import (
+    member_names,
+    own_words,
+    says_class_names,
+    says_ids,
+    says_labels,
+    says_logits,
+    split_of,
+    words,
+)
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Plan, is_whole, rows_of
+from ensembler.predictions.loading.intake.splits import arrange
+from ensembler.predictions.loading.table import SUFFIXES, Table
+from ensembler.predictions.loading.tables import read_row_values, split_key
+
+FEWEST_ROWS = 4
+"""Shorter arrays are shapes, folds or sizes rather than predictions."""
+AXES = ("MNC", "NMC", "NCM")
+"""Orders of the axes of stacked arrays: members, rows, classes."""
+
+
+@dataclass
+class Group:
+    """The arrays of one set of rows."""
+
+    members: list[Item] = field(default_factory=list)
+    labels: list[Item] = field(default_factory=list)
+    ids: list[Item] = field(default_factory=list)
+
+
+def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
+    """Plan a prediction set of arrays.
+
+    Raises
+    ------
+    DataError
+        No array can be a member, or two readings fit.
+    """
+    decisions: list[Decision] = []
+    names: tuple[str, ...] | None = None
+    groups: dict[str | None, Group] = {}
+    for item in told_pairs(items, decisions):
+        group = groups.setdefault(split_of(item.path, item.key), Group())
+        kind, why = kind_of(item)
+        if kind == "class names":
+            names = tuple(map(str, item.array.tolist()))
+            decisions.append(Decision(item.source, "names of the classes", why))
+        elif kind == "labels":
+            group.labels.append(item)
+        elif kind == "ids":
+            group.ids.append(item)
+        elif kind == "member":
+            group.members.append(item)
+        else:
+            decisions.append(Decision(item.source, "nothing", why))
+    given = None if request.labels is None else given_labels(request)
+    lend_labels(groups)
+    parts = {split: read_group(group, given, request, decisions) for split, group in groups.items()}
+    parts = {split: part for split, part in parts.items() if part[0]}
+    if not parts:
+        raise FileError(f"{items[0].path}: holds no array of predictions; {'; '.join(map(describe, items[:8]))}")
+    return arrange("arrays", parts, decisions, names, n_classes_of(parts))
+
+
+def given_labels(request: ImportRequest) -> Table:
+    """Read the file of labels that was given, whatever its format."""
+    assert request.labels is not None
+    if split_key(request.labels)[0].suffix in SUFFIXES:
+        return read_row_values(request.labels, request.columns)
+    items = [item for item in open_file(request.labels, request).items if item.array.ndim and item.array.size > 1]
+    if len(items) != 1:
+        raise FileError(f"{request.labels}: holds {len(items)} arrays, expected the labels alone")
+    return Table(LABELS, request.labels, rows_of(items[0].array))
+
+
+def told_pairs(items: Sequence[Item], decisions: list[Decision]) -> list[Item]:
+    """Return items with names for what tuples hold: (predictions, labels), and pairs of those for two sets of rows."""
+    by_place: dict[tuple[Path, str], list[Item]] = {}
+    for item in items:
+        parent, _, last = item.key.rpartition("/")
+        if last in ("0", "1"):
+            by_place.setdefault((item.path, parent), []).append(item)
+    renamed: dict[int, str] = {}
+    for (path, parent), pair in by_place.items():
+        if len(pair) != 2:
+            continue
+        first, second = (rows_of(item.array) for item in pair)
+        if len(first) != len(second) or second.ndim != 1 or not is_whole(second) or second.min() < 0:
+            continue
+        # ((validation), (test)) is how such tuples of two are written.
+        outer = {"0": "val", "1": "test"}.get(parent, parent)
+        renamed[id(pair[0])] = f"{outer}/proba" if outer else "proba"
+        renamed[id(pair[1])] = f"{outer}/labels" if outer else "labels"
+        if outer != parent:
+            decisions.append(
+                Decision(
+                    f"{path}#{parent}",
+                    f"{outer} rows",
+                    "the first pair of two is taken for validation, the second for test rows",
+                    is_guess=True,
+                )
+            )
+        if first.ndim == 1 and is_whole(first):
+            decisions.append(
+                Decision(f"{path}#{pair[1].key}", "labels", "the second of two arrays of classes", is_guess=True)
+            )
+    return [replace(item, key=renamed.get(id(item), item.key)) for item in items]
+
+
+def lend_labels(groups: dict[str | None, Group]) -> None:
+    """Give labels that say nothing of their rows to the one set of rows that has as many."""
+    aside = groups.get(None)
+    if aside is None or aside.members:
+        return
+    for kind in ("labels", "ids"):
+        for item in getattr(aside, kind):
+            fitting = [
+                group
+                for split, group in groups.items()
+                if split is not None and any(len(item.array) in member.array.shape for member in group.members)
+            ]
+            if len(fitting) == 1 and not getattr(fitting[0], kind):
+                getattr(fitting[0], kind).append(item)
+
+
+def describe(item: Item) -> str:
+    """Say what an array is like."""
+    return f"{item.source} is {item.array.shape} of {item.array.dtype}"
+
+
+def kind_of(item: Item) -> tuple[str, str]:
+    """Return what an array holds, and why it is thought so."""
+    array, name = rows_of(item.array), item.key.split("/")[-1] or item.path.stem
+    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "biufUS":
+        return "nothing", f"{array.shape} of {array.dtype} holds no rows of numbers"
+    texts = array.dtype.kind in "US"
+    if says_class_names(name) and array.ndim == 1 and texts and len(set(array.tolist())) == len(array):
+        return "class names", f"it is called {name}, and all its texts are different"
+    if says_ids(name) and array.ndim == 1:
+        return "ids", f"it is called {name}"
+    if says_labels(name) and (texts or is_whole(array)) and array.ndim <= 2:
+        return "labels", f"it is called {name}, and holds {'texts' if texts else 'whole numbers'}"
+    if array.ndim == 2 and is_one_hot(array) and says_labels(name):
+        return "labels", "its rows are one-hot"
+    if array.ndim > 3 or (array.ndim < 3 and len(array) < FEWEST_ROWS) or (array.ndim == 1 and says_count(name)):
+        return "nothing", f"its shape {array.shape} is not of predictions"
+    if array.ndim == 1 and not texts and not is_whole(array) and (array.min() < 0 or array.max() > 1 + 1e-3):
+        return "nothing", "its values are neither classes nor between 0 and 1"
+    return "member", f"{array.shape} of {array.dtype}"
+
+
+def says_count(name: str) -> bool:
+    """Whether a name is one of counts, places or confidences of what another array predicts."""
+    last = words(name)[-1:] or [""]
+    return last[0] in ("repeats", "count", "counts", "index", "idx", "fold", "folds", "conf", "weight", "weights")
+
+
+def is_one_hot(array: NDArray[Any]) -> bool:
+    """Whether each row is 0 but for one 1."""
+    return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
+
+
+def n_classes_of(parts: dict[str | None, tuple[list[Table], Table | None]]) -> int | None:
+    """Return how many columns members have, where some have columns."""
+    shapes = [table.array.shape[1] for tables, _ in parts.values() for table in tables if table.array.ndim == 2]
+    return max(shapes) if shapes else None
+
+
+def read_group(
+    group: Group, given: Table | None, request: ImportRequest, decisions: list[Decision]
+) -> tuple[list[Table], Table | None]:
+    """Return the members and labels of one set of rows."""
+    labels = group_labels(group, given, decisions)
+    n_rows = None if labels is None else len(labels.array)
+    ids = None
+    for item in group.ids:
+        if n_rows is None or len(item.array) == n_rows:
+            ids = item.array.astype(str)
+            decisions.append(Decision(item.source, "row ids", f"it is called {item.key or item.path.stem}"))
+    tables: list[Table] = []
+    members = prefer_probabilities(group.members, decisions)
+    for item, name in zip(members, member_names([(item.path, item.key) for item in members]), strict=True):
+        tables += member_tables(item, name, n_rows, ids, request, decisions)
+    kept = []
+    for table in tables:
+        if n_rows is not None and len(table.array) != n_rows:
+            why = f"it has {len(table.array)} rows, and there are {n_rows} labels"
+            decisions.append(Decision(f"{table.path} ({table.name})", "nothing", why))
+        else:
+            kept.append(table)
+    return kept, labels
+
+
+def group_labels(group: Group, given: Table | None, decisions: list[Decision]) -> Table | None:
+    """Return the labels of a set of rows: those given, where they have as many rows, else its own, where all agree."""
+    tables = []
+    for item in group.labels:
+        array = rows_of(item.array)
+        what = "labels"
+        if array.ndim == 2:
+            if not is_one_hot(array):
+                raise ShapeError(
+                    f"{item.source}: labels with several classes a row are multi-label, expected one class a row"
+                )
+            array, what = array.argmax(axis=1), "labels (one-hot)"
+        decisions.append(Decision(item.source, what, f"it is called {item.key.split('/')[-1] or item.path.stem}"))
+        tables.append(Table(LABELS, item.path, array))
+    for table in tables[1:]:
+        if not np.array_equal(table.array, tables[0].array):
+            raise DataError(
+                f"{tables[0].path} and {table.path} hold different labels for the same rows; give one with --labels"
+            )
+    lengths = {len(item.array) for item in group.members if item.array.ndim}
+    if given is not None and (not lengths or len(given.array) in {*lengths, *stacked_lengths(group.members)}):
+        return given
+    return tables[0] if tables else None
+
+
+def stacked_lengths(items: Sequence[Item]) -> set[int]:
+    """Return all axis lengths of stacked arrays."""
+    return {length for item in items if item.array.ndim == 3 for length in item.array.shape}
+
+
+def prefer_probabilities(items: Sequence[Item], decisions: list[Decision]) -> list[Item]:
+    """Leave out logits and predicted classes of members whose probabilities are in the same file and place."""
+    kept = []
+    for item in items:
+        place = item.key.rpartition("/")[0]
+        beside = [
+            other
+            for other in items
+            if other is not item
+            and other.path == item.path
+            and other.key.rpartition("/")[0] == place
+            and is_soft(other)
+            and len(other.array) == len(item.array)
+        ]
+        same = [other for other in beside if own_words(other.key) == own_words(item.key)]
+        if item.key and len(same) == 1 and not is_soft(item):
+            decisions.append(Decision(item.source, "nothing", f"{same[0].key} has probabilities of the same"))
+        else:
+            kept.append(item)
+    return kept
+
+
+def is_soft(item: Item) -> bool:
+    """Whether an array holds rows of probabilities."""
+    array = item.array
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "iuf" or not len(array) or array.min() < 0:
+        return False
+    totals = array.sum(axis=1, dtype=np.float64)
+    return bool(totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean())
+
+
+def sums_to_one(array: NDArray[Any], axis: int) -> bool:
+    """Whether values are not negative and sum to 1 along an axis."""
+    if array.dtype.kind not in "iuf":
+        return False
+    totals = np.asarray(array.sum(axis=axis, dtype=np.float64))
+    tolerance = max(5 * ROW_SUM_TOLERANCE, 2 * row_sum_tolerance(array.dtype, array.shape[axis]))
+    return bool((array >= -1e-6).all() and (np.abs(totals - 1) <= tolerance).all())
+
+
+def member_tables(
+    item: Item,
+    name: str,
+    n_rows: int | None,
+    ids: NDArray[Any] | None,
+    request: ImportRequest,
+    decisions: list[Decision],
+) -> list[Table]:
+    """Return the members that an array holds."""
+    array = rows_of(item.array)
+    if array.ndim == 3:
+        return stacked_tables(item, name, n_rows, ids, request, decisions)
+    values = as_probabilities(item, array, decisions)
+    what = f"member {name}"
+    if values.ndim == 1:
+        what += ": predicted classes" if values.dtype.kind != "f" else ": P(class 1)"
+    else:
+        what += f": {values.shape[1]} classes"
+    decisions.append(Decision(item.source, what, f"{array.shape} of {array.dtype}"))
+    row_ids = ids if ids is not None and len(ids) == len(values) else None
+    return [Table(name, item.path, values, row_ids)]
+
+
+def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision]) -> NDArray[Any]:
+    """Return rows of probabilities: of logits, of their logarithms, of multiples, or as they are."""
+    if array.ndim == 1 or array.dtype.kind not in "iuf":
+        return np.asarray(array.astype(np.int64) if array.dtype.kind in "biuf" and is_whole(array) else array)
+    if sums_to_one(array, 1) or not np.isfinite(array).all():
+        return array
+    values = np.asarray(array, dtype=np.float64)
+    totals = values.sum(axis=1)
+    if values.min() >= 0 and totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean():
+        why = f"its rows sum to {totals.mean():.4g}"
+        decisions.append(Decision(item.source, "multiples of probabilities", why, is_guess=False))
+        return np.asarray(values / totals[:, None])
+    named = says_logits(item.source)
+    if values.min() < 0 or named:
+        logs = values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() < 1e-2
+        what = "logarithms of probabilities" if logs else "logits (a softmax is applied)"
+        why = "it is called so" if named else f"its values go from {values.min():.3g} to {values.max():.3g}"
+        decisions.append(Decision(item.source, what, why, is_guess=False))
+        return softmax(values)
+    return array
+
+
+def stacked_tables(
+    item: Item,
+    name: str,
+    n_rows: int | None,
+    ids: NDArray[Any] | None,
+    request: ImportRequest,
+    decisions: list[Decision],
+) -> list[Table]:
+    """Return the members of an array of three axes, told apart by the number of labels and by the sums of rows."""
+    array = item.array
+    orders = [order for order in AXES if fits(array, order, n_rows)]
+    if request.axes is not None:
+        orders = [request.axes]
+    if len(orders) != 1:
+        reading = f"two readings fit ({', '.join(orders)})" if orders else "no axis sums to 1"
+        known = "" if n_rows is None else f" with {n_rows} labels"
+        raise ShapeError(
+            f"{item.source}: {array.shape}{known}: {reading}; say the order of members, rows and classes: --axes "
+            f"{orders[0] if orders else 'MNC'}",
+            remedy=("--axes", orders[0] if orders else "MNC"),
+        )
+    moved = np.transpose(array, [orders[0].index(axis) for axis in "MNC"])
+    why = f"{array.shape}: axes are {', '.join({'M': 'members', 'N': 'rows', 'C': 'classes'}[a] for a in orders[0])}"
+    decisions.append(Decision(item.source, f"{len(moved)} members", why))
+    prefix = name if name and name != item.path.stem else "member"
+    tables = []
+    for index, member in enumerate(moved):
+        values = as_probabilities(item, member, decisions if index == 0 else [])
+        row_ids = ids if ids is not None and len(ids) == len(values) else None
+        tables.append(Table(f"{prefix}-{index}", item.path, values, row_ids))
+    return tables
+
+
+def fits(array: NDArray[Any], order: str, n_rows: int | None) -> bool:
+    """Whether a stacked array can have its axes in an order."""
+    if n_rows is not None and array.shape[order.index("N")] != n_rows:
+        return False
+    rows, classes = order.index("N"), order.index("C")
+    if array.shape[classes] < 2 or (n_rows is None and array.shape[rows] < array.shape[order.index("M")]):
+        return False
+    if sums_to_one(array, classes):
+        return True
+    # Logits: nothing sums to 1 along any axis, and only the number of labels tells.
+    return n_rows is not None and not any(sums_to_one(array, axis) for axis in range(3)) and order == "MNC"

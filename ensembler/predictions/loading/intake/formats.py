@@ -1,0 +1,253 @@
+"""Opening files of any format that predictions are saved in, without running anything in them."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import FileError
+from ensembler.predictions.files import parse_json, parsing, readable
+from ensembler.predictions.loading.array_files import read_npy, read_npz
+from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
+from ensembler.predictions.loading.intake.plan import ImportRequest, Item, Opened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_LEVELS = 8
+"""Levels of dictionaries and lists that are looked through for arrays."""
+ARROW = ".arrow"
+
+
+def open_file(path: Path, request: ImportRequest) -> Opened:
+    """Read a file as arrays, a table or records.
+
+    Raises
+    ------
+    FileError
+        It cannot be read, or is of a format that is not known.
+    """
+    with readable(path):
+        if not path.exists():
+            raise FileError(f"{path}: no such file")
+        if path.is_file() and path.stat().st_size == 0:
+            raise FileError(f"{path}: the file is empty")
+        reader = READERS.get(path.suffix.lower())
+        if reader is None:
+            raise FileError(f"{path}: cannot read {path.suffix or 'files without a suffix'}; {KNOWN}")
+        return reader(path, request)
+
+
+def open_npy(path: Path, _: ImportRequest) -> Opened:
+    """Read a .npy file; one of Python objects through the unpickler of plain arrays."""
+    try:
+        return Opened(path, [Item(path, "", read_npy(path))])
+    except FileError as error:
+        if "Python objects" not in str(error):
+            raise
+        return Opened(path, list(flatten(path, "", read_object_array(path))))
+
+
+def open_npz(path: Path, request: ImportRequest) -> Opened:
+    """Read an archive."""
+    arrays = read_npz(path, request.most_bytes)
+    return Opened(path, [Item(path, key, array) for key, array in arrays.items()])
+
+
+def open_pickle(path: Path, _: ImportRequest) -> Opened:
+    """Read a pickle of plain arrays."""
+    return Opened(path, list(flatten(path, "", read_pickle(path))))
+
+
+def open_torch(path: Path, _: ImportRequest) -> Opened:
+    """Read a file of PyTorch tensors."""
+    try:
+        import torch
+    except ImportError as error:
+        raise FileError(f"{path}: reading tensors needs torch; pip install 'ensembler-bench[backbones]'") from error
+
+    with parsing(path, "a file of tensors"):
+        value = torch.load(path, map_location="cpu", weights_only=True)
+        return Opened(path, list(flatten(path, "", without_tensors(value))))
+
+
+def without_tensors(value: Any) -> Any:
+    """Return containers with arrays in the place of tensors."""
+    if isinstance(value, dict):
+        return {key: without_tensors(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(without_tensors, value)) if type(value) in (list, tuple) else list(value)
+    if hasattr(value, "detach"):
+        tensor = value.detach()
+        return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+    return value
+
+
+def open_matlab(path: Path, _: ImportRequest) -> Opened:
+    """Read the arrays of a MATLAB file."""
+    from scipy.io import loadmat
+
+    with parsing(path, "a MATLAB file"):
+        content = loadmat(path, simplify_cells=True)
+    arrays = {key: np.asarray(value) for key, value in content.items() if not key.startswith("__")}
+    # A vector of MATLAB is a matrix of one row.
+    arrays = {key: array[0] if array.ndim == 2 and len(array) == 1 else array for key, array in arrays.items()}
+    return Opened(path, [Item(path, key, array) for key, array in arrays.items() if array.dtype.kind in "biufU"])
+
+
+def open_table(path: Path, request: ImportRequest) -> Opened:
+    """Read a .csv or .parquet table; columns of lists become arrays."""
+    as_text = () if request.columns.id is None else (request.columns.id,)
+    frame = read_frame_file(path, as_text, headerless=True)
+    return opened_frame(path, frame)
+
+
+def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
+    """Return a table, with its columns of lists as arrays beside it."""
+    items = []
+    for name in list(frame.columns):
+        first = frame[name].iloc[0]
+        if isinstance(first, (list, tuple, np.ndarray)):
+            items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
+    return Opened(path, items, frame)
+
+
+def stacked_lists(path: Path, name: str, lists: Sequence[Any]) -> NDArray[Any]:
+    """Return lists of one length as rows of an array."""
+    lengths = {len(values) for values in lists}
+    if len(lengths) > 1:
+        raise FileError(f"{path}: the lists in {name!r} have from {min(lengths)} to {max(lengths)} values")
+    return np.array([np.asarray(values) for values in lists])
+
+
+def open_json(path: Path, _: ImportRequest) -> Opened:
+    """Read a JSON file: one of records, of arrays by name, or of an evaluation."""
+    with parsing(path, "JSON"):
+        value = parse_json(path.read_bytes())
+    if isinstance(value, list) and value and all(isinstance(record, dict) for record in value):
+        return opened_records(path, value)
+    if isinstance(value, dict) and "samples" in value and isinstance(value["samples"], list):
+        return Opened(path, records=[value])
+    if isinstance(value, (dict, list)):
+        return Opened(path, list(flatten(path, "", lists_as_arrays(value))))
+    raise FileError(f"{path}: holds one {type(value).__name__}, expected records or arrays")
+
+
+def lists_as_arrays(value: Any) -> Any:
+    """Return dictionaries with arrays in the place of lists of numbers or texts, nested ones as well."""
+    if isinstance(value, dict):
+        return {key: lists_as_arrays(item) for key, item in value.items()}
+    if isinstance(value, list):
+        try:
+            array = np.array(value)
+        except ValueError:
+            return value
+        return array if array.dtype.kind in "biufU" else value
+    return value
+
+
+def open_lines(path: Path, _: ImportRequest) -> Opened:
+    """Read one JSON record a line, or the indented list that some programs call so."""
+    with parsing(path, "JSON lines"):
+        text = path.read_text(encoding="utf-8-sig")
+        if text.lstrip().startswith("["):
+            return opened_records(path, parse_json(text.encode()))
+        records = [parse_json(line.encode()) for line in text.splitlines() if line.strip()]
+    if not all(isinstance(record, dict) for record in records):
+        raise FileError(f"{path}: a line is no JSON object, expected a record a line")
+    return opened_records(path, records)
+
+
+def opened_records(path: Path, records: list[dict[str, Any]]) -> Opened:
+    """Return records, with those that are flat as a table too."""
+    return Opened(path, records=records)
+
+
+def open_evaluation(path: Path, _: ImportRequest) -> Opened:
+    """Read the archive that inspect_ai writes of an evaluation: its header, and a file a sample."""
+    with parsing(path, "an .eval archive"), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        header = json.loads(archive.read("header.json")) if "header.json" in names else {}
+        samples = [json.loads(archive.read(name)) for name in sorted(names) if name.startswith("samples/")]
+    return Opened(path, records=[{**header, "samples": samples}])
+
+
+def open_dataset(path: Path, _: ImportRequest) -> Opened:
+    """Read one .arrow file of a dataset that was saved to disk; names of classes come from its schema."""
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise FileError(f"{path}: reading .arrow needs pyarrow; pip install 'ensembler-bench[parquet]'") from error
+
+    with parsing(path, "an Arrow stream"), pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_stream(source).read_all()
+        frame = table.to_pandas()
+        about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    opened = opened_frame(path, frame)
+    items = list(opened.items)
+    for name, feature in about.get("info", {}).get("features", {}).items():
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
+            items.append(Item(path, "class_names", np.array(feature["names"])))
+            if name in frame.columns:
+                items.append(Item(path, name, frame.pop(name).to_numpy()))
+    return Opened(path, items, frame)
+
+
+def flatten(path: Path, key: str, value: Any, level: int = 0) -> Iterator[Item]:
+    """Yield the arrays in nested dictionaries, lists and tuples, with their keys."""
+    if level > MOST_LEVELS:
+        raise FileError(f"{path}: is nested in more than {MOST_LEVELS} levels")
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
+        value = value.tolist() if value.ndim else value.item()
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from flatten(path, f"{key}/{name}" if key else str(name), item, level + 1)
+    elif isinstance(value, (list, tuple)):
+        yield from flatten_list(path, key, value, level)
+    elif isinstance(value, np.ndarray):
+        yield Item(path, key, value)
+
+
+def flatten_list(path: Path, key: str, values: Sequence[Any], level: int) -> Iterator[Item]:
+    """Yield a list of plain values as an array, batches of rows as one array, anything else one by one."""
+    if values and all(isinstance(value, (int, float, str, np.generic)) for value in values):
+        yield Item(path, key, np.array(values))
+        return
+    arrays = [value for value in values if isinstance(value, np.ndarray) and value.ndim]
+    batches = len(arrays) == len(values) > 1 and len({array.shape[1:] for array in arrays}) == 1
+    if batches and len({array.dtype.kind for array in arrays}) == 1 and len({len(array) for array in arrays}) > 1:
+        yield Item(path, key, np.concatenate(arrays))
+        return
+    if batches and len({array.shape for array in arrays}) == 1 and arrays[0].ndim == 2:
+        yield Item(path, key, np.stack(arrays))
+        return
+    for index, value in enumerate(values):
+        yield from flatten(path, f"{key}/{index}" if key else str(index), value, level + 1)
+
+
+Reader = Callable[[Path, ImportRequest], Opened]
+READERS: dict[str, Reader] = {
+    ".npy": open_npy,
+    ".npz": open_npz,
+    ".csv": open_table,
+    ".tsv": open_table,
+    ".parquet": open_table,
+    ".json": open_json,
+    ".jsonl": open_lines,
+    ".ndjson": open_lines,
+    ".txt": open_table,
+    ".pkl": open_pickle,
+    ".p": open_pickle,
+    ".pickle": open_pickle,
+    ".pt": open_torch,
+    ".pth": open_torch,
+    ".mat": open_matlab,
+    ".arrow": open_dataset,
+    ".eval": open_evaluation,
+}
+KNOWN = f"expected {', '.join(READERS)}, or a folder of them"

@@ -1,0 +1,168 @@
+"""Planning an import: opening the files, and trying the layouts in a fixed order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ensembler.errors import FileError, Problems
+from ensembler.predictions.files import readable
+from ensembler.predictions.loading.folder import expand, is_folder
+from ensembler.predictions.loading.intake.arrays import plan_arrays
+from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
+from ensembler.predictions.loading.intake.formats import ARROW, READERS, open_file, opened_frame
+from ensembler.predictions.loading.intake.names import says_class_names, says_labels
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan
+from ensembler.predictions.loading.intake.tables import plan_tables
+from ensembler.predictions.loading.intake.votes import long_columns, plan_long
+
+MOST_FILES = 5_000
+NOT_DATA = ("dataset_info.json", "state.json", "dataset_dict.json")
+"""Files that a dataset's folder holds besides its rows."""
+
+
+def plan_import(
+    paths: Sequence[Path], request: ImportRequest, progress: Callable[[int, int, str], None] | None = None
+) -> Plan:
+    """Find out what prediction set some files make.
+
+    Layouts are tried in this order: logs of evaluations, long tables of votes or probabilities, tables of one or
+    several models, arrays.
+
+    Raises
+    ------
+    FileError, DataError
+        Everything that is wrong with the files, together.
+    """
+    decisions: list[Decision] = []
+    problems = Problems()
+    opened: list[Opened] = []
+    files = list(input_files(paths, request, decisions))
+    for number, file in enumerate(files):
+        if progress is not None:
+            progress(number, len(files), file.name)
+        with problems.collected():
+            opened.append(open_file(file, request))
+    if not opened:
+        problems.raise_all()
+        raise FileError(f"{', '.join(map(str, paths))}: no files that hold predictions")
+    plan = plan_opened(joined_shards(opened), request)
+    for error in problems.errors:
+        decisions.append(Decision(str(error).partition(": ")[0], "nothing", str(error).partition(": ")[2]))
+    plan.decisions = [*decisions, *plan.decisions]
+    return plan
+
+
+def input_files(paths: Sequence[Path], request: ImportRequest, decisions: list[Decision]) -> Iterator[Path]:
+    """Yield the files to open: those given, and in folders all of a known format, hidden ones and labels aside."""
+    reserved = None if request.labels is None else request.labels.absolute()
+    seen: set[Path] = set()
+    for path in expand(list(paths)):
+        inside = [path]
+        if is_folder(path):
+            with readable(path):
+                inside = sorted(file for file in path.rglob("*") if is_visible(file, path) and file.is_file())
+            known = [file for file in inside if is_data(file)]
+            for file in set(inside) - set(known):
+                decisions.append(Decision(str(file), "nothing", "it is of no known format, or describes the others"))
+            inside = known
+        for file in inside:
+            if file.absolute() not in seen and file.absolute() != reserved:
+                seen.add(file.absolute())
+                yield file
+        if len(seen) > MOST_FILES:
+            raise FileError(f"{path}: holds more than {MOST_FILES:,} files; give the ones with predictions")
+
+
+def is_data(file: Path) -> bool:
+    """Whether a file in a folder is of a format that may hold predictions."""
+    about = file.name in NOT_DATA or (file.name.startswith("results") and file.suffix == ".json")
+    return file.suffix.lower() in READERS and not about
+
+
+def is_visible(file: Path, folder: Path) -> bool:
+    """Whether neither a file nor a folder that it is in below the one given is hidden."""
+    parts = file.relative_to(folder).parts
+    return not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def joined_shards(opened: Sequence[Opened]) -> list[Opened]:
+    """Return files with the shards of one dataset folder as one."""
+    import pandas as pd
+
+    folders: dict[Path, list[Opened]] = {}
+    rest = []
+    for file in opened:
+        if file.path.suffix == ARROW:
+            folders.setdefault(file.path.parent, []).append(file)
+        else:
+            rest.append(file)
+    for folder, shards in folders.items():
+        items = []
+        for item in shards[0].items:
+            parts = [other.array for shard in shards for other in shard.items if other.key == item.key]
+            whole = item.array if says_class_names(item.key) else np.concatenate(parts)
+            items.append(Item(folder, item.key, whole))
+        rest.append(Opened(folder, items, pd.concat([shard.frame for shard in shards], ignore_index=True)))
+    return rest
+
+
+def plan_opened(opened: list[Opened], request: ImportRequest) -> Plan:
+    """Plan a prediction set of files that were opened."""
+    logs = [file for file in opened if is_harness_log(file)]
+    if logs:
+        return plan_harness(logs)
+    logs = [file for file in opened if is_inspect_log(file)]
+    if logs:
+        return plan_inspect(logs)
+    opened = [records_as_table(file) for file in opened]
+    for file in opened:
+        columns = long_columns(file)
+        if columns is not None:
+            return plan_long(file, columns, [other for other in opened if other is not file], request)
+    tables = [file for file in opened if file.frame is not None]
+    arrays = [file for file in opened if file.frame is None and file.items]
+    names = class_names_in(tables)
+    if tables and not any(
+        item.array.ndim >= 2 or item.array.dtype.kind == "f" for file in arrays for item in file.items
+    ):
+        plan = plan_tables(tables, request)
+    else:
+        items = [item for file in arrays for item in file.items]
+        plan = plan_arrays([*items, *label_items(tables)], request)
+    plan.class_names = request.class_names or plan.class_names or names
+    return plan
+
+
+def may_be_member(item: Item) -> bool:
+    """Whether an array could hold probabilities."""
+    return item.array.ndim >= 2 or item.array.dtype.kind == "f"
+
+
+def records_as_table(file: Opened) -> Opened:
+    """Return the records of a log as a table."""
+    if not file.records or file.frame is not None:
+        return file
+    import pandas as pd
+
+    return opened_frame(file.path, pd.DataFrame(list(file.records)))
+
+
+def class_names_in(tables: Sequence[Opened]) -> tuple[str, ...] | None:
+    """Return the names of classes that a table brings with it."""
+    for file in tables:
+        for item in file.items:
+            if says_class_names(item.key) and item.array.ndim == 1:
+                return tuple(map(str, item.array.tolist()))
+    return None
+
+
+def label_items(tables: Sequence[Opened]) -> Iterator[Item]:
+    """Yield the columns of labels in tables that stand beside arrays."""
+    for file in tables:
+        for name in file.frame.columns:
+            if says_labels(str(name)) or (file.frame.shape[1] == 1 and says_labels(file.path.stem)):
+                values = file.frame[name]
+                array = values.to_numpy() if values.dtype.kind in "biuf" else values.map(str).to_numpy(dtype=str)
+                yield replace(Item(file.path, "labels", array))

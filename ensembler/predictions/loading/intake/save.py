@@ -1,0 +1,91 @@
+"""Writing what an import planned: a prediction set as a folder, with where everything came from."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ensembler import serialization
+from ensembler.errors import Problems
+from ensembler.predictions.files import write_text, writing_folder
+from ensembler.predictions.loading.intake.formats import ARROW
+from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Plan
+from ensembler.predictions.loading.options import ReadOptions
+from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
+from ensembler.predictions.loading.tables import split_key
+from ensembler.predictions.prediction_set import Predictions
+
+NEW_FOLDER = "new"
+FORBIDDEN = re.compile(r"[/\\\x00-\x1f]+")
+"""What no file name may hold."""
+
+
+def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
+    """Return the prediction set of a plan, with its validation rows, and the rows that wait for a prediction.
+
+    Raises
+    ------
+    DataError
+        What is wrong with which member.
+    """
+    row_sets = {
+        which: RowSet({SCORED: "", FITTING: "validation ", NEW: "new "}[which], safe_names(part.tables), part.labels)
+        for which, part in plan.parts.items()
+    }
+    classes = class_space(plan.class_names, list(row_sets.values()))
+    problems = Problems()
+    made: dict[str, Predictions] = {}
+    for which, rows in row_sets.items():
+        with problems.collected():
+            ordered = replace(rows, tables=sorted(rows.tables, key=lambda table: table.name))
+            made[which] = assemble(ordered, classes, plan.facts, ReadOptions())
+    problems.raise_all()
+    scored = made[SCORED]
+    if FITTING in made:
+        scored = scored.replace(validation=made[FITTING])
+    return scored, made.get(NEW)
+
+
+def safe_names(tables: list[Any]) -> list[Any]:
+    """Return members under names that files can have."""
+    return [
+        replace(table, name=re.sub(r"[/\\\x00-\x1f]+", "-", table.name).lstrip(".") or "member") for table in tables
+    ]
+
+
+def write_import(plan: Plan, folder: Path, command: str | None = None) -> tuple[Predictions, Predictions | None]:
+    """Write the prediction set of a plan into a new or empty folder, whole or not at all, and return it."""
+    scored, new = make_sets(plan)
+    with writing_folder(folder) as temporary:
+        scored.save(temporary)
+        if new is not None:
+            new.save(temporary / NEW_FOLDER)
+        facts = json.loads((temporary / "members.json").read_text(encoding="utf-8"))
+        facts["imported"] = provenance(plan, command)
+        write_text(temporary / "members.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    return scored, new
+
+
+def provenance(plan: Plan, command: str | None) -> Mapping[str, Any]:
+    """Return where a set came from: the command, the decisions, and the checksum of each file that was read."""
+    paths = {split_key(table.path)[0] for part in plan.parts.values() for table in part.tables}
+    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.glob(f"*{ARROW}")))
+    return {
+        "ensembler": serialization.__version__,
+        "command": command,
+        "layout": plan.layout,
+        "sha256": {f"{path.parent.name}/{path.name}": file_digest(path) for path in files},
+        "decisions": [
+            {"source": Path(decision.source).name, "taken_as": decision.taken_as, "why": decision.why}
+            for decision in plan.decisions
+        ],
+    }
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,75 @@
+"""Which rows are scored, which are fitted on, and which wait for a prediction."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ensembler.errors import AlignmentError
+from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Decision, Part, Plan
+from ensembler.predictions.loading.table import Table
+
+Rows = tuple[list[Table], Table | None]
+"""Members and labels of one set of rows."""
+
+
+def arrange(
+    layout: str,
+    parts: Mapping[str | None, Rows],
+    decisions: list[Decision],
+    class_names: tuple[str, ...] | None = None,
+    n_classes: int | None = None,
+) -> Plan:
+    """Return the plan of some sets of rows.
+
+    Of those with labels, test rows are scored and validation rows fitted on, or else out-of-fold rows; one set alone is
+    scored, by cross-fitting. One set without labels waits for a prediction.
+    """
+    labelled = [split for split in ("test", None, "new", "val", "train") if split in parts and parts[split][1]]
+    waiting = [split for split in ("new", "test", None, "val", "train") if split in parts and not parts[split][1]]
+    plan: dict[str, Part] = {}
+    taken = dict(zip((SCORED, FITTING), labelled, strict=False))
+    if waiting:
+        taken[NEW if labelled else SCORED] = waiting[0]
+    for which, split in taken.items():
+        plan[which] = Part(*parts[split])
+    for split in (*labelled[2:], *waiting[1:]):
+        why = f"{split or 'other'} rows{'' if parts[split][1] else ' without labels'} are one set too many"
+        decisions += [Decision(str(table.path), "nothing", why) for table in parts[split][0]]
+    for part in plan.values():
+        if part.labels is not None:
+            part.labels = counted_from_zero(part.labels, n_classes, decisions)
+    same_members(plan, decisions)
+    return Plan(layout, plan, decisions, class_names)
+
+
+def counted_from_zero(labels: Table, n_classes: int | None, decisions: list[Decision]) -> Table:
+    """Return labels that go from 1 to the number of classes as from 0."""
+    values = np.asarray(labels.array)
+    if values.dtype.kind not in "iuf" or n_classes is None or values.min() < 1 or values.max() != n_classes:
+        return labels
+    why = f"they go from {int(values.min())} to {int(values.max())}, and there are {n_classes} classes"
+    decisions.append(Decision(str(labels.path), "labels counted from 1", why))
+    return replace(labels, array=values.astype(np.int64) - 1)
+
+
+def same_members(parts: dict[str, Part], decisions: list[Decision]) -> None:
+    """Leave out members that not all sets of rows have, or raise where none is left."""
+    if len(parts) < 2:
+        return
+    names = [{table.name for table in part.tables} for part in parts.values()]
+    common = set.intersection(*names)
+    if not common and NEW in parts:
+        # Rows of other members are no use for these.
+        own = [table.name for table in parts.pop(NEW).tables]
+        decisions.append(Decision(", ".join(own[:5]), "nothing", "no member of these rows has labelled rows as well"))
+        same_members(parts, decisions)
+        return
+    if not common:
+        listed = "; ".join(f"{which} rows: {', '.join(sorted(own))}" for which, own in zip(parts, names, strict=True))
+        raise AlignmentError(f"no member has predictions for all sets of rows; {listed}")
+    for which, part in parts.items():
+        for table in part.tables:
+            if table.name not in common:
+                decisions.append(Decision(str(table.path), "nothing", f"{table.name} has {which} rows only"))
+        part.tables = [table for table in part.tables if table.name in common]

@@ -1,0 +1,396 @@
+"""Tables: one a model, as in competitions, or one with a column a model, or a row a model."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import FileError, Problems
+from ensembler.predictions.loading.columns import (
+    LABEL_NAMES,
+    Roles,
+    as_table,
+    find_id,
+    find_roles,
+    fractions,
+    is_numeric,
+    simple,
+)
+from ensembler.predictions.loading.folder import LABELS
+from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.intake.arrays import as_probabilities, given_labels, sums_to_one
+from ensembler.predictions.loading.intake.names import DERIVED, member_names, own_words, says_labels, split_of, words
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, is_whole
+from ensembler.predictions.loading.intake.splits import Rows, arrange
+from ensembler.predictions.loading.options import Columns
+from ensembler.predictions.loading.table import ID_COLUMN, Table
+from ensembler.predictions.loading.tables import read_row_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLES = re.compile(r"sample_?submission.*", re.IGNORECASE)
+
+
+def plan_tables(files: Sequence[Opened], request: ImportRequest) -> Plan:
+    """Plan a prediction set of tables.
+
+    Raises
+    ------
+    DataError
+        No table holds predictions, with the reasons.
+    """
+    decisions: list[Decision] = []
+    files = [file for file in files if not is_sample(file, decisions)]
+    given = None if request.labels is None else given_labels(request)
+    named = {file.path: name for file, name in zip(files, table_names(files, request.pair), strict=True)}
+    by_split: dict[str | None, list[Opened]] = {}
+    for file in files:
+        by_split.setdefault(table_split(file.path, request.pair), []).append(file)
+    problems = Problems()
+    parts: dict[str | None, Rows] = {}
+    for split, group in by_split.items():
+        with problems.collected():
+            parts[split] = read_split(group, given, request, named, decisions)
+    problems.raise_all()
+    share_labels(parts)
+    parts = {split: rows for split, rows in parts.items() if rows[0]}
+    if not parts:
+        told = "; ".join(f"{decision.source}: {decision.taken_as}" for decision in decisions[:6])
+        raise FileError(f"{files[0].path if files else 'files'}: no table holds predictions ({told})")
+    widths = [table.array.shape[1] for tables, _ in parts.values() for table in tables if table.array.ndim == 2]
+    one = len(files) == 1
+    return arrange("one table" if one else "one table a model", parts, decisions, None, max(widths, default=None))
+
+
+def is_sample(file: Opened, decisions: list[Decision]) -> bool:
+    """Whether a file is a competition's sample submission."""
+    if SAMPLES.fullmatch(file.path.stem):
+        decisions.append(Decision(str(file.path), "nothing", "it is a sample submission"))
+        return True
+    return False
+
+
+def table_split(path: Path, pair: tuple[str, str] | None) -> str | None:
+    """Return which rows a table is of: by the names given, else by the words in its name."""
+    if pair is not None:
+        for split, form in zip(("train", "new"), pair, strict=True):
+            if form_match(path, form) is not None:
+                return split
+    return split_of(path)
+
+
+def form_match(path: Path, form: str) -> str | None:
+    """Return the member in a file's name of a form such as ``oof_{}.csv``."""
+    before, _, after = form.partition("{}")
+    match = re.fullmatch(re.escape(before) + "(.+)" + re.escape(after), path.name)
+    return None if match is None else match[1]
+
+
+def table_names(files: Sequence[Opened], pair: tuple[str, str] | None) -> list[str]:
+    """Return the name of each table's member: the same for the tables of one model in all sets of rows."""
+    names: dict[Path, str] = {}
+    of_split: dict[str | None, list[Path]] = {}
+    for file in files:
+        own = next(filter(None, (form_match(file.path, form) for form in pair or ())), None)
+        if own is not None:
+            names[file.path] = own
+        else:
+            of_split.setdefault(split_of(file.path), []).append(file.path)
+    for paths in of_split.values():
+        names.update(zip(paths, member_names([(path, "") for path in paths]), strict=True))
+    return [names[file.path] for file in files]
+
+
+def read_split(
+    files: Sequence[Opened],
+    given: Table | None,
+    request: ImportRequest,
+    named: dict[Path, str],
+    decisions: list[Decision],
+) -> Rows:
+    """Return the members and labels in the tables of one set of rows."""
+    labels = given
+    rest = []
+    for file in files:
+        if is_label_file(file, len(files)):
+            decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
+            labels = labels if given is not None else read_row_values(file.path, request.columns)
+        else:
+            rest.append(file)
+    tables: list[Table] = []
+    problems = Problems()
+    for file in rest:
+        with problems.collected():
+            tables += frame_tables(file, named[file.path], labels, request, decisions)
+    problems.raise_all()
+    own = [replace(table, name=LABELS, array=table.labels, labels=None) for table in tables if table.labels is not None]
+    if labels is None and own:
+        labels = own[0]
+    if labels is not None and any(len(table.array) == len(labels.array) for table in tables):
+        for table in tables:
+            if len(table.array) != len(labels.array):
+                why = f"it has {len(table.array)} rows, and there are {len(labels.array)} labels"
+                decisions.append(Decision(str(table.path), "nothing", why))
+        tables = [table for table in tables if len(table.array) == len(labels.array)]
+    return [replace(table, labels=None) for table in tables], labels
+
+
+def is_label_file(file: Opened, n_files: int) -> bool:
+    """Whether a table holds labels and nothing else."""
+    frame = file.frame
+    identity = find_id(frame, list(frame.columns))
+    values = [name for name in frame.columns if name != identity]
+    if n_files == 1 or len(values) != 1 or fractions(frame[values[0]]):
+        return False
+    solution = any(word in ("solution", "answers", "truth", "gt", "labels", "gold") for word in words(file.path.stem))
+    return solution or says_labels(file.path.stem)
+
+
+def share_labels(parts: dict[str | None, Rows]) -> None:
+    """Give rows without labels those of another set whose ids are the same."""
+    for split, (tables, labels) in parts.items():
+        if labels is not None or not tables or tables[0].ids is None:
+            continue
+        for _, other in parts.values():
+            if other is not None and other.ids is not None and set(other.ids) == set(tables[0].ids):
+                parts[split] = (tables, other)
+
+
+def frame_tables(
+    file: Opened, name: str, labels: Table | None, request: ImportRequest, decisions: list[Decision]
+) -> list[Table]:
+    """Return the members in one table."""
+    frame, path = file.frame, file.path
+    columns = known_columns(request.columns, frame)
+    roles = find_roles(frame, columns, aligned_labels(frame, columns, labels))
+    if roles.id is not None and path.suffix in (".csv", ".tsv", ".txt"):
+        # Once more, so that ids keep their zeros.
+        again = read_frame_file(path, (roles.id,), headerless=True)
+        frame = frame.assign(**{roles.id: again[roles.id].to_numpy()})
+    tell_roles(path, roles, columns, decisions)
+    if file.items:
+        return [*list_tables(file, frame, roles, name, decisions)]
+    votes = [column for column in roles.texts if is_vote(frame, column, labels)]
+    proba = [*roles.proba, *votes] if votes else list(roles.proba)
+    proba = [column for column in proba if not is_derived(column, proba, path, decisions)]
+    if not proba:
+        raise FileError(f"{path}: has no column of predictions, only {', '.join(map(str, frame.columns))}")
+    numbered = numbered_classes(frame, proba)
+    if numbered is not None:
+        for column in proba:
+            if column not in numbered:
+                decisions.append(Decision(f"{path} ({column})", "nothing", "numbered columns sum to 1 without it"))
+        proba = numbered
+    if roles.label is not None and columns.label is None and is_argmax(frame, roles.label, proba):
+        why = "it is the most probable class in every row, so it is no truth"
+        decisions.append(Decision(f"{path} ({roles.label})", "predicted classes, left out", why))
+        roles = replace(roles, label=None)
+    grid = class_grid(frame, proba)
+    base = Roles(roles.id, roles.label, (), (), (), ())
+    if grid is not None:
+        found = grid_tables(frame, path, base, grid)
+    elif len(proba) > 1 and not are_classes(frame, proba, labels, roles):
+        found = column_tables(frame, path, base, proba, decisions)
+    else:
+        found = [as_table(frame, path, replace(base, proba=tuple(proba)), name)]
+        array = as_probabilities(Item(path, "", found[0].array), found[0].array, decisions)
+        own = roles.label is not None and set(frame[roles.label].map(str)) & set(proba)
+        columns_of = found[0].columns if own else without_prefix(found[0].columns)
+        found = [replace(found[0], array=array, columns=columns_of)]
+    listed = f"{', '.join(map(str, proba[:3]))}{'…' * (len(proba) > 3)}"
+    for table in found:
+        kind = f"{table.array.shape[1]} classes" if table.array.ndim == 2 else "P(class 1)"
+        kind = "predicted classes" if table.array.ndim == 1 and table.array.dtype.kind != "f" else kind
+        source = f"{path} ({listed if len(found) == 1 else table.name})"
+        decisions.append(Decision(source, f"member {table.name}: {kind}", f"{len(table.array)} rows"))
+    return found
+
+
+def known_columns(columns: Columns, frame: "pd.DataFrame") -> Columns:
+    """Return what is said about columns as far as a table has them."""
+    names = set(frame.columns)
+    return Columns(
+        columns.id if columns.id in names else None,
+        tuple(name for name in columns.proba if name in names),
+        columns.label if columns.label in names else None,
+        tuple(name for name in columns.drop if name in names),
+    )
+
+
+def aligned_labels(frame: "pd.DataFrame", columns: Columns, labels: Table | None) -> NDArray[Any] | None:
+    """Return labels in the order of a table's rows, where they can be brought into it."""
+    if labels is None or len(labels.array) != len(frame):
+        return None
+    identity = columns.id or find_id(frame, list(frame.columns))
+    if labels.ids is None or identity is None:
+        return np.asarray(labels.array)
+    position = {row: index for index, row in enumerate(labels.ids.tolist())}
+    rows = [position.get(row) for row in frame[identity].map(str)]
+    return None if None in rows else np.asarray(labels.array)[np.array(rows, dtype=np.intp)]
+
+
+def tell_roles(path: Path, roles: Roles, columns: Columns, decisions: list[Decision]) -> None:
+    """Tell what columns are taken for."""
+    if roles.id is not None and roles.id.lower() != ID_COLUMN:
+        decisions.append(Decision(f"{path} ({roles.id})", "row ids", "its values are all different"))
+    if roles.label is not None:
+        why = "given" if columns.label is not None else "by its name and whole values, or since it equals the labels"
+        decisions.append(Decision(f"{path} ({roles.label})", "labels", why))
+    for name in roles.surplus:
+        decisions.append(Decision(f"{path} ({name})", "nothing", "it is no probability"))
+
+
+def is_vote(frame: "pd.DataFrame", column: str, labels: Table | None) -> bool:
+    """Whether a column of texts holds predicted classes: few different ones, as the labels are."""
+    values = set(frame[column].dropna().map(str))
+    if labels is None or labels.array.dtype.kind not in "US":
+        return False
+    return values <= set(np.unique(labels.array).tolist())
+
+
+def is_derived(column: str, columns: Sequence[str], path: Path, decisions: list[Decision]) -> bool:
+    """Whether a column is made of the others, as its name says."""
+    if len(columns) > 2 and any(word in DERIVED for word in words(column)) and not words(column)[0].isdigit():
+        decisions.append(Decision(f"{path} ({column})", "nothing", "its name says that it is made of the others"))
+        return True
+    return False
+
+
+def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | None, roles: Roles) -> bool:
+    """Whether columns are the classes of one model rather than models."""
+    if not all(is_numeric(frame[name]) for name in names):
+        return False
+    values = frame[list(names)].to_numpy(dtype=np.float64)
+    if sums_to_one(values, 1):
+        return True
+    if not np.isfinite(values).all():
+        return True
+    totals = values.sum(axis=1)
+    if values.min() >= 0 and np.ptp(totals) <= 1e-2 * totals.mean():
+        return True
+    if values.min() < 0 or values.max() > 1 + 1e-6:
+        return not is_whole(values)
+    own = labels.array if labels is not None else None
+    if own is None and roles.label is not None:
+        own = frame[roles.label].to_numpy()
+    n_labels = None if own is None else len(np.unique(own))
+    return n_labels is not None and n_labels > 2 and n_labels == len(names)
+
+
+def class_grid(frame: "pd.DataFrame", names: Sequence[str]) -> dict[str, dict[str, str]] | None:
+    """Return, by model and class, columns called after both, as ``resnet_cat``; None where they are not."""
+    for pattern in (
+        r"(?P<model>.+)[_./ -](?:(?:f|p|c|prob|proba|class)_?(?=\d))?(?P<cls>[^_./ -]+)",
+        r"(?:prob|proba|p)_(?P<model>.+)_(?P<cls>[^_]+)",
+    ):
+        grid: dict[str, dict[str, str]] = {}
+        for name in names:
+            match = re.fullmatch(pattern, str(name))
+            if match is None:
+                break
+            grid.setdefault(match["model"], {})[match["cls"]] = str(name)
+        else:
+            classes = {tuple(of_model) for of_model in grid.values()}
+            if len(grid) > 1 and len(classes) == 1 and len(next(iter(classes))) > 1:
+                first = next(iter(grid.values()))
+                values = frame[list(first.values())]
+                if all(is_numeric(values[name]) for name in values) and sums_to_one(values.to_numpy(dtype=float), 1):
+                    return grid
+    return None
+
+
+def numbered_classes(frame: "pd.DataFrame", names: Sequence[str]) -> list[str] | None:
+    """Return the columns of a table that are numbered by class, as prob_0, prob_1, …, and sum to 1; None without."""
+    groups: dict[str, dict[int, str]] = {}
+    for name in names:
+        match = re.fullmatch(r"(.*?)(\d+)", str(name))
+        if match is not None and is_numeric(frame[name]):
+            groups.setdefault(match[1], {})[int(match[2])] = str(name)
+    for numbers in groups.values():
+        count = sorted(numbers)
+        if len(count) < 2 or len(count) == len(names) or count != list(range(count[0], count[0] + len(count))):
+            continue
+        columns = [numbers[number] for number in count]
+        if count[0] in (0, 1) and sums_to_one(frame[columns].to_numpy(dtype=float), 1):
+            return columns
+    return None
+
+
+def is_argmax(frame: "pd.DataFrame", label: str, names: Sequence[str]) -> bool:
+    """Whether a column called as labels are is the number or name of the largest column in every row."""
+    if len(names) < 2 or not all(is_numeric(frame[name]) for name in names):
+        return False
+    largest = frame[list(names)].to_numpy(dtype=float).argmax(axis=1)
+    values = frame[label]
+    if is_numeric(values):
+        return bool((values.to_numpy() == largest).all() or (values.to_numpy() == largest + 1).all())
+    return bool((values.map(str).to_numpy() == np.array(list(map(str, names)))[largest]).all())
+
+
+def without_prefix(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names of classes without what all begin with, as the model in ``vit_cat``, ``vit_dog``.
+
+    >>> without_prefix(("vit_f0", "vit_f1")), without_prefix(("cat", "car"))
+    (('0', '1'), ('cat', 'car'))
+    """
+    if names is None or len(names) < 2:
+        return names
+    end = 0
+    while all(len(name) > end for name in names) and len({name[end] for name in names}) == 1:
+        end += 1
+    end = max(names[0][:end].rfind(mark) for mark in "_. -") + 1
+    rest = tuple(name[end:] for name in names)
+    if all(re.fullmatch(r"[a-z]?\d+", name) for name in rest):
+        rest = tuple(re.sub(r"\D", "", name) for name in rest)
+    return rest if all(rest) and len(set(rest)) == len(rest) else names
+
+
+def grid_tables(frame: "pd.DataFrame", path: Path, base: Roles, grid: dict[str, dict[str, str]]) -> list[Table]:
+    """Return the members of a table with a column for each model and class."""
+    tables = []
+    for model, of_class in grid.items():
+        table = as_table(frame, path, replace(base, proba=tuple(of_class.values())), own_words(model) or model)
+        tables.append(replace(table, columns=tuple(of_class)))
+    return tables
+
+
+def column_tables(
+    frame: "pd.DataFrame", path: Path, base: Roles, names: Sequence[str], decisions: list[Decision]
+) -> list[Table]:
+    """Return the members of a table with a column a model: of each, probabilities rather than predicted classes."""
+    models: dict[str, list[str]] = {}
+    for name in names:
+        models.setdefault(own_words(str(name)) or str(name), []).append(str(name))
+    tables = []
+    for model, columns in models.items():
+        soft = [name for name in columns if is_numeric(frame[name]) and fractions(frame[name])]
+        best = (soft or columns)[0]
+        for name in columns:
+            if name != best:
+                decisions.append(Decision(f"{path} ({name})", "nothing", f"{best} is of the same model"))
+        tables.append(as_table(frame, path, replace(base, proba=(best,)), model))
+    return tables
+
+
+def list_tables(file: Opened, frame: "pd.DataFrame", roles: Roles, name: str, decisions: list[Decision]) -> list[Table]:
+    """Return the members in columns of lists."""
+    path = file.path
+    arrays = [item for item in file.items if item.array.ndim == 2]
+    names = [name] if len(arrays) == 1 else member_names([(path, item.key) for item in arrays])
+    identity = None if roles.id is None else frame[roles.id].map(str).to_numpy(dtype=str)
+    label_name = roles.label or next((column for column in frame.columns if simple(column) in LABEL_NAMES), None)
+    labels = [item.array for item in file.items if says_labels(item.key) and item.array.ndim == 1]
+    own = labels[0] if labels else None if label_name is None else frame[label_name].to_numpy()
+    if own is not None and own.dtype.kind not in "biuf":
+        own = own.astype(str)
+    tables = []
+    for item, member in zip(arrays, names, strict=True):
+        array = as_probabilities(item, item.array, decisions)
+        decisions.append(Decision(item.source, f"member {member}: {array.shape[1]} classes", f"{len(array)} rows"))
+        tables.append(Table(member, path, array, identity, labels=own))
+    return tables

@@ -1,0 +1,172 @@
+"""Long tables: a row a vote (task, worker, label), or a row for each model and row with its probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.errors import DataError
+from ensembler.predictions.loading.columns import LABEL_NAMES, fractions, is_numeric, is_unique, simple
+from ensembler.predictions.loading.folder import LABELS
+from ensembler.predictions.loading.intake.plan import SCORED, Decision, ImportRequest, Opened, Part, Plan
+from ensembler.predictions.loading.table import Table
+from ensembler.predictions.loading.tables import read_row_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# fmt: off
+MEMBER_NAMES = frozenset({
+    "worker", "workers", "performer", "annotator", "rater", "coder", "user", "judge", "model", "models", "member",
+    "classifier", "system", "method",
+})
+ROW_NAMES = frozenset({
+    "task", "tasks", "item", "question", "id", "row", "sample", "example", "unit", "doc", "document", "image",
+    "instance", "object", "row_id", "sample_id",
+})
+# fmt: on
+
+
+@dataclass(frozen=True)
+class LongColumns:
+    """The columns of a long table: the row, the member, and its class or probabilities."""
+
+    row: str
+    member: str
+    label: str | None
+    proba: str | None
+    truth: str | None
+
+
+def long_columns(opened: Opened) -> LongColumns | None:
+    """Return what the columns of a long table hold; None for another table."""
+    frame = opened.frame
+    if frame is None or len(frame) < 4:
+        return None
+    lists = [item.key for item in opened.items]
+    by_name = {simple(str(name)): str(name) for name in frame.columns}
+    member = next((by_name[name] for name in by_name if name in MEMBER_NAMES), None)
+    row = next((by_name[name] for name in by_name if name in ROW_NAMES and by_name[name] != member), None)
+    if member is None or row is None or is_unique(frame[row]) or frame.duplicated([row, member]).any():
+        return None
+    rest = [str(name) for name in frame.columns if str(name) not in (row, member)]
+    proba = next((name for name in rest if fractions(frame[name])), None)
+    whole = [name for name in rest if name != proba and not fractions(frame[name])]
+    told = [name for name in whole if simple(name) in LABEL_NAMES | {"vote", "answer", "response"}]
+    constant = [name for name in told if (frame.groupby(row)[name].nunique() <= 1).all()]
+    truth = (
+        constant[0] if constant and (lists or len(told) > 1 or proba is None) and frame[member].nunique() > 1 else None
+    )
+    label = next((name for name in (*told, *whole) if name != truth), None)
+    if lists:
+        return LongColumns(row, member, None, lists[0], truth)
+    if label is None:
+        return None
+    return LongColumns(row, member, label, proba, truth)
+
+
+def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], request: ImportRequest) -> Plan:
+    """Plan a prediction set of a long table, with labels in a table beside it."""
+    frame, path = opened.frame, opened.path
+    decisions = [
+        Decision(f"{path} ({columns.row})", "row ids", "rows are repeated, once a member"),
+        Decision(f"{path} ({columns.member})", "members", "each votes at most once on a row"),
+    ]
+    rows = sorted_ids(frame[columns.row])
+    if columns.proba is None:
+        tables, names = vote_tables(frame, path, columns, rows, decisions)
+    elif opened.items:
+        tables, names = probability_lists(opened, columns, rows), None
+    else:
+        tables, names = probability_tables(frame, path, columns, rows)
+    labels = None
+    if request.labels is not None:
+        labels = read_row_values(request.labels, request.columns)
+    elif columns.truth is not None:
+        first = frame.drop_duplicates(columns.row).set_index(columns.row)[columns.truth]
+        labels = Table(LABELS, path, values_of(first.loc[rows]), rows.map(str).to_numpy(dtype=str))
+    elif others:
+        labels = read_row_values(others[0].path, request.columns)
+        decisions.append(Decision(str(others[0].path), "labels", "it stands beside the votes"))
+    if labels is not None and labels.ids is not None:
+        known = set(labels.ids.tolist())
+        ids = rows.map(str).to_numpy(dtype=str)
+        kept = np.array([row in known for row in ids])
+        if not kept.any():
+            raise DataError(f"{path} and {labels.path} have no id in common")
+        if not kept.all():
+            decisions.append(Decision(str(path), f"{int(kept.sum())} of {len(kept)} rows", "the others have no label"))
+            tables = [Table(t.name, t.path, t.array[kept], ids[kept]) for t in tables]
+        order = {row: index for index, row in enumerate(labels.ids.tolist())}
+        picked = np.array([order[row] for row in ids[kept]], dtype=np.intp)
+        labels = Table(LABELS, labels.path, np.asarray(labels.array)[picked], ids[kept])
+    return Plan("a row a vote", {SCORED: Part(tables, labels)}, decisions, names)
+
+
+def sorted_ids(values: "pd.Series[Any]") -> "pd.Index[Any]":
+    """Return the rows in a long table, each once, in order."""
+    import pandas as pd
+
+    rows: pd.Index[Any] = pd.Index(values.drop_duplicates()).sort_values()
+    return rows
+
+
+def values_of(values: "pd.Series[Any]") -> NDArray[Any]:
+    """Return a column as an array of numbers or texts."""
+    return values.to_numpy() if is_numeric(values) else values.map(str).to_numpy(dtype=str)
+
+
+def vote_tables(
+    frame: "pd.DataFrame", path: Path, columns: LongColumns, rows: "pd.Index[Any]", decisions: list[Decision]
+) -> tuple[list[Table], tuple[str, ...] | None]:
+    """Return the votes of each member, -1 where it has none, and the names of the classes if they are texts."""
+    assert columns.label is not None
+    votes = frame.pivot(index=columns.row, columns=columns.member, values=columns.label).loc[rows]
+    n_missing = int(votes.isna().to_numpy().sum())
+    decisions.append(Decision(f"{path} ({columns.label})", f"votes, {n_missing} of {votes.size} missing", "one a row"))
+    numeric = is_numeric(frame[columns.label])
+    known = sorted(set(frame[columns.label].dropna().map(str)))
+    names = None if numeric else tuple(known)
+    index = {name: number for number, name in enumerate(known)}
+    ids = rows.map(str).to_numpy(dtype=str)
+    tables = []
+    for member in votes.columns:
+        own = votes[member]
+        if numeric:
+            numbers = own.fillna(-1).to_numpy().astype(np.int64)
+        else:
+            numbers = np.array([-1 if vote != vote else index[str(vote)] for vote in own], dtype=np.int64)
+        tables.append(Table(str(member), path, numbers, ids))
+    return tables, names
+
+
+def probability_tables(
+    frame: "pd.DataFrame", path: Path, columns: LongColumns, rows: "pd.Index[Any]"
+) -> tuple[list[Table], tuple[str, ...] | None]:
+    """Return the members of a table with a row for each row, member and class, or for each row and member."""
+    ids = rows.map(str).to_numpy(dtype=str)
+    tables = []
+    for member, own in frame.groupby(columns.member, sort=True):
+        wide = own.set_index(columns.row).loc[rows]
+        tables.append(Table(str(member), path, wide[columns.proba].to_numpy(dtype=float), ids))
+    return tables, None
+
+
+def probability_lists(opened: Opened, columns: LongColumns, rows: "pd.Index[Any]") -> list[Table]:
+    """Return the members of a table with a list of probabilities for each row and member."""
+    frame, item = opened.frame, opened.items[0]
+    ids = rows.map(str).to_numpy(dtype=str)
+    tables = []
+    for member in sorted(frame[columns.member].unique()):
+        mine = np.flatnonzero((frame[columns.member] == member).to_numpy())
+        position = dict(zip(frame[columns.row].iloc[mine], mine, strict=True))
+        missing = [row for row in rows if row not in position]
+        if missing:
+            raise DataError(
+                f"{opened.path}: member {member} has no row {missing[0]!r}, expected every member on every row"
+            )
+        tables.append(Table(str(member), opened.path, item.array[[position[row] for row in rows]], ids))
+    return tables

@@ -1,0 +1,355 @@
+"""`ensembler import`: files in the form that other people have them become the set that they hold."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensembler import load_predictions
+from ensembler.arrays import softmax
+from tests.conftest import draw
+
+NAMES = ("cat", "lgbm", "xgb")
+
+
+def members(n_classes=3, n_rows=60, seed=0):
+    """Three members, their labels, and their accuracies by name."""
+    proba, labels = draw(seed, len(NAMES), n_rows, n_classes)
+    return dict(zip(NAMES, proba, strict=True)), labels
+
+
+def accuracies(data):
+    return {
+        name: (member.argmax(-1) == data.labels).mean() for name, member in zip(data.names, data.proba, strict=True)
+    }
+
+
+def check(data, proba, labels, names=None):
+    """Assert that a set holds these members, each with its own rows."""
+    assert sorted(data.names) == sorted(names or proba)
+    assert data.n_samples == len(labels)
+    of_name = dict(zip(data.names, data.proba, strict=True))
+    for name, member in zip(names or proba, proba.values(), strict=True):
+        np.testing.assert_allclose(of_name[name], member, atol=2e-3)
+        assert accuracies(data)[name] == (member.argmax(-1) == labels).mean()
+
+
+def kaggle_pairs(home):
+    proba, labels = members(2)
+    new, _ = members(2, 40, seed=1)
+    ids = np.array([f"{row:05d}" for row in range(len(labels))])
+    for name in NAMES:
+        order = np.random.default_rng(len(name)).permutation(len(labels))
+        oof = pd.DataFrame({"object_id": ids, "target": labels, f"{name}_prob": proba[name][:, 1], "fold": labels % 5})
+        oof.iloc[order].to_csv(home / f"oof_{name}.csv", index=False)
+        sub = pd.DataFrame({"object_id": np.arange(40), "target": new[name][:, 1]})
+        sub.to_csv(home / f"sub_{name}.csv", index=False)
+    (home / "sample_submission.csv").write_text("object_id,target\n0,0.5\n")
+    return ["."], proba, labels
+
+
+def wide_binary(home):
+    proba, labels = members(2)
+    table = pd.DataFrame({"Financial distress": labels, **{name: member[:, 1] for name, member in proba.items()}})
+    table["blend_mean"] = table[list(NAMES)].mean(axis=1)
+    table.to_csv(home / "oof_predictions.csv", index=False)
+    pd.DataFrame({"Financial distress": labels}).to_csv(home / "y.csv", index=False)
+    return ["oof_predictions.csv", "--labels", "y.csv"], proba, labels
+
+
+def wide_classes(home):
+    proba, labels = members(3)
+    columns = {
+        f"{name}_{cls}": proba[name][:, index] for name in NAMES for index, cls in enumerate(["ant", "bee", "cow"])
+    }
+    pd.DataFrame({"y_true": np.array(["ant", "bee", "cow"])[labels], **columns}).to_csv(home / "all.csv")
+    return ["all.csv"], proba, labels
+
+
+def predictions_and_probabilities(home):
+    proba, labels = members(2)
+    columns = {}
+    for name in NAMES:
+        columns |= {f"{name}_pred": proba[name].argmax(-1), f"{name}_proba": proba[name][:, 1]}
+    table = pd.DataFrame({"dev_index": np.arange(60), "y_true": labels, "outer_fold": labels * 0, **columns})
+    table.to_csv(home / "oof.csv", index=False)
+    return ["oof.csv"], proba, labels
+
+
+def actual_predicted_probability(home):
+    proba, labels = members(2)
+    for name in NAMES:
+        pd.DataFrame(
+            {
+                "Image Name": [f"i{row}.png" for row in range(60)],
+                "actual": labels,
+                "predicted": proba[name].argmax(-1),
+                "probability": proba[name][:, 1],
+            }
+        ).to_csv(home / f"{name}_predictions.csv", index=False)
+    return ["*_predictions.csv"], proba, labels
+
+
+def archive(home):
+    proba, labels = members(4)
+    for name in NAMES:
+        logits = np.log(proba[name]) + 3
+        np.savez(home / f"{name}.npz", predictions=proba[name], logits=logits, y_true=labels, epoch=7)
+    return ["*.npz"], proba, labels
+
+
+def stacked_rows_first(home):
+    proba, labels = members(4)
+    np.save(home / "probs.npy", np.stack(list(proba.values())).transpose(1, 0, 2))
+    np.save(home / "labels_onehot.npy", np.eye(4, dtype=int)[labels])
+    return ["probs.npy", "--labels", "labels_onehot.npy"], proba, labels, ["member-0", "member-1", "member-2"]
+
+
+def one_file_name_in_many_folders(home):
+    proba, labels = members(4)
+    for name in NAMES:
+        (home / "runs" / name).mkdir(parents=True)
+        np.save(home / "runs" / name / "y_prob_test.npy", proba[name].astype(np.float16))
+    np.save(home / "runs" / "y_test.npy", labels + 1)
+    return ["runs"], proba, labels
+
+
+def deepstack(home):
+    fitting, fitting_labels = members(3, 50, seed=3)
+    proba, labels = members(3)
+    for name in NAMES:
+        folder = home / "premodels" / name
+        folder.mkdir(parents=True)
+        np.save(folder / "train_probs.npy", fitting[name])
+        np.save(folder / "train_classes.npy", fitting_labels)
+        np.save(folder / "val_probs.npy", proba[name])
+        np.save(folder / "val_classes.npy", labels)
+        np.save(folder / "submission_probs.npy", np.array(None), allow_pickle=True)
+    return ["premodels"], proba, labels
+
+
+def pickles(home):
+    proba, labels = members(3)
+    for protocol, name in enumerate(NAMES, start=2):
+        with (home / f"{name}.pkl").open("wb") as stream:
+            pickle.dump((np.log(proba[name]) + 2, labels), stream, protocol=protocol)
+    return ["*.pkl"], proba, labels
+
+
+def pickle_by_model(home):
+    proba, labels = members(3)
+    content = {**proba, "y_true": labels.tolist(), "classes_": ["a", "b", "c"], "note": "seed 3"}
+    with (home / "all.pickle").open("wb") as stream:
+        pickle.dump(content, stream)
+    return ["all.pickle"], proba, labels
+
+
+def tensors(home):
+    torch = pytest.importorskip("torch", reason="reading tensors needs torch")
+    proba, labels = members(3)
+    for name in NAMES:
+        content = {"logits": torch.tensor(np.log(proba[name])).bfloat16(), "labels": torch.tensor(labels)}
+        torch.save(content, home / f"{name}.pt")
+    rounded = {name: softmax(torch.tensor(np.log(member)).bfloat16().float().numpy()) for name, member in proba.items()}
+    return ["*.pt"], rounded, labels
+
+
+def list_columns(home):
+    proba, labels = members(3)
+    frame = pd.DataFrame({"text": [f"row {row}" for row in range(60)], "label": labels})
+    for name in NAMES:
+        frame[f"probabilities_{name}"] = list(proba[name])
+    frame.to_parquet(home / "all.parquet")
+    return ["all.parquet"], proba, labels
+
+
+def saved_dataset(home):
+    pa = pytest.importorskip("pyarrow")
+    proba, labels = members(3)
+    about = {"info": {"features": {"label": {"names": ["no", "maybe", "yes"], "_type": "ClassLabel"}}}}
+    for name in NAMES:
+        (home / "saved" / name).mkdir(parents=True)
+        table = pa.table({"label": labels, "logits": list(np.log(proba[name]))})
+        table = table.replace_schema_metadata({"huggingface": json.dumps(about)})
+        for shard, rows in enumerate((slice(0, 25), slice(25, 60))):
+            path = home / "saved" / name / f"data-{shard:05d}-of-00002.arrow"
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table.slice(rows.start, rows.stop - rows.start))
+        (home / "saved" / name / "dataset_info.json").write_text(json.dumps(about["info"]))
+        (home / "saved" / name / "state.json").write_text("{}")
+    return ["saved"], proba, labels
+
+
+def harness(home):
+    proba, labels = members(4)
+    for name in NAMES:
+        folder = home / "results" / f"org__{name}"
+        folder.mkdir(parents=True)
+        lines = []
+        for row, label in enumerate(labels):
+            likelihoods = [[str(value), "False"] for value in np.log(proba[name][row])]
+            record = {"doc_id": row, "doc": {"choices": ["w", "x", "y", "z"]}, "target": str(label)}
+            lines.append(json.dumps({**record, "resps": [likelihoods], "filtered_resps": likelihoods, "acc": 0.0}))
+        (folder / "samples_arc_easy_2024-11-06T09-15-33.008114.jsonl").write_text("\n".join(reversed(lines)))
+        (folder / "results_2024-11-06T09-15-33.008114.json").write_text("{}")
+    names = [f"org__{name}" for name in NAMES]
+    order = np.arange(60)[::-1]
+    return ["results"], {name: member[order] for name, member in proba.items()}, labels[order], names
+
+
+def json_lines(home):
+    proba, labels = members(3)
+    for name in NAMES:
+        lines = [json.dumps({"uid": f"u{r}", "gold": int(y), "p": list(proba[name][r])}) for r, y in enumerate(labels)]
+        (home / f"preds_{name}.jsonl").write_text("\n".join(lines))
+    given = ["--proba-field", "p", "--label-field", "gold", "--id", "uid"]
+    return ["preds_*.jsonl", *given], proba, labels
+
+
+def matlab(home):
+    from scipy.io import savemat
+
+    proba, labels = members(3)
+    for name in NAMES:
+        savemat(home / f"{name}.mat", {"score": proba[name]})
+    savemat(home / "labelTE.mat", {"labelTE": labels[None, :] + 1.0})
+    return ["cat.mat", "lgbm.mat", "xgb.mat", "--labels", "labelTE.mat"], proba, labels
+
+
+def semicolons_without_a_header(home):
+    proba, labels = members(3)
+    for name in NAMES:
+        lines = [
+            ";".join([f"img{r}", *(f"{v:.5f}".replace(".", ",") for v in row)]) for r, row in enumerate(proba[name])
+        ]
+        (home / f"{name}.csv").write_text("\n".join(["image;a;b;c", *lines]))
+    lines = [f"img{row};{'abc'[label]}" for row, label in enumerate(labels)]
+    (home / "truth.csv").write_text("\n".join(["image;label", *lines]))
+    return ["cat.csv", "lgbm.csv", "xgb.csv", "--labels", "truth.csv"], proba, labels
+
+
+def label_is_the_prediction(home):
+    proba, labels = members(3)
+    for name in NAMES:
+        table = pd.DataFrame(proba[name], columns=["prob_0", "prob_1", "prob_2"])
+        table.insert(0, "label", proba[name].argmax(-1))
+        table.insert(0, "data", [f"./x/{row}.png" for row in range(60)])
+        table.assign(prob_predict=proba[name].max(-1)).to_csv(home / f"{name}_submission.csv", index=False)
+    pd.DataFrame({"data": [f"./x/{row}.png" for row in range(60)], "label": labels}).to_csv(home / "y.csv", index=False)
+    return ["*_submission.csv", "--labels", "y.csv"], proba, labels
+
+
+FORMS = (
+    kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
+    stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,
+    saved_dataset, harness, json_lines, matlab, semicolons_without_a_header, label_is_the_prediction,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_a_form_becomes_the_set_that_it_holds(form, tmp_path, run, monkeypatch):
+    home = tmp_path / "theirs"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    arguments, proba, labels, *names = form(home)
+    result = run("import", *arguments, "--out", "../preds")
+    assert result.code == 0, result.err
+    assert "try: ensembler bench ../preds" in result.out
+    data = load_predictions(tmp_path / "preds")
+    if form is kaggle_pairs:
+        order = np.load(tmp_path / "preds" / "rows" / "ids.npy").astype(int)
+        proba, labels = {name: member[order] for name, member in proba.items()}, labels[order]
+        assert load_predictions(tmp_path / "preds" / "new", labelled=False).names == data.names
+    check(data, proba, labels, *names)
+    if form is deepstack:
+        assert data.validation.n_samples == 50
+    facts = json.loads((tmp_path / "preds" / "members.json").read_text())
+    assert facts["imported"]["decisions"]
+    assert facts["imported"]["sha256"]
+
+
+def test_a_dry_run_writes_nothing(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wide_binary(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    result = run("import", "oof_predictions.csv", "--labels", "y.csv", "--dry-run")
+    assert "3 members, 60 rows, 2 classes. Nothing was written." in result.out
+    assert "blend_mean" in result.out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_guesses_are_taken_only_when_they_are_given(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = members(3), members(3, 50, seed=1)
+    for name in NAMES:
+        content = ((np.log(first[0][name]), first[1][:, None]), (np.log(second[0][name]), second[1][:, None]))
+        (tmp_path / f"{name}.p").write_bytes(pickle.dumps(content))
+    refused = run("import", "*.p", "--out", "preds")
+    assert refused.code == 2
+    assert "guessed: " in refused.err
+    assert "--yes" in refused.err
+    assert not (tmp_path / "preds").exists()
+    assert run("import", "*.p", "--out", "preds", "--yes").code == 0
+    data = load_predictions(tmp_path / "preds")
+    check(data, second[0], second[1])
+    check(data.validation, *first)
+
+
+def test_two_readings_are_refused_with_what_tells_them_apart(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cube = np.full((5, 5, 5), 0.2)
+    np.savez("cube.npz", predictions=cube, labels=np.arange(5))
+    result = run("import", "cube.npz", "--out", "preds")
+    assert result.code == 1
+    assert "two readings fit (MNC, NMC, NCM); say the order of members, rows and classes: --axes" in result.err
+    assert run("import", "cube.npz", "--out", "preds", "--axes", "NMC").code == 0
+
+
+class Trap:
+    """What a hostile pickle does when it is loaded."""
+
+    def __reduce__(self):
+        return (print, ("loaded",))
+
+
+HOSTILE = {
+    "a call": lambda: pickle.dumps({"preds": Trap()}),
+    "a table": lambda: pickle.dumps(pd.DataFrame({"a": [1.0, 2.0]})),
+    "eval": lambda: b"cbuiltins\neval\n(S'print(1)'\ntR.",
+    "os.system": lambda: b"cposix\nsystem\n(S'true'\ntR.",
+    "a class of arrays": lambda: pickle.dumps(np.ma.masked_array([1.0, 2.0], [True, False])),
+    "getattr": lambda: b"cbuiltins\ngetattr\n(S'a'\nS'b'\ntR.",
+    "truncated": lambda: pickle.dumps(np.arange(1000.0))[:-50],
+    "nothing": lambda: b"\x80\x04.",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_nothing_unsafe_is_unpickled(kind, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.pkl").write_bytes(HOSTILE[kind]())
+    result = run("import", "x.pkl", "--out", "preds")
+    assert result.code == 1
+    assert "loaded" not in result.out
+    assert result.err.startswith("error: x.pkl: ")
+    assert "Traceback" not in result.err
+
+
+def test_the_allow_list_is_what_arrays_need_and_nothing_else():
+    from ensembler.predictions.loading.intake.pickles import ALLOWED
+
+    assert {name for _, name in ALLOWED} == {
+        "ndarray", "dtype", "_reconstruct", "scalar", "_frombuffer", "OrderedDict", "encode",
+    }  # fmt: skip
+
+
+def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.xyz").write_text("1")
+    (tmp_path / "b.npy").write_bytes(b"")
+    result = run("import", "a.xyz", "b.npy", "--out", "preds")
+    assert result.code == 1
+    assert "a.xyz: cannot read .xyz" in result.err
+    assert "b.npy: the file is empty" in result.err
