@@ -29,10 +29,15 @@ def compare(
         typer.Option(help="Also write the rows on which they differ (.csv).", rich_help_panel=options.OUTPUT),
     ] = None,
 ) -> None:
-    """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed."""
+    """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed.
+
+    Without labels: how far they agree.
+    """
     from ensembler.comparison.protocol import check_seed
+    from ensembler.predictions.diagnosis.agreement import measure_agreement
     from ensembler.predictions.diagnosis.changes import change_frame, compare_two
     from ensembler.predictions.files import write_text
+    from ensembler.report.agreement import agreement_document, describe_agreement
     from ensembler.report.compare import changes_document, describe_changes
 
     check_seed(seed, 2)
@@ -40,6 +45,14 @@ def compare(
     if first.resolve() == second.resolve():
         raise UsageError(f"{first} and {second} are the same file, expected two")
     data, (one, other) = load_two(source, first, second)
+    if data.labels is None:
+        if rows is not None:
+            raise UsageError("--rows needs labels, to say which rows changed for the better; pass --labels FILE")
+        agreement = measure_agreement(data)
+        output.print(
+            lambda: describe_agreement(agreement, data, command_line()), lambda: agreement_document(agreement, data)
+        )
+        return
     names = (data.names[one], data.names[other])
     probas = (data.proba[one], data.proba[other])
     changes = compare_two(data, names, probas, hard=data.any_hard, seed=seed)
@@ -56,13 +69,14 @@ def load_two(source: options.Source, first: Path, second: Path) -> tuple["Predic
     folders = [path.resolve().parent for path in (first, second)]
     if first.stem == second.stem and folders[0] != folders[1]:
         parts = [
-            replace(source, paths=[path]).load(validation=False, ignore=("one-member",)) for path in (first, second)
+            replace(source, paths=[path]).load(validation=False, ignore=("one-member",), labelled=False)
+            for path in (first, second)
         ]
         distinct = folders[0].name != folders[1].name
         data = side_by_side(parts, [folder.name if distinct else str(folder) for folder in folders])
         first_names = list(data.names[:1])
     else:
-        data = replace(source, paths=[first, second]).load(validation=False)
+        data = replace(source, paths=[first, second]).load(validation=False, labelled=False)
         first_names = [table.name for table in read_tables(first)] if first.suffix == ".npz" else [first.stem]
     if data.n_members != 2:
         raise UsageError(f"expected two prediction files, got {data.n_members} members: {', '.join(data.names)}")

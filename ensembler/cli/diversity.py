@@ -24,15 +24,26 @@ def diversity(
     source: Annotated[Source, Omit("val", "weights", "groups")],
     output: Output,
 ) -> None:
-    """Measure how differently members err, who is redundant, and whether diversity predicts anything here."""
+    """Measure how differently members err, who is redundant, and whether diversity predicts anything here.
+
+    Without labels: how far members agree.
+    """
     from ensembler.comparison.protocol import check_seed
+    from ensembler.predictions.diagnosis.agreement import measure_agreement
     from ensembler.predictions.diagnosis.diversity import measure_diversity
+    from ensembler.report.agreement import agreement_document, describe_agreement
     from ensembler.report.diversity import describe_diversity, diversity_document
 
     if pairs not in PAIRS:
         raise UnknownNameError("pairwise measure", pairs, PAIRS)
     check_seed(seed, 2)
-    data = source.load(validation=False)
+    data = source.load(validation=False, labelled=False)
+    if data.labels is None:
+        agreement = measure_agreement(data)
+        output.print(
+            lambda: describe_agreement(agreement, data, command_line()), lambda: agreement_document(agreement, data)
+        )
+        return
     result = measure_diversity(data, seed)
     output.print(
         lambda: describe_diversity(result, data, seed, command_line()), lambda: diversity_document(result, data, pairs)

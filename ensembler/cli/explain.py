@@ -48,7 +48,7 @@ def explain(
     from ensembler.predictions.diagnosis.hard_rows import row_frame
     from ensembler.predictions.files import write_text
     from ensembler.report.explain import Explanation, describe_explanation, explain_document, votes_table
-    from ensembler.report.tables import Document
+    from ensembler.report.tables import Document, count
 
     check_suffix(out, "--out", (".csv",))
     rule = only_one(rules, "--rule") or "mean"
@@ -63,7 +63,9 @@ def explain(
     with warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(data, [rule], **protocol.arguments(), n_resamples=0, calibrate=calibrate, progress=show)
     if not result.rules or result.best_member is None:
-        raise NotApplicableError("; ".join(f"{name}: {reason}" for name, reason in result.left_out) or "nothing fitted")
+        left_out = "; ".join(f"{name}: {reason}" for name, reason in result.left_out)
+        few = f"{count(data.n_samples, 'row')} cannot be divided into folds to find the best member on others"
+        raise NotApplicableError(left_out or f"{few}; pass --fit-on test to take it on the same rows")
     scored, entry = result.scored, result.rules[0]
     for number in row or []:
         if not 0 <= number < scored.n_samples:

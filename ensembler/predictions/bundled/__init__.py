@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from ensembler.errors import FileError
-from ensembler.predictions.files import readable, writing
+from ensembler.predictions.files import writing_folder
 
 
 def folder() -> Path:
@@ -28,16 +27,8 @@ def pool_folder() -> Path:
 
 
 def write_sample(destination: str | Path, home: Path) -> list[Path]:
-    """Copy a bundled set into a new or empty folder, and return what was written."""
+    """Copy a bundled set into a new or empty folder, whole or not at all, and return what was written."""
     destination = Path(destination)
-    with readable(destination):
-        taken = destination.exists() and (not destination.is_dir() or any(destination.iterdir()))
-    if taken:
-        raise FileError(f"{destination}: is there already, expected a new or empty folder; nothing was written")
-    written = []
-    for path in sorted(path for path in home.rglob("*") if path.is_file()):
-        target = destination / path.relative_to(home)
-        with writing(target) as temporary:
-            shutil.copyfile(path, temporary)
-        written.append(target)
-    return written
+    with writing_folder(destination) as temporary:
+        shutil.copytree(home, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return sorted(path for path in destination.rglob("*") if path.is_file())
