@@ -160,10 +160,13 @@ class TrimmedMean(OrderStatistic):
 
     def _reduce(self, block: Values) -> Values:
         n_members = len(block)
-        drop = int(self.proportion * n_members + 1e-9)
-        if self.proportion > 0 and n_members >= 3:
-            drop = max(drop, 1)
+        drop = self.n_dropped(n_members)
         if drop:
             block.partition((drop, n_members - drop - 1), axis=0)
             block = block[drop : n_members - drop]
         return np.asarray(block.mean(axis=0))
+
+    def n_dropped(self, n_members: int) -> int:
+        """Return g, how many of the members are dropped on each side."""
+        drop = int(self.proportion * n_members + 1e-9)
+        return max(drop, 1) if self.proportion > 0 and n_members >= 3 else drop

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,9 @@ from ensembler.errors import EnsemblerError, FileError, NotApplicableError, Shap
 from ensembler.predictions.files import write_text
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.serialization import json_digest, to_plain
+
+if TYPE_CHECKING:
+    from ensembler.adapters.sklearn import EnsembleClassifier
 
 SCHEMA = "ensembler.recipe/2"
 MOST_TRIED = 1_000_000
@@ -108,6 +111,12 @@ class Recipe:
         predicted = self.rule.predict_proba(proba, check_input=False)
         check_prediction(predicted, (proba.shape[1], self.n_classes), self.rule.name)
         return predicted
+
+    def to_estimator(self) -> "EnsembleClassifier":
+        """Return a fitted scikit-learn classifier: the members' probabilities side by side to the ensemble's."""
+        from ensembler.adapters.sklearn import EnsembleClassifier
+
+        return EnsembleClassifier.fitted(self.rule, self.names, self.class_names)
 
     def save(self, path: str | Path) -> None:
         """Write the recipe; an older file stays until the new one is whole.
