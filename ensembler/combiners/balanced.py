@@ -8,7 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
 from ensembler.combiners.base import Combiner, clone, is_number, require
-from ensembler.combiners.fitted_state import PRIORS, Kind, Number, RuleState
+from ensembler.combiners.fitted_state import PRIORS, Kind, Number
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.confusion import class_counts
@@ -76,7 +76,7 @@ class Balanced(WrappedRule):
     fitted_state: ClassVar[Mapping[str, Kind]] = {
         "tau_": Number(0.0, LARGEST_TAU),
         "prior_": PRIORS,
-        "rule": RuleState(),
+        **WrappedRule.fitted_state,
     }
 
     def check_parameters(self) -> None:

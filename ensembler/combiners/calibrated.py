@@ -8,7 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import clone, require
-from ensembler.combiners.fitted_state import Kind, Numbers, RuleState
+from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.metrics.temperature import COLDEST, HOTTEST, apply_temperature, fit_temperature
 
@@ -31,7 +31,7 @@ class Calibrated(WrappedRule):
     reported: ClassVar[tuple[str, ...]] = ("temperatures_",)
     fitted_state: ClassVar[Mapping[str, Kind]] = {
         "temperatures_": Numbers("T", low=COLDEST / 2, high=HOTTEST * 2),
-        "rule": RuleState(),
+        **WrappedRule.fitted_state,
     }
 
     def check_parameters(self) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner, clone, restore_inside
-from ensembler.combiners.fitted_state import SIZES
+from ensembler.combiners.fitted_state import SIZES, Kind, RuleState
 from ensembler.serialization import to_plain
 
 
@@ -22,6 +22,8 @@ class WrappedRule(Combiner):
     ----------
     rule : Combiner
     """
+
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"rule": RuleState()}
 
     rule: Combiner
 

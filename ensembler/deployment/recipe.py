@@ -144,7 +144,13 @@ class Recipe:
             "state": self.rule.state(),
             "fitted_on": dict(self.fitted_on),
         }
-        text = json.dumps(document | {CHECKSUM: json_digest(document)}, indent=1, ensure_ascii=False, allow_nan=False)
+        try:
+            document[CHECKSUM] = json_digest(document)
+        except UnicodeEncodeError as error:
+            raise NotApplicableError(
+                f"{error.object[error.start : error.end]!r} of a name is no text; rename it"
+            ) from error
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
         if len(text.encode()) >= MOST_BYTES:
             raise NotApplicableError(f"{rule.name} cannot be saved: as JSON it is larger than {MOST_BYTES:,} bytes")
         write_text(path, text + "\n")

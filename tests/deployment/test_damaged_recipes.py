@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ensembler import Predictions
+from ensembler import Predictions, SimpleAverage
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules, default_rules
+from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.compare import fit_rule
 from ensembler.deployment.recipe import Recipe
 from ensembler.errors import FileError, NotApplicableError, ValueRangeError
@@ -242,6 +243,12 @@ def test_a_file_is_read_up_to_a_bound(tmp_path, monkeypatch, data):
         Recipe.of(fit_rule(data, "stacking"), data).save(path)
 
 
+def test_a_name_that_is_no_text_is_told(tmp_path):
+    data = Predictions(PROBA, LABELS, names=["a", "b\udcff", "c"])
+    with pytest.raises(NotApplicableError, match=r"'\\udcff' of a name is no text; rename it"):
+        Recipe.of(fit_rule(data, "mean"), data).save(tmp_path / "ensemble.json")
+
+
 def test_people_may_change_a_recipe(data, tmp_path):
     path = tmp_path / "ensemble.json"
     document, _ = saved("accuracy-weighted", {}, data, path)
@@ -318,3 +325,26 @@ def test_rows_are_checked_before_they_are_written(run, write_set, tmp_path, monk
     told = run("predict", home, "--rule", "mean", "--to", home / "val", "--out", out)
     assert told.code == 1
     assert not out.exists()
+
+
+@dataclass
+class Around(WrappedRule):
+    """A wrapper of somebody else, which declares nothing of its own."""
+
+    reported = ("share_",)
+
+    def _fit(self, proba, labels, sample_weight):
+        self.rule_ = self.rule.fit(proba, labels)
+        self.share_ = 0.5
+
+    def _scores(self, proba):
+        return self.rule_.scores(proba)
+
+
+def test_a_wrapper_that_declares_nothing_is_restored_too():
+    rule = Around(SimpleAverage()).fit(PROBA, LABELS)
+    again = Around(SimpleAverage()).restore(json.loads(json.dumps(rule.state())))
+    np.testing.assert_array_equal(again.predict_proba(PROBA), rule.predict_proba(PROBA))
+    assert again.share_ == 0.5
+    with pytest.raises(ValueRangeError, match="mean: fitted to 2 members and 3 classes, expected 3 and 3"):
+        Around(SimpleAverage()).restore({**rule.state(), "rule": {"n_members_": 2, "n_classes_": 3}})

@@ -61,17 +61,19 @@ def onnx_model(recipe: Recipe) -> "onnx.ModelProto":
         producer_version=serialization.__version__,
         doc_string=f"{recipe.rule.to_text()}: {n_members} members' probabilities side by side to the ensemble's",
     )
-    helper.set_model_props(
-        model,
-        {
-            "ensembler.rule": recipe.rule.to_text(),
-            "ensembler.members": json.dumps(list(recipe.names)),
-            "ensembler.classes": json.dumps(list(recipe.class_names or map(str, range(n_classes)))),
-            "ensembler.layout": f"column m * {n_classes} + c holds the probability that member m gives to class c",
-        },
-    )
+    helper.set_model_props(model, metadata_of(recipe))
     checker.check_model(model, full_check=True)
     return model
+
+
+def metadata_of(recipe: Recipe) -> dict[str, str]:
+    """Return what the columns of a graph's input and output are."""
+    return {
+        "ensembler.rule": recipe.rule.to_text(),
+        "ensembler.members": json.dumps(list(recipe.names)),
+        "ensembler.classes": json.dumps(list(recipe.class_names or map(str, range(recipe.n_classes)))),
+        "ensembler.layout": f"column m * {recipe.n_classes} + c holds the probability that member m gives to class c",
+    }
 
 
 class Graph:
