@@ -3,8 +3,10 @@
 A value in such a text is JSON where it parses as JSON, else a string; commas inside brackets or quotes do not separate.
 """
 
+import hashlib
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -113,9 +115,21 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+ARRAY_KINDS: dict[str, tuple[type, ...]] = {
+    "float64": (int, float),
+    "float32": (int, float),
+    "int64": (int,),
+    "bool": (bool,),
+}
+"""The arrays that JSON documents hold, with the kinds of their numbers there."""
+NOT_FINITE = ("nan", "inf", "-inf")
+
+
 def to_plain(value: Any) -> Any:
     """Return a fitted value as JSON holds it, an array with its kind of numbers; `TypeError` for anything else."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+    if isinstance(value, np.ndarray):
+        if value.dtype.name not in ARRAY_KINDS:
+            raise TypeError(f"an array of {value.dtype.name}, expected {', '.join(ARRAY_KINDS)}")
         return {"dtype": value.dtype.name, "array": to_plain(value.tolist())}
     if isinstance(value, float) and not np.isfinite(value):
         return {"dtype": "float64", "array": str(value)}
@@ -129,10 +143,9 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return what `to_plain` was given; sequences as lists."""
+    """Return what `to_plain` was given, sequences as lists; `ValueError` for what it does not return."""
     if isinstance(value, dict):
-        array = from_plain(value["array"])
-        return float(array) if isinstance(array, str) else np.array(array, dtype=np.dtype(value["dtype"]))
+        return array_from_plain(value)
     return [from_plain(item) for item in value] if isinstance(value, list) else value
 
 
@@ -153,6 +166,95 @@ def printable(text: str, escape: Callable[[str], str] = ascii) -> str:
 def is_harmless(character: str) -> bool:
     """Whether a character may go to a terminal: no control but line ends and tabs, and none that turns text."""
     return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def array_from_plain(value: dict[str, Any]) -> Any:
+    """Return the array that ``{"dtype": …, "array": …}`` describes, or the number where it is one that is not finite.
+
+    >>> array_from_plain({"dtype": "float64", "array": [0.5, {"dtype": "float64", "array": "nan"}]})
+    array([0.5, nan])
+    """
+    if set(value) != {"dtype", "array"}:
+        raise ValueError(f"has the keys {', '.join(sorted(map(repr, value)))[:80]}, expected dtype and array")
+    dtype, content = value["dtype"], value["array"]
+    if not isinstance(dtype, str) or dtype not in ARRAY_KINDS:
+        raise ValueError(f"has dtype {str(dtype)[:40]!r}, expected {', '.join(ARRAY_KINDS)}")
+    if isinstance(content, str):
+        if dtype != "float64" or content not in NOT_FINITE:
+            raise ValueError(f"holds {content[:40]!r}, expected numbers")
+        return float(content)
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(numbers_from_plain(content, ARRAY_KINDS[dtype]), dtype=dtype)
+    except OverflowError as error:
+        raise ValueError(f"holds a number that does not fit into {dtype}") from error
+
+
+def numbers_from_plain(content: Any, kinds: tuple[type, ...]) -> Any:
+    """Return nested lists of numbers of some kinds, those that are not finite as such."""
+    if isinstance(content, list):
+        return [numbers_from_plain(item, kinds) for item in content]
+    if isinstance(content, dict) and float in kinds:
+        return array_from_plain({**content, "array": str(content.get("array"))})
+    if type(content) not in kinds:
+        raise ValueError(f"holds {str(content)[:40]!r}, expected {kinds[-1].__name__} values")
+    return content
+
+
+STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+BRACKETS = re.compile(rb"[\[\]{}]")
+DEEPEST, MOST_BRACKETS = 64, 1_000_000
+
+
+def parse_json(data: bytes, most_bytes: int) -> Any:
+    """Return the value of a JSON document, strictly: UTF-8, each key once, finite numbers, and of bounded size.
+
+    Raises
+    ------
+    ValueError
+        It is none; the message says why.
+
+    >>> parse_json(b'{"a": [1, 2]}', most_bytes=100)
+    {'a': [1, 2]}
+    >>> parse_json(b'{"a": 1, "a": 2}', most_bytes=100)
+    Traceback (most recent call last):
+    ValueError: the key 'a' stands there twice
+    """
+    if len(data) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes:,} bytes")
+    depth = 0
+    for index, match in enumerate(BRACKETS.finditer(STRINGS.sub(b"", data))):
+        depth += 1 if match.group() in b"[{" else -1
+        if depth > DEEPEST or index >= MOST_BRACKETS:
+            raise ValueError(f"its brackets are nested deeper than {DEEPEST} or more than {MOST_BRACKETS:,}")
+    try:
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_keys, parse_constant=refuse_constant)
+        # Lone surrogates and numbers such as 1e999 are read, but are no text and no number.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError("its brackets are nested too deep") from error
+    return value
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON, refusing a key that it has twice."""
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"the key {key[:40]!r} stands there twice")
+        made[key] = value
+    return made
+
+
+def refuse_constant(name: str) -> Any:
+    """Refuse NaN and Infinity, which JSON does not have."""
+    raise ValueError(f"{name} is no JSON number")
+
+
+def json_digest(value: Any) -> str:
+    """Return the sha256 of a JSON value, whatever the spaces and the order of keys in its text."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def document(schema: str, body: Mapping[str, Any], provenance: Mapping[str, Any] | None) -> dict[str, Any]:

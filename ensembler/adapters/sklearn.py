@@ -4,6 +4,7 @@ Its features are the members' class probabilities side by side, so it fits where
 estimator: `sklearn.ensemble.StackingClassifier`, a `Pipeline`, `cross_val_score`, `GridSearchCV`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -36,6 +37,10 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     is_proba_ : (M,) bool
         Which members' columns were probabilities in ``fit``; others are decision values, turned into probabilities
         by a softmax (a sigmoid for one column).
+    class_order_ : (C,) int64
+        For each class of ``classes_``, its number among a member's columns: in order after ``fit``.
+    columns_ : list of str
+        What the columns of ``X`` hold, of a classifier that `fitted` made.
 
     Notes
     -----
@@ -53,6 +58,41 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(self, rule: str | Combiner = "mean") -> None:
         self.rule = rule
+
+    @classmethod
+    def fitted(cls, rule: Combiner, names: Sequence[str], class_names: Sequence[str] | None = None) -> Self:
+        """Return the classifier of a rule that is fitted already.
+
+        Parameters
+        ----------
+        rule : Combiner
+            Fitted.
+        names : sequence of str
+            Of its members.
+        class_names : sequence of str, optional
+            In the order of a member's columns; numbers without. ``classes_``, and the columns of ``predict_proba``
+            with it, are sorted, as scikit-learn's metrics take for granted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ensembler import SimpleAverage
+        >>> rule = SimpleAverage().fit([[[0.9, 0.1]], [[0.6, 0.4]]])
+        >>> model = EnsembleClassifier.fitted(rule, ["vgg", "resnet"], ["yes", "no"])
+        >>> model.columns_
+        ['vgg: yes', 'vgg: no', 'resnet: yes', 'resnet: no']
+        >>> model.classes_.tolist(), model.predict_proba(np.array([[0.9, 0.1, 0.6, 0.4]]))
+        (['no', 'yes'], array([[0.25, 0.75]]))
+        """
+        made = cls(rule)
+        columns = np.arange(rule.n_classes_) if class_names is None else np.array(class_names)
+        made.class_order_ = np.argsort(columns)
+        made.classes_ = columns[made.class_order_]
+        made.rule_, made.n_members_, made.per_class_ = rule, rule.n_members_, True
+        made.is_proba_ = np.ones(rule.n_members_, dtype=bool)
+        made.n_features_in_ = rule.n_members_ * rule.n_classes_
+        made.columns_ = [f"{name}: {label}" for name in names for label in columns]
+        return made
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the rule on columns of member outputs and their labels.
@@ -79,6 +119,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X has {width} columns, expected a multiple of {n_classes}: one column a member and class"
             )
         self.n_members_ = width // n_classes if self.per_class_ else width
+        self.class_order_ = np.arange(n_classes)
         columns = self._split(features)
         self.is_proba_ = np.array([is_proba(member) for member in columns])
         rule = make_rule(self.rule) if isinstance(self.rule, str) else self.rule
@@ -89,7 +130,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return (N, C) probabilities in the order of ``classes_``."""
         check_is_fitted(self)
         features: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.rule_.predict_proba(self._to_proba(self._split(features)), check_input=False)
+        proba = self.rule_.predict_proba(self._to_proba(self._split(features)), check_input=False)
+        return proba[:, self.class_order_]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the predicted label of each row."""

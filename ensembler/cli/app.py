@@ -10,6 +10,7 @@ from ensembler.cli import (
     compare,
     diversity,
     explain,
+    export,
     import_files,
     list_rules,
     members,
@@ -60,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("diversity")(diversity.diversity)
 app.command("explain")(explain.explain)
 app.command("predict")(predict.predict)
+app.command("export")(export.export)
 app.command("members")(members.members)
 app.command("list")(list_rules.list_rules)
 app.command("sample")(sample.sample)

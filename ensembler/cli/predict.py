@@ -170,5 +170,5 @@ def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *
     recipe = Recipe.load(path)
     with warnings_to_stderr():
         rows = load_new_rows(recipe, source, to, recipe.members_read)
-    write_prediction(out, recipe.rule.predict_proba(rows.proba, check_input=False), rows, with_proba=with_proba)
+    write_prediction(out, recipe.predict_rows(rows.proba), rows, with_proba=with_proba)
     tell(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}")

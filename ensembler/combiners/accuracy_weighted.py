@@ -1,10 +1,12 @@
 """The mean weighted by each member's accuracy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import WeightedMean
+from ensembler.combiners.fitted_state import ACCURACY, Kind
 from ensembler.metrics.scores import accuracy
 
 
@@ -35,6 +37,7 @@ class AccuracyWeightedAverage(WeightedMean):
     source: ClassVar[str] = "Kim et al. 2016 (VA-simp-WA), doi 10.1007/s12193-015-0209-0"
     complexity: ClassVar[int] = 90
     list_position: ClassVar[int] = 2
+    fitted_state: ClassVar[Mapping[str, Kind]] = {**WeightedMean.fitted_state, "accuracy_": ACCURACY}
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.accuracy_ = accuracy(labels, proba, sample_weight)

@@ -1,5 +1,6 @@
 """Any rule with its probabilities shifted against the class prior, for the sake of rare classes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
 from ensembler.combiners.base import Combiner, clone, is_number, require
+from ensembler.combiners.fitted_state import PRIORS, Kind, Number
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.confusion import class_counts
@@ -71,6 +73,11 @@ class Balanced(WrappedRule):
 
     source: ClassVar[str] = "Menon et al. 2021, arXiv 2007.07314"
     reported: ClassVar[tuple[str, ...]] = ("tau_", "prior_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "tau_": Number(0.0, LARGEST_TAU),
+        "prior_": PRIORS,
+        **WrappedRule.fitted_state,
+    }
 
     def check_parameters(self) -> None:
         """Refuse values of τ that cannot be, and metrics that it is not fitted for."""

@@ -27,10 +27,11 @@ from ensembler.arrays import (
     softmax,
     with_argmax_of,
 )
+from ensembler.combiners.fitted_state import SIZES, TINY, Kind, Numbers, Plain, take_sizes, take_state
 from ensembler.combiners.parameters import Parameterized, clone, is_number, is_whole, require
-from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError
+from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError, ValueRangeError
 from ensembler.metrics import get_metric
-from ensembler.serialization import from_plain, to_plain
+from ensembler.serialization import to_plain
 
 __all__ = [
     "NEGLIGIBLE",
@@ -53,6 +54,9 @@ __all__ = [
 
 NEGLIGIBLE = 2.0**-900
 """A weight too small to move any sum with a member of some weight in it, and exact: a power of two."""
+
+
+MULTIPLIERS = Numbers("M", low=TINY)
 
 
 class Combiner(Parameterized, ABC):
@@ -83,6 +87,9 @@ class Combiner(Parameterized, ABC):
         True where only the members' most probable classes count (and their probability in a tie).
     reported : tuple of str
         The learned attributes that `fitted` returns, where the rule has them.
+    fitted_state : mapping from str to Kind
+        All that the rule fits, and what it may be (`ensembler.combiners.fitted_state`): what `restore` takes from a
+        saved rule, and nothing else. A rule that declares nothing of its own is restored from plain values.
     """
 
     name: ClassVar[str]
@@ -96,6 +103,7 @@ class Combiner(Parameterized, ABC):
     log_scale: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = False
     reported: ClassVar[tuple[str, ...]] = ("weights_",)
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     n_members_: int
     n_classes_: int
@@ -289,17 +297,55 @@ class Combiner(Parameterized, ABC):
         Raises
         ------
         NotApplicableError
-            Something fitted is neither number, text, list nor array; such a rule brings its own `state` and `restore`.
+            Something fitted is neither number, text, list nor array, or not what the rule declares.
         """
         self._require_fitted("save it")
         given = self.get_params(deep=False)
-        return {name: self._plain(name, value) for name, value in vars(self).items() if name not in given}
+        names = self.fitted_state if self._declares_all() else [name for name in vars(self) if name not in given]
+        values = {name: getattr(self, name) for name in SIZES}
+        values |= {name: getattr(self, name) for name in names if name not in SIZES}
+        state = {name: self._plain(name, value) for name, value in values.items()}
+        try:
+            self.take_state(state)
+        except ValueRangeError as error:
+            raise NotApplicableError(f"{error}; {self.name} cannot be saved so") from error
+        return state
 
     def restore(self, state: Mapping[str, Any]) -> Self:
-        """Take what `state` returned for a rule of the same parameters, instead of fitting, and return self."""
-        for name, value in state.items():
-            setattr(self, name, from_plain(value))
+        """Take what `state` returned for a rule of the same parameters, instead of fitting, and return self.
+
+        Raises
+        ------
+        ValueRangeError
+            The state is not what such a rule fits: a name is missing or unknown, or a value is of another kind, shape
+            or range than `fitted_state` says.
+        """
+        for name, value in self.take_state(state).items():
+            setattr(self, name, value)
         return self
+
+    def take_state(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a saved state, the numbers of members and classes first, each checked."""
+        sizes = take_sizes(self.name, state)
+        rest = {name: value for name, value in state.items() if name not in SIZES}
+        declared = dict(self.fitted_state)
+        if not self._declares_all():
+            declared |= {name: Plain() for name in rest if name not in declared and self._is_free(name)}
+        values = take_state(self.name, declared, rest, {**sizes, **self._state_sizes(**sizes)})
+        return dict(zip(SIZES, sizes.values(), strict=True)) | values
+
+    def _declares_all(self) -> bool:
+        """Whether the class itself says what it fits; what a class above it says need not be all."""
+        return "fitted_state" in vars(type(self))
+
+    def _is_free(self, name: str) -> bool:
+        """Whether a name may be one of a fitted value: that of no parameter, method or attribute of the class."""
+        taken = hasattr(type(self), name) or name in self.get_params(deep=False)
+        return name.isidentifier() and not name.startswith("__") and not taken
+
+    def _state_sizes(self, M: int, C: int) -> dict[str, int]:
+        """Return the sizes of arrays, by their letters in `fitted_state`, that follow from parameters."""
+        return {}
 
     def _plain(self, name: str, value: Any) -> Any:
         try:
@@ -349,6 +395,8 @@ class WeightedMean(AdditiveCombiner):
     A rule's ``_fit`` calls `_take` with a multiplier a member, of which only the ratios matter.
     """
 
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"_multipliers": MULTIPLIERS}
+
     _multipliers: Values
 
     @property
@@ -388,6 +436,17 @@ class FittedMean(Combiner):
     def is_fixed_weighted_mean(self) -> bool:
         """Return True."""
         return True
+
+
+def restore_inside(rule: Combiner, state: Mapping[str, Any], n_members: int, n_classes: int) -> Combiner:
+    """Return a rule inside of another one with what it had fitted, to as many members and classes as it gets."""
+    rule.restore(state)
+    if (rule.n_members_, rule.n_classes_) != (n_members, n_classes):
+        raise ValueRangeError(
+            f"{rule.name}: fitted to {rule.n_members_} members and {rule.n_classes_} classes, "
+            f"expected {n_members} and {n_classes} inside of its rule"
+        )
+    return rule
 
 
 def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str, *, signed: bool = False) -> Values:

@@ -1,6 +1,6 @@
 """The best single member."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import FittedMean
+from ensembler.combiners.fitted_state import WEIGHTS, Kind, Number
 from ensembler.metrics import get_metric
 
 
@@ -42,6 +43,7 @@ class BestMember(FittedMean):
     source: ClassVar[str] = "the baseline of every ensemble"
     complexity: ClassVar[int] = 80
     reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": WEIGHTS, "member_": Number(0, whole=True, below="M")}
 
     metric: str | Callable[..., Any] = "accuracy"
 

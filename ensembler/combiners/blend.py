@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import Combiner, clone, require
+from ensembler.combiners.base import Combiner, clone, require, restore_inside
+from ensembler.combiners.fitted_state import Kind, Numbers, RuleState, Several
 from ensembler.combiners.registry import make_rule
 from ensembler.combiners.simplex import SimplexWeights
+from ensembler.serialization import to_plain
 
 DEFAULT_RULES = ("log-pool", "stacking")
 MOST_FOLDS = 5
@@ -54,6 +56,10 @@ class Blend(Combiner):
     complexity: ClassVar[int] = 170
     list_position: ClassVar[int] = 12
     reported: ClassVar[tuple[str, ...]] = ("blend_weights_",)
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "blend_weights_": Numbers("K", low=0.0, some=True),
+        "rules": Several(RuleState(), size="K"),
+    }
 
     rules: Sequence[str | Combiner] = DEFAULT_RULES
     weights: Literal["equal", "log-loss"] = "equal"
@@ -152,14 +158,18 @@ class Blend(Combiner):
         return {
             "n_members_": self.n_members_,
             "n_classes_": self.n_classes_,
-            "blend_weights_": self.blend_weights_.tolist(),
+            "blend_weights_": to_plain(self.blend_weights_),
             "rules": [rule.state() for rule in self.rules_],
         }
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Give the rules what they had fitted."""
-        self.n_members_, self.n_classes_ = state["n_members_"], state["n_classes_"]
-        self.blend_weights_ = np.asarray(state["blend_weights_"])
-        pairs = zip(self._rule_objects(), state["rules"], strict=True)
-        self.rules_ = [clone(rule).restore(fitted) for rule, fitted in pairs]
+        values = self.take_state(state)
+        self.n_members_, self.n_classes_ = sizes = values["n_members_"], values["n_classes_"]
+        self.blend_weights_ = values["blend_weights_"]
+        pairs = zip(self._rule_objects(), values["rules"], strict=True)
+        self.rules_ = [restore_inside(clone(rule), fitted, *sizes) for rule, fitted in pairs]
         return self
+
+    def _state_sizes(self, M: int, C: int) -> dict[str, int]:
+        return {"K": len(self.rules)}

@@ -1,5 +1,6 @@
 """The Borda count."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.fitted_state import Kind
 
 
 @dataclass
@@ -34,6 +36,7 @@ class BordaCount(AdditiveCombiner):
     source: ClassVar[str] = "Ho, Hull & Srihari 1994, doi 10.1109/34.273716"
     complexity: ClassVar[int] = 40
     is_trainable: ClassVar[bool] = False
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""

@@ -1,5 +1,6 @@
 """Any rule with temperature scaling before it or after it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,8 +8,9 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import clone, require
+from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.combiners.wrapped import WrappedRule
-from ensembler.metrics.temperature import apply_temperature, fit_temperature
+from ensembler.metrics.temperature import COLDEST, HOTTEST, apply_temperature, fit_temperature
 
 
 @dataclass
@@ -27,6 +29,10 @@ class Calibrated(WrappedRule):
 
     source: ClassVar[str] = "Guo et al. 2017, arXiv 1706.04599"
     reported: ClassVar[tuple[str, ...]] = ("temperatures_",)
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "temperatures_": Numbers("T", low=COLDEST / 2, high=HOTTEST * 2),
+        **WrappedRule.fitted_state,
+    }
 
     def check_parameters(self) -> None:
         """Refuse unknown steps."""
@@ -43,6 +49,9 @@ class Calibrated(WrappedRule):
             self.temperatures_ = np.array(
                 [fit_temperature(self.rule_.predict_proba(proba, check_input=False), labels, sample_weight)]
             )
+
+    def _state_sizes(self, M: int, C: int) -> dict[str, int]:
+        return {"T": M if self.step == "members" else 1}
 
     def _members(self, proba: Floats) -> Values:
         pairs = zip(proba, self.temperatures_, strict=True)

@@ -1,5 +1,6 @@
 """The mean weighted by how good each member is at each class."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
 from ensembler.combiners.base import Combiner, require, weighted_sum
+from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 from ensembler.metrics.confusion import class_counts
 
 
@@ -45,6 +47,10 @@ class ClassWeightedAverage(Combiner):
     complexity: ClassVar[int] = 120
     freezable: ClassVar[bool] = True
     list_position: ClassVar[int] = 3
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "weights_": WEIGHTS,
+        "quality_": Numbers("MC", low=0.0, high=1.0 + 1e-9, nan=True),
+    }
 
     by: Literal["recall", "precision", "f1"] = "recall"
 

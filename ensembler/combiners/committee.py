@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import Combiner
-from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError
+from ensembler.combiners.base import Combiner, restore_inside
+from ensembler.combiners.fitted_state import Kind, RuleState, Several
+from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, ValueRangeError
 
 DEFAULT_KEY = "architecture"
 EXAMPLE = "groups=[[0, 1, 2], [2, 3, 4]]"
@@ -110,6 +111,7 @@ class HierarchicalCommittee(Combiner):
     complexity: ClassVar[int] = 150
     list_position: ClassVar[int] = 7
     reported: ClassVar[tuple[str, ...]] = ("groups_",)
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"nodes": Several(RuleState())}
 
     groups: Any = None
     rules: Sequence[str | Combiner] = ("exponential-weighted", "majority-vote")
@@ -188,6 +190,13 @@ class HierarchicalCommittee(Combiner):
         return rules
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        self._check_groups(self.n_members_)
+        self.tree_ = self._tree()
+        for node in self.tree_.walk():
+            node.rule.fit(node.inputs(proba), labels, sample_weight, check_input=False)
+
+    def _check_groups(self, n_members: int) -> None:
+        """Refuse groups that are not lists of members there are."""
         if self.groups is None:
             raise NotApplicableError(
                 f"{self.name}: no groups and no architecture in the member metadata; give groups=, as in {EXAMPLE}"
@@ -196,15 +205,12 @@ class HierarchicalCommittee(Combiner):
             raise ParameterError(
                 f"{self.name}: groups name members or metadata; call bind(names, metadata) before fit, or give indices"
             )
-        outside = sorted({leaf for leaf in leaves(self.groups) if not 0 <= leaf < self.n_members_})
+        outside = sorted({leaf for leaf in leaves(self.groups) if not 0 <= leaf < n_members})
         if outside:
             raise ParameterError(
-                f"{self.name}: groups hold member {outside[0]}, expected 0 to {self.n_members_ - 1}: "
-                f"there are {self.n_members_} members"
+                f"{self.name}: groups hold member {outside[0]}, expected 0 to {n_members - 1}: "
+                f"there are {n_members} members"
             )
-        self.tree_ = self._tree()
-        for node in self.tree_.walk():
-            node.rule.fit(node.inputs(proba), labels, sample_weight, check_input=False)
 
     def _tree(self) -> Node:
         """Return the nodes, whose rules are not fitted yet."""
@@ -220,15 +226,21 @@ class HierarchicalCommittee(Combiner):
 
     def state(self) -> dict[str, Any]:
         """Return what the rules of all groups have fitted, lower levels first."""
+        self._require_fitted("save it")
         nodes = [node.rule.state() for node in self.tree_.walk()]
         return {"n_members_": self.n_members_, "n_classes_": self.n_classes_, "nodes": nodes}
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Build the groups, and give their rules what they had fitted."""
-        self.n_members_, self.n_classes_ = state["n_members_"], state["n_classes_"]
-        self.tree_ = self._tree()
-        for node, fitted in zip(self.tree_.walk(), state["nodes"], strict=True):
-            node.rule.restore(fitted)
+        values = self.take_state(state)
+        self._check_groups(values["n_members_"])
+        tree = self._tree()
+        nodes, states = tree.walk(), values["nodes"]
+        if len(states) != len(nodes):
+            raise ValueRangeError(f"{self.name}: the state has {len(states)} nodes, expected {len(nodes)}")
+        for node, fitted in zip(nodes, states, strict=True):
+            restore_inside(node.rule, fitted, len(node.children) or len(node.members), values["n_classes_"])
+        self.n_members_, self.n_classes_, self.tree_ = values["n_members_"], values["n_classes_"], tree
         return self
 
     def _scores(self, proba: Floats) -> Values:

@@ -1,6 +1,7 @@
 """Kim's exponential weights: a power of each member's accuracy, the power tuned on the fitting rows."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values, clip_accuracy, softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
 from ensembler.combiners.base import FittedMean, is_number, require
+from ensembler.combiners.fitted_state import ACCURACY, WEIGHTS, Kind, Number, Numbers
 from ensembler.errors import FitWarning
 from ensembler.metrics.scores import accuracy, log_loss
 
@@ -76,6 +78,14 @@ class ExponentialWeightedAverage(FittedMean):
     freezable: ClassVar[bool] = True
     list_position: ClassVar[int] = 5
     reported: ClassVar[tuple[str, ...]] = ("weights_", "q_", "plateau_width_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "weights_": WEIGHTS,
+        "accuracy_": ACCURACY,
+        "q_": Number(),
+        "q_grid_": Numbers("Q"),
+        "grid_accuracy_": Numbers("Q", low=0.0, high=1.0 + 1e-9),
+        "plateau_width_": Number(1, MOST_GRID_POINTS, whole=True),
+    }
 
     form: Literal["power", "exp-accuracy", "exp-loss"] = "power"
     q_min: float | None = None

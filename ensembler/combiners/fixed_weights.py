@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import WeightedMean, check_weights, is_number
+from ensembler.combiners.fitted_state import Kind
 from ensembler.errors import ParameterError, UnknownNameError
 
 EXAMPLE = 'weights=[0.7,0.3], or by name weights={"vgg":0.7,"resnet":0.3}'
@@ -47,6 +48,7 @@ class FixedWeights(WeightedMean):
     complexity: ClassVar[int] = 85
     needs_parameters: ClassVar[bool] = True
     is_trainable: ClassVar[bool] = False
+    fitted_state: ClassVar[Mapping[str, Kind]] = WeightedMean.fitted_state
 
     weights: Sequence[float] | NDArray[np.floating] | Mapping[str, float] | None = None
 

@@ -1,6 +1,6 @@
 """Caruana's greedy ensemble selection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners._greedy_candidates import candidates_for
 from ensembler.combiners.base import FittedMean, is_number, is_whole, require
+from ensembler.combiners.fitted_state import WEIGHTS, Kind, Number, Numbers, Several
 from ensembler.metrics import TIED_DECIMALS, get_metric
 
 TIED = 10.0**-TIED_DECIMALS
@@ -66,6 +67,11 @@ class GreedySelection(FittedMean):
     source: ClassVar[str] = "Caruana et al. 2004, doi 10.1145/1015330.1015432"
     complexity: ClassVar[int] = 140
     reported: ClassVar[tuple[str, ...]] = ("weights_", "order_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "weights_": WEIGHTS,
+        "order_": Several(Several(Number(0, whole=True, below="M")), size="B"),
+        "path_": Several(Numbers("T", nan=True), size="B"),
+    }
 
     metric: str | Callable[..., Any] = "accuracy"
     n_steps: int = 50

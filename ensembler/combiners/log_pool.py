@@ -1,7 +1,7 @@
 """The log-linear pool: a product of the members' probabilities, each to a power that is fitted."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ensembler.arrays import Floats, Labels, Values, row_blocks, softmax
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.base import Combiner, check_weights, is_number, require, sum_contributions
+from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning
 
@@ -84,6 +85,7 @@ class LogLinearPool(Combiner):
     freezable: ClassVar[bool] = True
     log_scale: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "bias_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": Numbers("M"), "bias_": Numbers("C")}
 
     ridge: float = 0.01
     bias: bool = False

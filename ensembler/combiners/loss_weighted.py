@@ -1,5 +1,6 @@
 """The mean weighted by each member's log loss."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import WeightedMean, is_number, require
+from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.metrics.scores import log_loss
 
 UNDERFLOW = 1e-250
@@ -47,6 +49,7 @@ class LossWeightedAverage(WeightedMean):
     source: ClassVar[str] = "common use; inferred"
     complexity: ClassVar[int] = 100
     list_position: ClassVar[int] = 4
+    fitted_state: ClassVar[Mapping[str, Kind]] = {**WeightedMean.fitted_state, "nll_": Numbers("M", low=0.0)}
 
     form: Literal["inverse", "exp"] = "inverse"
     beta: float = 1.0

@@ -1,5 +1,6 @@
 """One member, one vote."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
 from ensembler.combiners.base import AdditiveCombiner, require
+from ensembler.combiners.fitted_state import Kind
 
 
 @dataclass
@@ -43,6 +45,7 @@ class MajorityVote(AdditiveCombiner):
     list_position: ClassVar[int] = 6
     is_trainable: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = True
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     ties: Literal["confidence", "lowest"] = "confidence"
 

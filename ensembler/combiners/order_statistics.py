@@ -1,6 +1,7 @@
 """Rules that sort the members' probabilities of a class: median, maximum, minimum, trimmed mean."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, row_blocks
 from ensembler.combiners.base import Combiner, is_number, require
+from ensembler.combiners.fitted_state import Kind
 
 
 class OrderStatistic(Combiner):
@@ -55,6 +57,7 @@ class Median(OrderStatistic):
 
     name: ClassVar[str] = "median"
     complexity: ClassVar[int] = 20
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
 
     def _reduce(self, block: Values) -> Values:
@@ -86,6 +89,7 @@ class Maximum(OrderStatistic):
 
     name: ClassVar[str] = "max"
     complexity: ClassVar[int] = 50
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     def _reduce(self, block: Values) -> Values:
         return np.asarray(block.max(axis=0))
@@ -111,6 +115,7 @@ class Minimum(OrderStatistic):
 
     name: ClassVar[str] = "min"
     complexity: ClassVar[int] = 60
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     def _reduce(self, block: Values) -> Values:
         return np.asarray(block.min(axis=0))
@@ -143,6 +148,7 @@ class TrimmedMean(OrderStatistic):
 
     name: ClassVar[str] = "trimmed-mean"
     complexity: ClassVar[int] = 30
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
     source: ClassVar[str] = "Kuncheva 2014, ch. 5, doi 10.1002/9781118914564"
 
     proportion: float = 0.2
@@ -154,10 +160,13 @@ class TrimmedMean(OrderStatistic):
 
     def _reduce(self, block: Values) -> Values:
         n_members = len(block)
-        drop = int(self.proportion * n_members + 1e-9)
-        if self.proportion > 0 and n_members >= 3:
-            drop = max(drop, 1)
+        drop = self.n_dropped(n_members)
         if drop:
             block.partition((drop, n_members - drop - 1), axis=0)
             block = block[drop : n_members - drop]
         return np.asarray(block.mean(axis=0))
+
+    def n_dropped(self, n_members: int) -> int:
+        """Return g, how many of the members are dropped on each side."""
+        drop = int(self.proportion * n_members + 1e-9)
+        return max(drop, 1) if self.proportion > 0 and n_members >= 3 else drop

@@ -1,5 +1,6 @@
 """The product of the members' probabilities."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.fitted_state import Kind
 
 PROBABILITY_CLIP = 1e-15
 
@@ -37,6 +39,7 @@ class Product(AdditiveCombiner):
     complexity: ClassVar[int] = 70
     is_trainable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = True
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""

@@ -1,5 +1,6 @@
 """The simple mean of the members' probabilities."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.fitted_state import Kind
 
 
 @dataclass
@@ -34,6 +36,7 @@ class SimpleAverage(AdditiveCombiner):
     complexity: ClassVar[int] = 0
     list_position: ClassVar[int] = 1
     is_trainable: ClassVar[bool] = False
+    fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""

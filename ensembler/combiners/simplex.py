@@ -1,6 +1,7 @@
 """Mixture weights with the least log loss."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.base import FittedMean
+from ensembler.combiners.fitted_state import WEIGHTS, Kind
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning
 
@@ -51,6 +53,7 @@ class SimplexWeights(FittedMean):
     complexity: ClassVar[int] = 132
     list_position: ClassVar[int] = 10
     freezable: ClassVar[bool] = True
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": WEIGHTS}
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         rows = np.arange(len(labels))

@@ -10,14 +10,17 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, sigmoid, softmax
 from ensembler.combiners.base import Combiner, is_number, require
-from ensembler.errors import FitWarning, NotApplicableError, ParameterError
-from ensembler.serialization import from_plain, to_plain
+from ensembler.combiners.fitted_state import LARGEST, Kind, Numbers
+from ensembler.errors import FitWarning, NotApplicableError, ParameterError, ValueRangeError
+from ensembler.serialization import to_plain
 
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)
 TOLERANCE = 1e-7
 """scikit-learn's default of 1e-4 stops a hundredth of a probability away from the optimum, at a place that depends on
 the processor; this one stops within 2e-5."""
+SMALLEST_SCALE = 1e-30
+"""Logarithms of probabilities next to 1 differ by 1e-16; fewer than 1e28 rows cannot make their spread smaller."""
 SCALER, CLASSIFIER = ("mean_", "scale_"), ("coef_", "intercept_", "classes_")
 """The attributes of both parts of the model that predictions come from."""
 
@@ -66,6 +69,13 @@ class Stacking(Combiner):
     source: ClassVar[str] = "Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1"
     complexity: ClassVar[int] = 160
     list_position: ClassVar[int] = 8
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "mean_": Numbers("F", low=-20.0, high=1.0),
+        "scale_": Numbers("F", low=SMALLEST_SCALE, high=20.0),
+        "coef_": Numbers("KF", low=-LARGEST, high=LARGEST),
+        "intercept_": Numbers("K"),
+        "classes_": Numbers("S", low=0, dtype="int64"),
+    }
 
     final_estimator: Any = None
     strengths: Sequence[float] = REGULARISATION
@@ -174,6 +184,7 @@ class Stacking(Combiner):
 
     def state(self) -> dict[str, Any]:
         """Return the scaler's and the classifier's numbers; a classifier of the user's own is not saved."""
+        self._require_fitted("save it")
         if self.final_estimator is not None:
             kind = type(self.final_estimator).__name__
             raise NotApplicableError(f"{self.name} with a {kind} cannot be saved: only its own logistic regression can")
@@ -191,7 +202,12 @@ class Stacking(Combiner):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        values = {name: from_plain(value) for name, value in state.items()}
+        values = self.take_state(state)
+        seen, n_rows = values["classes_"], len(values["coef_"])
+        if len(seen) < 2 or n_rows != (1 if len(seen) == 2 else len(seen)) or (np.diff(seen) <= 0).any():
+            raise ValueRangeError(f"{self.name}: classes_ is {seen.tolist()[:10]} for {n_rows} rows of coef_")
+        if seen[-1] >= values["n_classes_"]:
+            raise ValueRangeError(f"{self.name}: classes_ holds {seen[-1]}, expected 0 to {values['n_classes_'] - 1}")
         self.n_members_, self.n_classes_ = values["n_members_"], values["n_classes_"]
         scaler, classifier = StandardScaler(), LogisticRegression()
         for part, names in ((scaler, SCALER), (classifier, CLASSIFIER)):
@@ -199,6 +215,9 @@ class Stacking(Combiner):
             part.n_features_in_ = len(values["mean_"])
         self.model_ = make_pipeline(scaler, classifier)
         return self
+
+    def _state_sizes(self, M: int, C: int) -> dict[str, int]:
+        return {"F": M * C}
 
     def n_fitted(self) -> int:
         """Coefficients and intercepts of a linear model; one a feature and class for any other."""

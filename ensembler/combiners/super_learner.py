@@ -1,5 +1,6 @@
 """Non-negative least squares of the labels on the members' probabilities."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise, one_hot, row_blocks
 from ensembler.combiners.base import FittedMean
+from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 
 
 @dataclass
@@ -44,6 +46,7 @@ class SuperLearner(FittedMean):
     list_position: ClassVar[int] = 11
     freezable: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "coefficients_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": WEIGHTS, "coefficients_": Numbers("M", low=0.0)}
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         from scipy.optimize import nnls

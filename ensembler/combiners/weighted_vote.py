@@ -1,5 +1,6 @@
 """Votes weighted by the log odds of each member's accuracy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, clip_accuracy
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.fitted_state import ACCURACY, PRIORS, Kind, Numbers
 from ensembler.metrics.scores import accuracy
 
 
@@ -45,6 +47,11 @@ class WeightedVote(AdditiveCombiner):
     log_scale: ClassVar[bool] = True
     counts_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("vote_values_", "priors_")
+    fitted_state: ClassVar[Mapping[str, Kind]] = {
+        "accuracy_": ACCURACY,
+        "priors_": PRIORS,
+        "vote_values_": Numbers("M"),
+    }
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.accuracy_ = clip_accuracy(accuracy(labels, proba, sample_weight), len(labels))

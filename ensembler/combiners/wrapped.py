@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike
 
 from ensembler.arrays import Values
-from ensembler.combiners.base import Combiner, clone
-from ensembler.serialization import from_plain, to_plain
+from ensembler.combiners.base import Combiner, clone, restore_inside
+from ensembler.combiners.fitted_state import SIZES, Kind, RuleState
+from ensembler.serialization import to_plain
 
 
 @dataclass
@@ -21,6 +22,8 @@ class WrappedRule(Combiner):
     ----------
     rule : Combiner
     """
+
+    fitted_state: ClassVar[Mapping[str, Kind]] = {"rule": RuleState()}
 
     rule: Combiner
 
@@ -71,14 +74,16 @@ class WrappedRule(Combiner):
     def state(self) -> dict[str, Any]:
         """Return what the rule inside has fitted, and what is fitted around it."""
         self._require_fitted("save it")
-        return {"rule": self.rule_.state(), **{name: to_plain(getattr(self, name)) for name in self.reported}}
+        around = {name: to_plain(getattr(self, name)) for name in (*SIZES, *self.reported)}
+        return {**around, "rule": self.rule_.state()}
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Give the rule inside what it had fitted, and take the rest."""
-        self.rule_ = clone(self.rule).restore(state["rule"])
-        self.n_members_, self.n_classes_ = self.rule_.n_members_, self.rule_.n_classes_
-        for name in self.reported:
-            setattr(self, name, from_plain(state[name]))
+        values = self.take_state(state)
+        inside = values.pop("rule")
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.rule_ = restore_inside(clone(self.rule), inside, self.n_members_, self.n_classes_)
         return self
 
     def bind(self, names: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> Self:

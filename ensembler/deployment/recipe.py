@@ -4,26 +4,41 @@ The file is JSON, to be read and compared by people too; every number in it come
 """
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ensembler import serialization
-from ensembler.arrays import check_proba, digest
+from ensembler.arrays import Floats, check_proba, digest
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
-from ensembler.errors import EnsemblerError, FileError, ShapeError
-from ensembler.predictions.files import readable, write_text
+from ensembler.deployment.document import (
+    CHECKSUM,
+    MOST_BYTES,
+    NotRecipeError,
+    check_entries,
+    check_unchanged,
+    read_document,
+)
+from ensembler.deployment.output import check_prediction
+from ensembler.errors import EnsemblerError, FileError, NotApplicableError, ShapeError
+from ensembler.predictions.files import write_text
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.serialization import to_plain
+from ensembler.serialization import json_digest, to_plain
+
+if TYPE_CHECKING:
+    from ensembler.adapters.sklearn import EnsembleClassifier
 
 SCHEMA = "ensembler.recipe/2"
+MOST_TRIED = 1_000_000
+"""A recipe is tried on some rows when it is read, unless rows have more numbers than that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +104,19 @@ class Recipe:
                 f"proba has {array.shape[0]} members and {array.shape[2]} classes, expected {self.n_members} "
                 f"({', '.join(self.names)}) and {self.n_classes}"
             )
-        return self.rule.predict_proba(array, check_input=False)
+        return self.predict_rows(array)
+
+    def predict_rows(self, proba: Floats) -> NDArray[np.float64]:
+        """Return the same of rows that are checked, where members that are not read may hold anything."""
+        predicted = self.rule.predict_proba(proba, check_input=False)
+        check_prediction(predicted, (proba.shape[1], self.n_classes), self.rule.name)
+        return predicted
+
+    def to_estimator(self) -> "EnsembleClassifier":
+        """Return a fitted scikit-learn classifier: the members' probabilities side by side to the ensemble's."""
+        from ensembler.adapters.sklearn import EnsembleClassifier
+
+        return EnsembleClassifier.fitted(self.rule, self.names, self.class_names)
 
     def save(self, path: str | Path) -> None:
         """Write the recipe; an older file stays until the new one is whole.
@@ -117,7 +144,16 @@ class Recipe:
             "state": self.rule.state(),
             "fitted_on": dict(self.fitted_on),
         }
-        write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        try:
+            document[CHECKSUM] = json_digest(document)
+        except UnicodeEncodeError as error:
+            raise NotApplicableError(
+                f"{error.object[error.start : error.end]!r} of a name is no text; rename it"
+            ) from error
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        if len(text.encode()) >= MOST_BYTES:
+            raise NotApplicableError(f"{rule.name} cannot be saved: as JSON it is larger than {MOST_BYTES:,} bytes")
+        write_text(path, text + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -126,51 +162,68 @@ class Recipe:
         Raises
         ------
         FileError
-            The file is missing, no recipe, damaged, or of a rule that is not installed.
+            The file is missing, no recipe, damaged, changed, or of a rule that is not installed.
         """
         path = Path(path)
-        with readable(path):
-            if not path.exists():
-                raise FileError(f"{path}: no such file")
-            text = path.read_bytes()
-        try:
-            document = json.loads(text)
-            schema = document["schema"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise FileError(f"{path}: no recipe; expected a file that `ensembler predict --save` wrote") from error
+        document = {"balance": None, **read_document(path)}
+        schema = document["schema"]
         if schema != SCHEMA:
             raise FileError(f"{path}: schema is {schema!r}, expected {SCHEMA!r}; was it written by another version?")
-        if document.get("rule") not in all_rules():
-            raise FileError(f"{path}: rule {document.get('rule')!r} is not known here; install what it comes from")
         try:
-            rule = all_rules()[document["rule"]](**document["parameters"])
-            if document["calibrate"] != "none":
-                rule = Calibrated(rule, document["calibrate"])
-            if document.get("balance") is not None:
-                rule = Balanced(rule, **document["balance"])
-            rule.check_parameters()
-            names = document["class_names"]
+            check_entries(document)
+            if document["rule"] not in all_rules():
+                raise FileError(f"{path}: rule {document['rule']!r} is not known here; install what it comes from")
             made = cls(
-                rule.restore(document["state"]),
+                restored_rule(document),
                 tuple(document["members"]),
                 tuple(document["hard"]),
                 document["n_classes"],
-                None if names is None else tuple(names),
+                None if document["class_names"] is None else tuple(document["class_names"]),
                 document["fitted_on"],
             )
-        except (EnsemblerError, KeyError, TypeError, ValueError, AttributeError) as error:
-            what = f"{type(error).__name__}: {error}"
-            raise FileError(f"{path}: the recipe is damaged ({what}); save it again") from error
-        if (made.rule.n_members_, made.rule.n_classes_) != (made.n_members, made.n_classes):
-            raise FileError(f"{path}: the recipe is damaged (members and classes do not fit the rule); save it again")
+            made.check_use()
+            check_unchanged(document)
+        except FileError:
+            raise
+        except Exception as error:
+            # Rules of other distributions may raise anything when they are given what they did not write.
+            what = str(error) if isinstance(error, EnsemblerError) else f"{type(error).__name__}: {error}"
+            raise FileError(f"{path}: the recipe is damaged ({what[:500]}); save it again") from error
         return made
+
+    def check_use(self) -> None:
+        """Raise unless the rule fits the members and classes, and makes probabilities of some rows."""
+        if (self.rule.n_members_, self.rule.n_classes_) != (self.n_members, self.n_classes):
+            raise ShapeError("members and classes do not fit the rule")
+        if len(self.hard) != self.n_members:
+            raise ShapeError(f"hard has {len(self.hard)} entries, expected one for each of {self.n_members} members")
+        if self.class_names is not None and len(set(self.class_names)) != self.n_classes:
+            raise ShapeError(f"class_names has {len(set(self.class_names))} names, expected {self.n_classes}")
+        if self.n_members * self.n_classes > MOST_TRIED:
+            return
+        members = np.arange(self.n_members)
+        tried = np.full((self.n_members, 3, self.n_classes), 1.0 / self.n_classes)
+        tried[:, :2] = 0.0
+        tried[:, 0, 0] = tried[members, 1, members % self.n_classes] = 1.0
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check_prediction(self.rule.predict_proba(tried, check_input=False), (3, self.n_classes), self.rule.name)
+
+
+def restored_rule(document: Mapping[str, Any]) -> Combiner:
+    """Return the fitted rule that a recipe describes."""
+    rule: Combiner = all_rules()[document["rule"]](**document["parameters"])
+    if document["calibrate"] != "none":
+        rule = Calibrated(rule, document["calibrate"])
+    if document["balance"] is not None:
+        rule = Balanced(rule, **document["balance"])
+    rule.check_parameters()
+    return rule.restore(document["state"])
 
 
 def is_recipe(path: Path) -> bool:
     """Whether a file is a recipe, of whatever version."""
-    with readable(path):
-        text = path.read_bytes()
     try:
-        return str(json.loads(text)["schema"]).startswith(SCHEMA.partition("/")[0])
-    except (ValueError, TypeError, KeyError):
+        return str(read_document(path)["schema"]).startswith(SCHEMA.partition("/")[0])
+    except NotRecipeError:
         return False

@@ -1,6 +1,5 @@
 """Reading files so that every error becomes ours, and writing files and folders that are whole or not there."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import EnsemblerError, FileError
+from ensembler.serialization import parse_json
 
 MOST_JSON = 64 * 2**20
 """Bytes of the largest JSON file that is read."""
@@ -50,7 +50,7 @@ def parsing(path: Path, what: str) -> Iterator[None]:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file strictly: no key twice, no NaN or infinity, no half character, no number beyond a double's.
+    """Read a JSON file strictly, as `ensembler.serialization.parse_json` does.
 
     Raises
     ------
@@ -62,53 +62,7 @@ def read_json(path: Path) -> Any:
             raise FileError(f"{path}: has {size:,} bytes, expected at most {MOST_JSON:,} of JSON")
         content = path.read_bytes()
     with parsing(path, "JSON"):
-        return parse_json(content)
-
-
-def parse_json(content: bytes) -> Any:
-    """Parse JSON strictly, or raise `ValueError` or `RecursionError`."""
-    text = content.decode("utf-8-sig")
-    value = json.loads(
-        text,
-        object_pairs_hook=unique_keys,
-        parse_constant=refuse_constant,
-        parse_int=bounded_integer,
-        parse_float=finite_float,
-    )
-    if "\\ud" in text.lower():
-        # Halves of a character can only come from escapes.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    return value
-
-
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object, refusing a key that stands in it twice."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} stands twice in one object, expected it once")
-    return content
-
-
-def refuse_constant(name: str) -> Any:
-    """Refuse NaN and infinities, which JSON does not have."""
-    raise ValueError(f"{name} is no JSON, expected a number")
-
-
-def bounded_integer(text: str) -> int:
-    """Return a whole number, refusing one that no float could hold."""
-    if len(text) > 300:
-        raise ValueError(f"a number of {len(text)} digits, expected at most 300")
-    return int(text)
-
-
-def finite_float(text: str) -> float:
-    """Return a float, refusing one that overflows."""
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(f"{text[:30]} is no number that a float can hold")
-    return value
+        return parse_json(content, MOST_JSON)
 
 
 @contextmanager

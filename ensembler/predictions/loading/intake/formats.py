@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import FileError
-from ensembler.predictions.files import parse_json, parsing, readable
-from ensembler.predictions.loading.array_files import read_npy, read_npz
+from ensembler.predictions.files import parsing, readable
+from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import ImportRequest, Item, Opened
+from ensembler.serialization import parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,7 @@ def stacked_lists(path: Path, name: str, lists: Sequence[Any]) -> NDArray[Any]:
 def open_json(path: Path, _: ImportRequest) -> Opened:
     """Read a JSON file: one of records, of arrays by name, or of an evaluation."""
     with parsing(path, "JSON"):
-        value = parse_json(path.read_bytes())
+        value = parse_json(path.read_bytes(), MOST_BYTES)
     if isinstance(value, list) and value and all(isinstance(record, dict) for record in value):
         return opened_records(path, value)
     if isinstance(value, dict) and "samples" in value and isinstance(value["samples"], list):
@@ -156,8 +157,8 @@ def open_lines(path: Path, _: ImportRequest) -> Opened:
     with parsing(path, "JSON lines"):
         text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
-            return opened_records(path, parse_json(text.encode()))
-        records = [parse_json(line.encode()) for line in text.splitlines() if line.strip()]
+            return opened_records(path, parse_json(text.encode(), MOST_BYTES))
+        records = [parse_json(line.encode(), MOST_BYTES) for line in text.splitlines() if line.strip()]
     if not all(isinstance(record, dict) for record in records):
         raise FileError(f"{path}: a line is no JSON object, expected a record a line")
     return opened_records(path, records)

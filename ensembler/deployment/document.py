@@ -1,0 +1,128 @@
+"""The document in a recipe's file, read without trust."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ensembler.arrays import check_member_names
+from ensembler.errors import FileError, ValueRangeError
+from ensembler.predictions.files import readable
+from ensembler.serialization import json_digest, parse_json
+
+MOST_BYTES, CHUNK = 1 << 27, 1 << 20
+CHECKSUM = "sha256"
+HEX = re.compile(r"[0-9a-f]{64}")
+
+
+class NotRecipeError(FileError):
+    """A file that is no recipe of any version."""
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return what a recipe's file holds, whatever its version.
+
+    Raises
+    ------
+    FileError
+        The file is missing, too large, or no JSON with a schema.
+    """
+    with readable(path):
+        if not path.exists():
+            raise FileError(f"{path}: no such file")
+        with path.open("rb") as stream:
+            data = read_at_most(stream, MOST_BYTES + 1)
+        try:
+            document = parse_json(data, MOST_BYTES)
+        except ValueError as error:
+            reason = f" ({error})" if data.lstrip()[:1] in (b"{", b"[") else ""
+            raise not_recipe(path, reason) from error
+    if not isinstance(document, dict) or not isinstance(document.get("schema"), str):
+        raise not_recipe(path)
+    return document
+
+
+def read_at_most(stream: BinaryIO, n_bytes: int) -> bytes:
+    """Return what a stream gives, up to some number of bytes, without setting the room for all of them aside."""
+    data = bytearray()
+    while len(data) < n_bytes and (chunk := stream.read(min(CHUNK, n_bytes - len(data)))):
+        data += chunk
+    return bytes(data)
+
+
+def not_recipe(path: Path, reason: str = "") -> NotRecipeError:
+    """Return the error for a file that is none."""
+    return NotRecipeError(f"{path}: no recipe{reason}; expected a file that `ensembler predict --save` wrote")
+
+
+def check_entries(document: Mapping[str, Any]) -> None:
+    """Raise unless a recipe has its entries, each of the right kind, and no others."""
+    missing = [name for name in ENTRIES if name not in document]
+    surplus = [name for name in document if name not in (*ENTRIES, CHECKSUM)]
+    if missing or surplus:
+        what = [f"it has no {', '.join(missing)}"] if missing else []
+        what += [f"it has {', '.join(map(repr, surplus))[:80]}"] if surplus else []
+        raise ValueRangeError(f"{' and '.join(what)}, expected {', '.join(ENTRIES)}")
+    for name, (is_valid, expected) in ENTRIES.items():
+        if not is_valid(document[name]):
+            raise ValueRangeError(f"{name} is not {expected}")
+    check_member_names(document["members"], len(document["members"]))
+
+
+def check_unchanged(document: Mapping[str, Any]) -> None:
+    """Raise if a recipe is not as it was saved; people who change one on purpose delete its checksum."""
+    rest = {name: value for name, value in document.items() if name != CHECKSUM}
+    if document.get(CHECKSUM, json_digest(rest)) != json_digest(rest):
+        raise ValueRangeError(f'it was changed after it was saved; if that was meant, delete its line "{CHECKSUM}"')
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is a text."""
+    return isinstance(value, str)
+
+
+def is_whole(value: Any, low: int) -> bool:
+    """Whether a value is an integer of at least some size."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def is_list_of(kind: type) -> Callable[[Any], bool]:
+    """Return whether values are lists of something, and not empty."""
+    return lambda value: isinstance(value, list) and len(value) > 0 and all(isinstance(item, kind) for item in value)
+
+
+def is_object(value: Any) -> bool:
+    """Whether a value is an object of JSON."""
+    return isinstance(value, dict)
+
+
+def is_balance(value: Any) -> bool:
+    """Whether a value is what `Balanced` is made of, or nothing."""
+    return value is None or (isinstance(value, dict) and set(value) == {"tau", "metric"})
+
+
+def is_provenance(value: Any) -> bool:
+    """Whether a value says on how many rows, and on which arrays, a rule was fitted; or nothing."""
+    if not isinstance(value, dict):
+        return False
+    checksums = value.get("sha256", {})
+    if not is_whole(value.get("rows", 1), 1) or not isinstance(checksums, dict):
+        return False
+    return all(is_text(item) and HEX.fullmatch(item) for item in checksums.values())
+
+
+ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "schema": (is_text, "a text"),
+    "ensembler": (is_text, "a text"),
+    "rule": (is_text, "the name of a rule"),
+    "parameters": (is_object, "parameters by name"),
+    "calibrate": (is_text, "'none', 'members' or 'ensemble'"),
+    "balance": (is_balance, "null, or tau and metric"),
+    "members": (is_list_of(str), "a list of names"),
+    "hard": (is_list_of(bool), "a list of true and false"),
+    "n_classes": (lambda value: is_whole(value, 2), "a whole number of at least 2"),
+    "class_names": (lambda value: value is None or is_list_of(str)(value), "null or a list of names"),
+    "state": (is_object, "fitted values by name"),
+    "fitted_on": (is_provenance, "a number of rows and the checksums of arrays"),
+}
+"""What a recipe holds, each with a test of its kind and what is expected."""
