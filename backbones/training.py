@@ -9,7 +9,6 @@ import ctypes
 import logging
 import math
 import os
-import pickle
 import sys
 import warnings
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -29,11 +27,14 @@ from torchmetrics.classification import MulticlassAccuracy
 from backbones.augmentation import Augmentation, mix_up
 from backbones.batch_normalization import recalibrate
 from backbones.batches import EVALUATION_BATCH, Batch, Batches, mix, resident, to_float
-from backbones.errors import RunError
-from backbones.evaluation import finish, known_accelerator
+from backbones.configuration import RunConfig
+from backbones.errors import BackbonesError, ConfigurationError, DataError, RunError
+from backbones.evaluation import device_memory, finish, known_accelerator
 from backbones.faces import Faces
 from backbones.input_normalization import normalize_faces
-from backbones.runs import Run, RunConfig, best_epoch
+from backbones.reading import reading, reason
+from backbones.runs import Run, best_epoch, check_rows
+from backbones.state import ANEW, WholeFiles, read_state
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
 CALIBRATION_ROWS = 8192
@@ -220,6 +221,20 @@ class Keeper(Checkpoint):
     def __init__(self, run: Run, config: RunConfig, report: Callable[[dict[str, Any]], None] | None) -> None:
         self.run, self.config, self.report = run, config, report
         self.rows: list[dict[str, Any]] = []
+        self.has_begun = False
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Note that a state has been taken up."""
+        self.require_rows(trainer)
+        self.has_begun = True
+
+    def require_rows(self, trainer: lightning.Trainer) -> None:
+        """Refuse a state that is not the one after the epochs whose figures it holds."""
+        if trainer.current_epoch != len(self.rows):
+            raise RunError(
+                f"{self.run.checkpoint}: is the state after {trainer.current_epoch} epochs with the figures of "
+                f"{len(self.rows)}; {ANEW}"
+            )
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Do all of it, in an order that a kill at any place leaves whole."""
@@ -238,10 +253,10 @@ class Keeper(Checkpoint):
         best = max((earlier["val_accuracy"] for earlier in self.rows), default=-1.0)
         self.rows.append(row)
         if trainer.is_global_zero and row["val_accuracy"] > best:
-            weights = {name: value.cpu().contiguous() for name, value in module.evaluated.items()}
-            self.run.write(self.run.weights, lambda path: save_file(weights, path))
-        # Every process takes part in writing the state, the first one writes.
-        self.write_state(trainer)
+            self.run.write_weights(module.evaluated)
+        # Every process takes part in writing the state, the first one writes. The log is written from the state again
+        # when the run goes on, so that a process killed between the two loses no row.
+        trainer.save_checkpoint(self.run.checkpoint, weights_only=False)
         if trainer.is_global_zero:
             self.run.write_log(self.rows)
             if self.report is not None:
@@ -253,28 +268,15 @@ class Keeper(Checkpoint):
         patience = self.config.patience
         return patience is not None and bool(self.rows) and len(self.rows) - best_epoch(self.rows) >= patience
 
-    def write_state(self, trainer: lightning.Trainer) -> None:
-        """Write the checkpoint under a temporary name and rename it."""
-        temporary = self.run.checkpoint.with_name(".last.ckpt.new")
-        try:
-            trainer.save_checkpoint(temporary, weights_only=False)
-            if trainer.is_global_zero:
-                self.run.write(self.run.checkpoint, temporary.replace)
-        except OSError as error:
-            raise RunError(
-                f"{self.run.checkpoint}: cannot be written: {error.strerror or error}; the previous state is untouched"
-            ) from error
-        finally:
-            if trainer.is_global_zero:
-                temporary.unlink(missing_ok=True)
-
     def state_dict(self) -> dict[str, Any]:
         """Return the figures of all epochs."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the figures of the epochs before."""
-        self.rows = [dict(row) for row in state["rows"]]
+        with reading(self.run.checkpoint, "is not the state of this training", fix=ANEW):
+            check_rows(state["rows"])
+            self.rows = [dict(row) for row in state["rows"]]
 
 
 def train(
@@ -313,8 +315,15 @@ def train(
     RunError
         The folder holds another run, the loss is not finite, or the state cannot be written or read.
     """
+    run.require_place()
+    config.outline()
+    check_training_images(faces)
+    if threads is not None and threads < 1:
+        raise ConfigurationError(f"threads is {threads}, expected at least 1")
     run.start(config)
     if run.finished:
+        # A process may have been killed between the result and this.
+        run.drop_state()
         return True
     if threads is not None:
         torch.set_num_threads(threads)
@@ -325,17 +334,30 @@ def train(
     show = sys.stderr.isatty() if progress_bar is None else progress_bar
     keeper = Keeper(run, config, None if show else report_line)
     trainer = make_trainer(config, keeper, accelerator, devices, stop_after, show)
+    check_training_images(faces, trainer.world_size)
     # The further processes of one training share the lock of the first.
     with nullcontext() if "LOCAL_RANK" in os.environ else run.locked():
         # Another process may have finished it while this one was starting.
         if Run(run.folder).finished:
             return True
-        fit(trainer, module, keeper, run)
+        if trainer.is_global_zero:
+            run.sweep()
+        with device_memory():
+            fit(trainer, module, keeper, run)
         stopped = trainer.should_stop and config.patience is not None
         complete = stopped or trainer.current_epoch >= config.epochs
         if complete and trainer.is_global_zero:
             finish(run, config, faces, keeper.rows, trainer.strategy.root_device)
     return complete
+
+
+def check_training_images(faces: Faces, processes: int = 1) -> None:
+    """Refuse a set of which a process would have fewer than two training images."""
+    if len(faces.train) // processes < 2:
+        raise DataError(
+            f"there are {len(faces.train)} training images for {processes} processes, expected at least two for each: "
+            "batch normalisation needs several"
+        )
 
 
 def keep_freed_memory() -> None:
@@ -374,6 +396,7 @@ def make_trainer(
             accelerator=accelerator,
             devices=devices,
             callbacks=callbacks,
+            plugins=[WholeFiles()],
             logger=False,
             enable_checkpointing=True,
             enable_progress_bar=show,
@@ -385,19 +408,33 @@ def make_trainer(
 
 
 def fit(trainer: lightning.Trainer, module: Classifier, keeper: Keeper, run: Run) -> None:
-    """Go on from the run's own state, which is read without unpickling code; not after it has been stopped early."""
-    state = run.checkpoint if run.checkpoint.exists() else None
-    if state is not None:
-        try:
-            saved = torch.load(state, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise RunError(f"{state}: cannot be read ({reason}); delete it to start the run anew") from error
+    """Go on from the run's own state; not after it has been stopped early."""
+    if not run.checkpoint.exists():
+        trainer.fit(module)
+        return
+    saved = read_state(run.checkpoint)
+    with reading(run.checkpoint, "is not the state of this training", fix=ANEW):
         keeper.load_state_dict(saved["callbacks"][keeper.state_key])
-        if keeper.out_of_patience():
-            trainer.should_stop = True
-            return
-    trainer.fit(module, ckpt_path=state, weights_only=True)
+    if not run.weights.exists():
+        raise RunError(
+            f"{run.folder}: holds a state and no best.safetensors; delete {run.checkpoint.name} to start anew"
+        )
+    if trainer.is_global_zero:
+        run.write_log(keeper.rows)
+    if keeper.out_of_patience():
+        trainer.should_stop = True
+        return
+    try:
+        trainer.fit(module, ckpt_path=run.checkpoint, weights_only=True)
+    except (BackbonesError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if keeper.has_begun:
+            raise
+        # Lightning takes a state up without looking at what is in it.
+        raise RunError(f"{run.checkpoint}: is not the state of this training: {reason(error)}; {ANEW}") from error
+    # Nothing begins where no epoch is left.
+    keeper.require_rows(trainer)
 
 
 def ignore_lightning_advice() -> None:

@@ -8,8 +8,8 @@ from torch import nn
 from backbones.architectures import build
 from backbones.architectures.layers import Dropout
 from backbones.batch_normalization import recalibrate
+from backbones.configuration import RunConfig
 from backbones.faces import Faces, FaceSplit
-from backbones.runs import RunConfig
 from backbones.training import CALIBRATION_ROWS, Classifier
 from tests.backbones.conftest import draw_faces
 
