@@ -79,8 +79,8 @@ def complete(splits: Mapping[str, FaceSplit], class_names: tuple[str, ...]) -> F
         notes.append(f"there is no validation split: {len(val):,} of the training images are held out for it")
     if not len(train):
         raise DataError(
-            f"there are no training images left: all {len(val)} are held out for validation, a tenth of each class and "
-            "at least one; give more, or a validation split"
+            f"no training images are left, since {len(val)} of {len(val)} is held out for validation; give more, or a "
+            "validation split"
         )
     empty = FaceSplit(np.zeros((0, *train.images.shape[1:]), np.uint8), np.zeros(0, np.int64))
     test = splits.get("test", empty)

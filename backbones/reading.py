@@ -67,7 +67,7 @@ def reason(error: Exception) -> str:
 
 def first_line(error: Exception) -> str:
     """Return the first line of what an exception says."""
-    return next(iter(str(error).strip().splitlines()), "")
+    return next(iter(str(error).strip().splitlines()), "").rstrip(" :")
 
 
 def read_text(path: Path, *, kind: type[BackbonesError] = RunError) -> str:

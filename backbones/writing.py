@@ -107,10 +107,10 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     folder = temporary_name(target)
     with writable(target):
         folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def become(folder: Path, target: Path) -> bool:
