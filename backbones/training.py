@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -34,12 +35,15 @@ from backbones.faces import Faces
 from backbones.input_normalization import normalize_faces
 from backbones.reading import reading, reason
 from backbones.runs import Run, best_epoch, check_rows
-from backbones.state import ANEW, WholeFiles, read_state
+from backbones.state import ANEW, WholeFiles, check_alike, read_state
 
 PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
 CALIBRATION_ROWS = 8192
 READ_EVERY = 50
 """Steps after which losses are read from the device; reading makes it wait."""
+AS_BEFORE = f"go on with as many devices as before, or {ANEW}"
+LOOPS = ("fit", "validate", "test", "predict")
+"""Of Lightning, each with its progress in the state."""
 AVERAGED_EVERY = 8
 """Steps from one update of the averaged weights to the next."""
 
@@ -185,8 +189,37 @@ class Classifier(lightning.LightningModule):
             checkpoint["plateau"] = self.plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the plateau schedule out of the state."""
+        """Refuse a state of another kind than this training's, and take the plateau schedule out of it."""
+        with reading(Path(self.trainer.ckpt_path or ""), "is not the state of this training", fix=AS_BEFORE):
+            for name, template in self.template().items():
+                check_alike(checkpoint[name], template, name)
         self.plateau_state = checkpoint.get("plateau")
+
+    def template(self) -> dict[str, Any]:
+        """Return what is in a state as it is before the first step, whose kinds all later ones have."""
+        configured = self.configure_optimizers()
+        optimizer, schedules = (
+            (configured["optimizer"], [configured["lr_scheduler"]["scheduler"]])
+            if isinstance(configured, dict)
+            else (configured, [])
+        )
+        # Adam's moments, which it makes in its first step.
+        moments = {
+            number: {"step": torch.zeros(()), "exp_avg": weights, "exp_avg_sq": weights}
+            for number, weights in enumerate(self.network.parameters())
+        }
+        template = {
+            "state_dict": dict(self.state_dict()),
+            "optimizer_states": [optimizer.state_dict() | {"state": moments}],
+            "lr_schedulers": [schedule.state_dict() for schedule in schedules],
+            "loops": {f"{name}_loop": getattr(self.trainer, f"{name}_loop").state_dict() for name in LOOPS},
+        }
+        if self.plateau is not None:
+            template["plateau"] = self.plateau.state_dict()
+        if self.config.weight_averaging:
+            template["current_model_state"] = template["state_dict"]
+            template["averaging_state"] = {"n_averaged": torch.tensor(0)}
+        return template
 
 
 class Averaging(WeightAveraging):

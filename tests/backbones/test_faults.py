@@ -270,6 +270,10 @@ STATES = {
     "a row too few": lambda state: next(iter(state["callbacks"].values())).update(rows=[]),
     "no optimizer": lambda state: without(state, "optimizer_states"),
     "an optimizer of another kind": lambda state: state.update(optimizer_states=[True]),
+    "moments of another shape": lambda state: state["optimizer_states"][0]["state"][0].update(exp_avg=torch.zeros(3)),
+    "moments of other weights": lambda state: state["optimizer_states"][0]["param_groups"][0]["params"].reverse(),
+    "another optimizer": lambda state: state["optimizer_states"][0]["param_groups"][0].update(amsgrad=True),
+    "a rate that is no number": lambda state: state["optimizer_states"][0]["param_groups"][0].update(lr=float("nan")),
     "moments of another kind": lambda state: state["optimizer_states"][0]["state"].update({0: {"step": "x"}}),
     "no loops": lambda state: without(state, "loops"),
     "weights of another kind": lambda state: state.update(state_dict=3),
@@ -286,7 +290,7 @@ def test_a_state_of_another_kind_is_refused(kind, begun, small, options, tmp_pat
     state = torch.load(run.checkpoint, weights_only=True)
     STATES[kind](state)
     torch.save(state, run.checkpoint)
-    with pytest.raises(RunError, match=r"last\.ckpt: .*; delete it to start the run anew$") as caught:
+    with pytest.raises(RunError, match=r"last\.ckpt: .*[; ]delete it to start the run anew$") as caught:
         go_on(run.folder, options, small)
     assert "\n" not in str(caught.value)
 
