@@ -266,8 +266,8 @@ def test_a_run_that_was_killed_after_stopping_early_trains_no_further(drawn, tmp
 
 def test_the_rate_is_halved_after_three_more_epochs_without_a_lower_loss(drawn, tmp_path, monkeypatch):
     losses = [2.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    monkeypatch.setattr("backbones.training.MeanMetric.compute", lambda self: losses[0])
-    monkeypatch.setattr("backbones.training.MeanMetric.reset", lambda self: losses.pop(0))
+    monkeypatch.setattr("backbones.classifier.MeanMetric.compute", lambda self: losses[0])
+    monkeypatch.setattr("backbones.classifier.MeanMetric.reset", lambda self: losses.pop(0))
     run = Run(tmp_path / "cut")
     train(run, config(drawn, epochs=6, schedule="plateau", learning_rate=0.01), drawn, progress_bar=False)
     assert [row["learning_rate"] for row in run.read_log()] == [0.01] * 5 + [0.005]
@@ -279,7 +279,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(drawn, tm
     train(run, options, drawn, stop_after=1, progress_bar=False)
     state = run.checkpoint.read_bytes()
     monkeypatch.setattr(
-        "backbones.training.functional.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan")
+        "backbones.classifier.functional.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan")
     )
     with pytest.raises(RunError, match="the loss is nan at epoch 2, step 1; the state of the last good epoch is kept"):
         train(run, options, drawn, progress_bar=False)
