@@ -8,6 +8,7 @@ import fcntl
 import itertools
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from backbones.names import printable
 from backbones.reading import reading
 from backbones.runs import Run
 from backbones.training import train
-from backbones.writing import lock_file, make_folder, require_writable, write_text
+from backbones.writing import lock_file, make_folder, require_writable, writable, write_text
 
 if TYPE_CHECKING:
     import optuna
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 STEPS = (0.1, 1.0, 10.0)
 NAMES = ("learning_rate", "weight_decay", "dropout")
 MOST_DROPOUT = 0.9
+JOURNAL = "grid.journal"
+ANEW = "move it away to start the grid anew"
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,6 @@ def search(
     require_writable(folder)
     make_folder(folder)
     sampler = optuna.samplers.GridSampler(axes(base), seed=base.seed)
-    study = open_study(folder, base, sampler)
     values = axes(base)
     trained = 0
 
@@ -116,7 +118,11 @@ def search(
             raise
 
     with at_work(folder) as lock:
-        if is_alone(lock):
+        alone = is_alone(lock)
+        if alone:
+            cut_torn_line(folder / JOURNAL)
+        study = open_study(folder, base, sampler)
+        if alone:
             fail_abandoned(study, folder)
         left = len(waiting(study, values))
         # A sampler that has proposed all points would propose any of them again.
@@ -164,15 +170,35 @@ def is_alone(lock: int) -> bool:
     return True
 
 
+def cut_torn_line(journal: Path) -> None:
+    """Remove the last line of a journal where a process was killed while it wrote it, before others follow it."""
+    if not journal.is_file():
+        return
+    with writable(journal):
+        content = journal.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        torn = content[whole:]
+        if torn and not torn.startswith(b"{"):
+            raise RunError(f"{journal}: is not the journal of a grid; {ANEW}")
+        if torn:
+            os.truncate(journal, whole)
+
+
 def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSampler") -> "optuna.Study":
     """Open the folder's study, refusing one around another configuration."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    journal = folder / "grid.journal"
+    journal = folder / JOURNAL
     if journal.is_symlink():
         raise RunError(f"{journal}: is a link, which is not followed; delete it")
-    with reading(journal, "is not the journal of a grid", fix="move it away to start the grid anew"):
+    with reading(journal, "is not the journal of a grid", fix=ANEW):
+        if journal.exists():
+            # Optuna passes over a last line that is damaged, and fails when another one follows it.
+            for line in journal.read_bytes().splitlines(keepends=True):
+                # Another process may be writing the last one.
+                if line.endswith(b"\n"):
+                    json.loads(line)
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(JournalFileBackend(str(journal))),
             study_name="grid",
@@ -186,7 +212,7 @@ def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSamp
     if there is None:
         study.set_user_attr("base", wanted)
     elif not isinstance(there, dict) or set(there) - set(wanted):
-        raise RunError(f"{journal}: is not the journal of a grid of this version; move it away to start the grid anew")
+        raise RunError(f"{journal}: is not the journal of a grid of this version; {ANEW}")
     elif there != wanted:
         name = next(name for name in wanted if there.get(name) != wanted[name])
         raise ConfigurationError(

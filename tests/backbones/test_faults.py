@@ -511,10 +511,26 @@ def test_the_grid_of_a_damaged_journal_is_one_sentence(small, options, tmp_path)
         (tmp_path / "grid.journal").write_bytes(content)
         with pytest.raises(RunError, match="grid.journal: is not the journal of a grid: .*; move it away"):
             open_study(tmp_path, options, optuna.samplers.RandomSampler())
+    (tmp_path / "grid.journal").write_bytes(b"nonsense")
+    with pytest.raises(RunError, match="grid.journal: is not the journal of a grid; move it away"):
+        search(tmp_path, options, small)
     (tmp_path / "grid.journal").unlink()
     (tmp_path / "grid.journal").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RunError, match="grid.journal: is a link"):
         open_study(tmp_path, options, optuna.samplers.RandomSampler())
+
+
+def test_a_line_that_a_killed_process_has_half_written_ends_no_grid(small, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("backbones.grid.train", lambda run, *given, **more: run.start(options))
+    monkeypatch.setattr("backbones.runs.Run.result", lambda self: {"val": {"accuracy": 0.5}})
+    search(tmp_path, options, small, most_points=2)
+    journal = tmp_path / "grid.journal"
+    content = journal.read_bytes()
+    journal.write_bytes(content[:-9])
+    for points in (1, 9):
+        results = search(tmp_path, options, small, most_points=points)
+    assert [point.state for point in results] == ["trained"] * 9
+    assert journal.read_bytes().startswith(content[:-9].rpartition(b"\n")[0])
 
 
 ZIPPED = io.BytesIO()
