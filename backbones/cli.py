@@ -1,6 +1,8 @@
 """The ``backbones`` command."""
 
+import io
 import json
+import os
 import signal
 import sys
 import warnings
@@ -11,6 +13,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from backbones.errors import BackbonesError, DataWarning
+from backbones.names import printable
 
 app = typer.Typer(
     name="backbones",
@@ -141,10 +144,13 @@ def train(
     strict: Strict = False,
 ) -> None:
     """Train a network; the same command resumes a run that was stopped."""
+    from backbones.configuration import RunConfig
     from backbones.fer2013 import load_faces
-    from backbones.runs import Run, RunConfig
+    from backbones.runs import Run
     from backbones.training import train as train_run
 
+    run = Run(out)
+    run.require_place()
     faces = load_faces(data, strict=strict, cache=cache)
     config = RunConfig.for_faces(
         architecture,
@@ -169,14 +175,13 @@ def train(
         width=width,
         precision=precision,
     )
-    run = Run(out)
     train_run(
         run,
         config,
         faces,
         threads=threads,
         accelerator=accelerator,
-        devices=int(devices) if devices.isdigit() else devices,
+        devices=int(devices) if devices.isdecimal() else devices,
     )
     if run.finished:
         result = run.result()
@@ -210,12 +215,17 @@ def predict(
     from backbones.export import export
     from backbones.fer2013 import load_faces
     from backbones.runs import Run
+    from backbones.writing import require_writable
 
     augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
+    for folder in runs:
+        Run(folder).require_name()
+        Run(folder).result()
+    require_writable(out)
     faces = load_faces(data, strict=strict, cache=cache)
     for folder in runs:
         accuracies = export(Run(folder), faces, out, augmentation=augmentation, device=device_of(accelerator))
-        typer.echo(f"{folder.name}: {format_accuracies(accuracies)}")
+        typer.echo(printable(f"{Run(folder).name}: {format_accuracies(accuracies)}"))
 
 
 @app.command()
@@ -245,10 +255,12 @@ def grid(
     """
     import dataclasses
 
+    from backbones.configuration import RunConfig
     from backbones.fer2013 import load_faces
     from backbones.grid import search
-    from backbones.runs import RunConfig
+    from backbones.writing import require_writable
 
+    require_writable(out)
     faces = load_faces(data, strict=strict, cache=cache)
     base = RunConfig.for_faces(
         architecture,
@@ -284,7 +296,7 @@ def curves(
     from backbones.runs import Run
 
     for path in write_figures([Run(folder) for folder in runs], out, kind):
-        typer.echo(path)
+        typer.echo(printable(str(path)))
 
 
 @app.command()
@@ -313,9 +325,12 @@ def recipe(
     from backbones.evaluation import TestTimeAugmentation
     from backbones.fer2013 import load_faces
     from backbones.recipe import find_recipe, read_recipe, train_recipe
+    from backbones.writing import require_writable
 
     augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
     entries = read_recipe(find_recipe(file))
+    require_writable(runs)
+    require_writable(out)
     faces = load_faces(data, strict=strict, cache=cache)
     elsewhere = train_recipe(
         entries,
@@ -336,16 +351,43 @@ def recipe(
 MODULES = ("torch", "lightning", "kornia", "optuna", "matplotlib", "torchmetrics", "safetensors", "PIL")
 
 
+PIPE_CLOSED = 128 + signal.SIGPIPE
+"""The exit code of a program whose output nobody reads any more, as shells show it."""
+
+
 def stop(number: int, _: FrameType | None) -> NoReturn:
-    """End on a signal with a sentence and the exit code that shells expect."""
-    sys.stderr.write("stopped; what was finished is kept, and the same command goes on from there\n")
-    raise SystemExit(128 + number)
+    """End on a signal with a sentence and the exit code that shells expect; once, however often it is sent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave("stopped; what was finished is kept, and the same command goes on from there", 128 + number)
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """End with one line on standard error, if anybody reads it."""
+    try:
+        sys.stderr.write(f"{printable(message)}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        quiet()
+    raise SystemExit(code)
+
+
+def quiet() -> None:
+    """Let what is still to be written go nowhere, where the other end of a pipe is closed."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def main() -> None:
     """Run the command line; errors that are meant for users become one line and an exit code."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal cannot show is escaped instead of ending the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     original = warnings.showwarning
 
     def show(
@@ -357,7 +399,7 @@ def main() -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, DataWarning):
-            sys.stderr.write(f"warning: {message}\n")
+            sys.stderr.write(f"warning: {printable(str(message))}\n")
         else:
             original(message, category, filename, lineno, file, line)
 
@@ -366,11 +408,19 @@ def main() -> None:
             warnings.simplefilter("always", DataWarning)
             warnings.showwarning = show
             app()
+    except SystemExit as end:
+        # Typer ends with 1 where a pipe is closed, as it does for errors.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        quiet()
+        raise SystemExit(PIPE_CLOSED) from end
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in MODULES:
             raise
-        sys.stderr.write(f"error: {error.name} is not installed; pip install 'ensembler-bench[backbones]'\n")
-        sys.exit(1)
+        leave(f"error: {error.name} is not installed; pip install 'ensembler-bench[backbones]'", 1)
     except BackbonesError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
+        leave(f"error: {error}", error.exit_code)
+    except OSError as error:
+        leave(f"error: {error.filename or 'input or output'}: {error.strerror or error}", 1)
+    except MemoryError:
+        leave("error: this does not fit into memory", 1)

@@ -1,5 +1,6 @@
 """Learning curves and confusion matrices of runs, as figures fit for a paper."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from backbones.errors import ConfigurationError
 from backbones.runs import Run
+from backbones.writing import make_folder, require_writable, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,11 +80,14 @@ def write_figures(runs: Sequence[Run], out: Path | None, kind: str) -> list[Path
     """Write the figures of each run, into ``out`` or into the runs' own folders; return the files."""
     if kind not in FORMATS:
         raise ConfigurationError(f"format is {kind!r}, expected one of {', '.join(FORMATS)}")
+    for run in runs:
+        require_writable(run.folder if out is None else out)
     written = []
     for run in runs:
         home = run.folder if out is None else out
-        home.mkdir(parents=True, exist_ok=True)
-        written.append(write_figure(draw_curves(run.read_log(), run.name), home / f"{run.name}-curves.{kind}"))
+        curves = draw_curves(run.read_log(), run.name)
+        make_folder(home)
+        written.append(write_figure(curves, home / f"{run.name}-curves.{kind}"))
         if run.finished:
             result, config = run.result(), run.config()
             for name, words in (("val", "validation"), ("test", "test")):
@@ -96,5 +101,7 @@ def write_figures(runs: Sequence[Run], out: Path | None, kind: str) -> list[Path
 
 def write_figure(figure: "Figure", path: Path) -> Path:
     """Write a figure as a whole."""
-    Run.write(path, lambda temporary: figure.savefig(temporary, format=path.suffix[1:], dpi=200))
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:], dpi=200)
+    write(path, content.getvalue())
     return path

@@ -15,10 +15,12 @@ from torch.nn import functional
 
 from backbones.architectures.layers import multiply_adds, trainable_parameters
 from backbones.batches import EVALUATION_BATCH, to_float
-from backbones.errors import ConfigurationError
+from backbones.configuration import RunConfig
+from backbones.errors import ConfigurationError, RunError
 from backbones.faces import Faces, Images, find_exact_duplicates
 from backbones.input_normalization import normalize_faces
-from backbones.runs import Run, RunConfig, best_epoch, load_network
+from backbones.reading import first_line
+from backbones.runs import Run, best_epoch, load_network
 
 Proba = NDArray[np.float32]
 
@@ -73,13 +75,25 @@ def predict(network: nn.Module, images: Images, augmentation: TestTimeAugmentati
     network.eval()
     device = next(network.parameters()).device
     outputs = []
-    with torch.inference_mode():
+    with device_memory(), torch.inference_mode():
         for start in range(0, len(images), EVALUATION_BATCH):
             part = torch.from_numpy(np.array(images[start : start + EVALUATION_BATCH])).unsqueeze(1)
             total = sum(network(view).softmax(dim=-1) for view in augmentation(to_float(part.to(device))))
             assert isinstance(total, Tensor)
             outputs.append((total / augmentation.views).cpu().numpy())
     return np.concatenate(outputs)
+
+
+@contextmanager
+def device_memory() -> Iterator[None]:
+    """Say that the memory of the device is full."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"the accelerator's memory is full ({first_line(error)}); give a smaller --batch-size, or end what else "
+            "uses it"
+        ) from error
 
 
 @contextmanager
@@ -90,7 +104,7 @@ def known_accelerator(accelerator: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError, ImportError, MisconfigurationException) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise ConfigurationError(
             f"accelerator is {accelerator!r}, which cannot be used here ({reason}); give auto or cpu"
         ) from error
@@ -152,7 +166,7 @@ def finish(
                 "confusion": confusion(np.asarray(split.labels), proba),
             }
     run.write_json("result.json", result)
-    run.checkpoint.unlink(missing_ok=True)
+    run.drop_state()
 
 
 def versions() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Where backbones meets ensembler: a trained run becomes a member of a prediction set."""
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -11,15 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from backbones.configuration import OF_THE_DATA, RunConfig
 from backbones.errors import RunError
 from backbones.evaluation import PLAIN, Proba, TestTimeAugmentation, predict
 from backbones.faces import Faces, find_exact_duplicates
 from backbones.input_normalization import normalize_faces
-from backbones.runs import OF_THE_DATA, Run, RunConfig, load_network
+from backbones.reading import read_array, read_json
+from backbones.runs import Run, load_network
+from backbones.writing import become, flush, require_writable, temporary_folder, writable
 from ensembler.errors import EnsemblerError
 from ensembler.predictions.files import write_array, write_text
 
 METADATA = "members.json"
+LABELS = "labels.npy"
+ROW_SUM_TOLERANCE = 1e-3
 
 
 def export(
@@ -52,48 +58,103 @@ def export(
     Raises
     ------
     RunError
-        The run is not finished, was trained on other data, or the folder holds another set or cannot be written.
+        The run is not finished, was trained on other data, its name cannot be a member's, its probabilities are not
+        finite, or the folder holds another set or cannot be written.
     """
+    run.require_name()
     config, result = run.config(), run.result()
     if config.data_checksum != faces.checksum:
         raise RunError(
             f"{run.folder}: was trained on other data (checksum {config.data_checksum[:12]}…, these images have "
             f"{faces.checksum[:12]}…); give the data it was trained on"
         )
-    if not len(faces.test):
-        raise RunError(
-            "the data have no test split, so there is nothing to score members on; give a labelled test split"
-        )
+    check_target(faces, folder)
     network = load_network(run, config).to(device)
     normalized = normalize_faces(faces, config.normalization)
-    parts = {"test": folder, "val": folder / "val"}
-    for name, home in parts.items():
-        check_labels(home / "labels.npy", np.asarray(faces.split(name).labels))
     arrays: dict[str, Proba] = {}
     accuracies = {}
-    for name in parts:
+    for name in PARTS:
         split = normalized.split(name)
         arrays[name] = predict(network, split.images, augmentation)
+        check_probabilities(arrays[name], f"{run.folder}: the probabilities of the {name} rows")
         accuracies[name] = float((arrays[name].argmax(-1) == split.labels).mean())
         if augmentation.views > 1:
             plain = predict(network, split.images)
             accuracies[f"plain_{name}"] = float((plain.argmax(-1) == split.labels).mean())
-    duplicates = find_exact_duplicates(faces)
-    rows = {name: np.flatnonzero(duplicates.leaked[name]).tolist() for name in ("val", "test")}
+    entry = describe(config, result, augmentation) | scores(accuracies)
+    named = dataclasses.replace(faces, class_names=config.class_names)
+    add_member(folder.resolve(), run.name, arrays, entry, named)
+    return accuracies
+
+
+PARTS = {"val": "val", "test": ""}
+"""Folders of the splits in a prediction set."""
+
+
+def check_target(faces: Faces, folder: Path) -> None:
+    """Refuse a folder that members of these images cannot be written into, before any work."""
+    if not len(faces.test):
+        raise RunError(
+            "the data have no test split, so there is nothing to score members on; give a labelled test split"
+        )
+    require_writable(folder)
+    for name, home in PARTS.items():
+        check_labels(folder / home / LABELS, np.asarray(faces.split(name).labels))
+    read_metadata(folder / METADATA)
+
+
+def check_probabilities(proba: Proba, what: str) -> None:
+    """Refuse to write what are no probabilities, as weights of damaged files or too large ones give."""
+    if not np.isfinite(proba).all():
+        raise RunError(f"{what} are not finite; are its weights damaged? train the run anew")
+    if proba.min() < 0 or np.abs(proba.sum(axis=-1, dtype=np.float64) - 1).max() > ROW_SUM_TOLERANCE:
+        raise RunError(f"{what} do not sum to 1; are its weights damaged? train the run anew")
+
+
+def add_member(folder: Path, member: str, arrays: dict[str, Proba], entry: dict[str, Any], faces: Faces) -> None:
+    """Write a member into a prediction set: a new set is there as a whole, and so is a member of one that is there.
+
+    Everything is written into a temporary folder first, which becomes the set if there is none yet. Otherwise the files
+    are moved into it, that of the test rows at last, without which a set has no such member.
+    """
+    # Inside a set that is there, which may be on another disk than the folder that holds it.
+    beside = folder / member if folder.exists() else folder
     try:
-        for name, home in parts.items():
-            write_array(home / "labels.npy", np.asarray(faces.split(name).labels))
-            write_array(home / f"{run.name}.npy", arrays[name])
-        write_text(folder / "exact-duplicates.json", json.dumps(rows) + "\n")
-        with alone_in(folder):
-            metadata = read_metadata(folder / METADATA)
-            metadata["class_names"] = list(config.class_names)
-            metadata["members"][run.name] = describe(config, result, augmentation) | scores(accuracies)
-            metadata["members"] = dict(sorted(metadata["members"].items()))
-            write_text(folder / METADATA, json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
+        with writable(folder), temporary_folder(beside) as temporary:
+            write_rows(temporary, member, arrays, faces)
+            write_metadata(temporary, {"members": {}}, member, entry, faces)
+            if beside == folder and become(temporary, folder):
+                return
+            with alone_in(folder):
+                check_target(faces, folder)
+                write_metadata(temporary, read_metadata(folder / METADATA), member, entry, faces)
+                flush(temporary)
+                last = folder / f"{member}.npy"
+                if last.exists() and last.read_bytes() != (temporary / last.name).read_bytes():
+                    last.unlink()
+                written = [path.relative_to(temporary) for path in temporary.rglob("*") if path.is_file()]
+                (folder / "val").mkdir(exist_ok=True)
+                for path in sorted(written, key=lambda path: (path == Path(last.name), path)):
+                    (temporary / path).replace(folder / path)
     except EnsemblerError as error:
         raise RunError(str(error)) from error
-    return accuracies
+
+
+def write_rows(folder: Path, member: str, arrays: dict[str, Proba], faces: Faces) -> None:
+    """Write labels, probabilities, and which rows are exact duplicates of training images."""
+    for name, home in PARTS.items():
+        write_array(folder / home / LABELS, np.asarray(faces.split(name).labels))
+        write_array(folder / home / f"{member}.npy", arrays[name])
+    duplicates = find_exact_duplicates(faces)
+    rows = {name: np.flatnonzero(duplicates.leaked[name]).tolist() for name in ("val", "test")}
+    write_text(folder / "exact-duplicates.json", json.dumps(rows) + "\n")
+
+
+def write_metadata(folder: Path, metadata: dict[str, Any], member: str, entry: dict[str, Any], faces: Faces) -> None:
+    """Write the metadata of a set with one more member."""
+    metadata["class_names"] = list(faces.class_names)
+    metadata["members"] = dict(sorted((metadata["members"] | {member: entry}).items()))
+    write_text(folder / METADATA, json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
 
 
 def describe(config: RunConfig, result: dict[str, Any], augmentation: TestTimeAugmentation) -> dict[str, Any]:
@@ -137,7 +198,7 @@ def is_exported(run: Run, folder: Path, augmentation: TestTimeAugmentation = PLA
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process is adding a member to the folder's metadata."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -147,12 +208,14 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def check_labels(path: Path, labels: np.ndarray[Any, np.dtype[np.int64]]) -> None:
     """Refuse to mix members of different rows in one folder."""
-    if path.exists() and not np.array_equal(np.load(path, allow_pickle=False), labels):
+    if path.exists() and not np.array_equal(read_array(path), labels):
         raise RunError(f"{path}: holds the labels of other rows; write this member into another folder")
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read the metadata of the members that are there already."""
-    metadata = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    metadata.setdefault("members", {})
-    return dict(metadata)
+    metadata = read_json(path) if path.exists() else {}
+    members = metadata.setdefault("members", {})
+    if not isinstance(members, dict) or not all(isinstance(entry, dict) for entry in members.values()):
+        raise RunError(f"{path}: its members are no object of objects; mend it, or write into another folder")
+    return metadata

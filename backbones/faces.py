@@ -1,7 +1,7 @@
 """A labelled image set in three splits, and the images that are in it more than once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,13 +77,27 @@ def complete(splits: Mapping[str, FaceSplit], class_names: tuple[str, ...]) -> F
     if val is None or not len(val):
         train, val = hold_out(train)
         notes.append(f"there is no validation split: {len(val):,} of the training images are held out for it")
+    if not len(train):
+        raise DataError(
+            f"no training images are left, since {len(val)} of {len(val)} is held out for validation; give more, or a "
+            "validation split"
+        )
     empty = FaceSplit(np.zeros((0, *train.images.shape[1:]), np.uint8), np.zeros(0, np.int64))
     test = splits.get("test", empty)
+    sizes = {split.images.shape[1:] for split in (train, val, test)}
+    if len(sizes) > 1:
+        shown = ", ".join(sorted("×".join(map(str, size)) for size in sizes))
+        raise DataError(f"the splits have images of {shown} pixels, expected one size")
+    return Faces(train, val, test, class_names, checksum((train, val, test)), notes)
+
+
+def checksum(splits: Iterable[FaceSplit]) -> str:
+    """Return the sha256 of the images and labels of splits."""
     digest = hashlib.sha256()
-    for split in (train, val, test):
+    for split in splits:
         digest.update(np.ascontiguousarray(split.images).data)
         digest.update(np.ascontiguousarray(split.labels).data)
-    return Faces(train, val, test, class_names, digest.hexdigest(), notes)
+    return digest.hexdigest()
 
 
 def hold_out(train: FaceSplit) -> tuple[FaceSplit, FaceSplit]:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from backbones.cache import read_cache, write_cache
 from backbones.errors import DataError, DataWarning
 from backbones.faces import CLASSES, Faces, FaceSplit, Images, Labels, complete
+from backbones.names import fault_of_text
+from backbones.reading import reading
 
 SPLITS = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
 COUNTS = {
@@ -22,6 +24,8 @@ COUNTS = {
     "val": (467, 56, 496, 895, 653, 415, 607),
     "test": (491, 55, 528, 879, 594, 416, 626),
 }
+HIDDEN_FOLDERS = ("__MACOSX",)
+"""Folders without a dot that hold no class: what an archive made on a Mac has of its files' attributes."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -45,6 +49,8 @@ def load_faces(path: str | Path, *, strict: bool = False, cache: str | Path | No
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path}: is neither a file nor a folder; write what it gives into a file first")
     faces = read_cache(path, cache)
     if faces is None:
         splits, class_names = read_folder(path) if path.is_dir() else (read_csv(path), CLASSES)
@@ -78,11 +84,12 @@ def read_csv(path: Path) -> dict[str, FaceSplit]:
     """Read any of the csv forms."""
     import pandas as pd
 
-    try:
+    with reading(path, "cannot be read as csv", kind=DataError):
         table = pd.read_csv(path, skipinitialspace=True, dtype={"pixels": str, " pixels": str})
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as csv: {str(error).strip()}") from error
     table.columns = [str(column).strip() for column in table.columns]
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()][0]
+        raise DataError(f"{path}: two columns are called {twice!r}; drop one")
     if "pixels" not in table.columns:
         raise DataError(f"{path}: has the columns {', '.join(table.columns)}, expected emotion, pixels and Usage")
     if "emotion" not in table.columns:
@@ -122,7 +129,7 @@ def read_pixels(rows: Sequence[str], path: Path) -> Images:
     for number, row in enumerate(rows):
         try:
             values = np.array(str(row).split(), dtype=np.int32)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise DataError(f"{path}: row {number} has pixels that are not whole numbers ({error})") from error
         if images is None:
             size = round(len(values) ** 0.5)
@@ -168,20 +175,30 @@ def class_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield the images below a folder with the names of the folders they are in."""
     if not folder.is_dir():
         return
-    for home in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in sorted(home.iterdir()):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                yield path, home.name
+    with reading(folder, "cannot be read", kind=DataError):
+        for home in sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path)):
+            for path in sorted(home.iterdir()):
+                if path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path):
+                    yield path, home.name
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file or folder is none of the set's: ``.ipynb_checkpoints``, ``__MACOSX``, ``._image.png``."""
+    return path.name.startswith(".") or path.name in HIDDEN_FOLDERS
 
 
 def natural_key(name: str) -> tuple[int, str]:
     """Sort by the last number in a name, so that ``PublicTest_9`` comes before ``PublicTest_10``."""
-    digits = "".join(character if character.isdigit() else " " for character in Path(name).stem).split()
+    digits = "".join(character if character.isdecimal() else " " for character in Path(name).stem).split()
     return (int(digits[-1]) if digits else -1), name
 
 
 def order_classes(names: set[str], folder: Path) -> tuple[str, ...]:
     """Return class names in the order of their numbers: that of FER2013, or alphabetical for other sets."""
+    for name in sorted(names):
+        fault = fault_of_text(name)
+        if fault is not None:
+            raise DataError(f"{folder}: the name of a class folder {fault}; rename it")
     official = {name.casefold(): name for name in CLASSES}
     known = {name for name in names if name.casefold() in official}
     unknown = sorted(names - known)
@@ -198,15 +215,12 @@ def order_classes(names: set[str], folder: Path) -> tuple[str, ...]:
 
 def read_images(paths: Sequence[Path]) -> Iterator[Images]:
     """Yield grey images, all of the size of the first and square."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     first: tuple[int, ...] | None = None
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("L"))
-        except (UnidentifiedImageError, OSError) as error:
-            raise DataError(f"{path}: cannot be read as an image: {error}") from error
+        with reading(path, "cannot be read as an image", kind=DataError), Image.open(path) as image:
+            pixels = np.asarray(image.convert("L"))
         if pixels.shape[0] != pixels.shape[1] or (first is not None and pixels.shape != first):
             expected = "square images" if first is None else f"{first[1]}×{first[0]} as in {paths[0].name}"
             raise DataError(f"{path}: is {pixels.shape[1]}×{pixels.shape[0]}, expected {expected}")

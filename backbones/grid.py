@@ -8,17 +8,22 @@ import fcntl
 import itertools
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from backbones.configuration import OF_THE_DATA, RunConfig
 from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.faces import Faces
-from backbones.runs import OF_THE_DATA, Run, RunConfig
+from backbones.names import printable
+from backbones.reading import reading
+from backbones.runs import Run
 from backbones.training import train
+from backbones.writing import lock_file, make_folder, require_writable, writable, write_text
 
 if TYPE_CHECKING:
     import optuna
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 STEPS = (0.1, 1.0, 10.0)
 NAMES = ("learning_rate", "weight_decay", "dropout")
 MOST_DROPOUT = 0.9
+JOURNAL = "grid.journal"
+ANEW = "move it away to start the grid anew"
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def search(
     threads: int | None = None,
     accelerator: str = "auto",
     most_points: int | None = None,
-    report: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
+    report: Callable[[str], object] = lambda text: sys.stderr.write(printable(text) + "\n"),
 ) -> list[Point]:
     """Train the points of the grid that nobody has trained, and return all with what they reached.
 
@@ -84,9 +91,9 @@ def search(
     if most_points is not None and most_points < 1:
         raise ConfigurationError(f"points is {most_points}, expected at least 1")
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would print a traceback for each point that fails
-    folder.mkdir(parents=True, exist_ok=True)
+    require_writable(folder)
+    make_folder(folder)
     sampler = optuna.samplers.GridSampler(axes(base), seed=base.seed)
-    study = open_study(folder, base, sampler)
     values = axes(base)
     trained = 0
 
@@ -111,7 +118,11 @@ def search(
             raise
 
     with at_work(folder) as lock:
-        if is_alone(lock):
+        alone = is_alone(lock)
+        if alone:
+            cut_torn_line(folder / JOURNAL)
+        study = open_study(folder, base, sampler)
+        if alone:
             fail_abandoned(study, folder)
         left = len(waiting(study, values))
         # A sampler that has proposed all points would propose any of them again.
@@ -141,14 +152,14 @@ def search(
 
 
 @contextmanager
-def at_work(folder: Path) -> Iterator[TextIO]:
+def at_work(folder: Path) -> Iterator[int]:
     """Let other processes see, as long as this one works on the grid, that somebody does."""
-    with (folder / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-        yield stream
+    with lock_file(folder / ".lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield lock
 
 
-def is_alone(lock: TextIO) -> bool:
+def is_alone(lock: int) -> bool:
     """Whether no other process works on the grid, so that whatever is said to be running has been abandoned."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -159,22 +170,49 @@ def is_alone(lock: TextIO) -> bool:
     return True
 
 
+def cut_torn_line(journal: Path) -> None:
+    """Remove the last line of a journal where a process was killed while it wrote it, before others follow it."""
+    if not journal.is_file():
+        return
+    with writable(journal):
+        content = journal.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        torn = content[whole:]
+        if torn and not torn.startswith(b"{"):
+            raise RunError(f"{journal}: is not the journal of a grid; {ANEW}")
+        if torn:
+            os.truncate(journal, whole)
+
+
 def open_study(folder: Path, base: RunConfig, sampler: "optuna.samplers.GridSampler") -> "optuna.Study":
     """Open the folder's study, refusing one around another configuration."""
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    backend = JournalFileBackend(str(folder / "grid.journal"))
-    study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(backend),
-        study_name="grid",
-        direction="maximize",
-        load_if_exists=True,
-        sampler=sampler,
-    )
+    journal = folder / JOURNAL
+    if journal.is_symlink():
+        raise RunError(f"{journal}: is a link, which is not followed; delete it")
+    with reading(journal, "is not the journal of a grid", fix=ANEW):
+        if journal.exists():
+            # Optuna passes over a last line that is damaged, and fails when another one follows it.
+            for line in journal.read_bytes().splitlines(keepends=True):
+                # Another process may be writing the last one.
+                if line.endswith(b"\n"):
+                    json.loads(line)
+        study = optuna.create_study(
+            storage=optuna.storages.JournalStorage(JournalFileBackend(str(journal))),
+            study_name="grid",
+            direction="maximize",
+            load_if_exists=True,
+            sampler=sampler,
+        )
+        # What the trials are is read as well, so that a damaged one is not met an hour later.
+        points_of(study, axes(base))
     there, wanted = study.user_attrs.get("base"), base.to_dict()
     if there is None:
         study.set_user_attr("base", wanted)
+    elif not isinstance(there, dict) or set(there) - set(wanted):
+        raise RunError(f"{journal}: is not the journal of a grid of this version; {ANEW}")
     elif there != wanted:
         name = next(name for name in wanted if there.get(name) != wanted[name])
         raise ConfigurationError(
@@ -235,10 +273,10 @@ def write_results(folder: Path, base: RunConfig, results: list[Point]) -> None:
         state = point.state.replace('"', "'")
         numbers = ",".join(f"{getattr(point, name):g}" for name in NAMES)
         lines.append(f'{numbers},{accuracy},"{state}"')
-    Run.write(folder / "results.csv", lambda path: path.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+    write_text(folder / "results.csv", "\n".join(lines) + "\n")
     if results[0].val_accuracy is not None:
         best = {name: getattr(results[0], name) for name in NAMES}
         options = {"name": f"{base.architecture}-best"} | base.to_dict() | best
         given = {name: value for name, value in options.items() if name not in OF_THE_DATA and value is not None}
         member = "[[member]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items())
-        Run.write(folder / "best.toml", lambda path: path.write_text(member, encoding="utf-8"))
+        write_text(folder / "best.toml", member)

@@ -6,18 +6,21 @@ A recipe is a TOML file: a table ``defaults``, and one table ``member`` for each
 
 import dataclasses
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backbones.configuration import OF_THE_DATA, RunConfig, find_problems
 from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.evaluation import PLAIN, TestTimeAugmentation, device_of, format_accuracies
-from backbones.export import export, is_exported
+from backbones.export import check_target, export, is_exported
 from backbones.faces import Faces
-from backbones.runs import OF_THE_DATA, Run, RunConfig
+from backbones.names import fault_of_member, printable
+from backbones.reading import read_toml
+from backbones.runs import Run
 from backbones.training import train
+from backbones.writing import require_writable
 
 RECIPES = Path(__file__).parent / "recipes"
 BUNDLED = RECIPES / "fer2013.toml"
@@ -45,31 +48,39 @@ def find_recipe(name: str) -> Path:
 
 
 def read_recipe(path: Path) -> list[Entry]:
-    """Read a recipe, refusing unknown options and names that are there twice."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: is not TOML: {error}") from error
+    """Read a recipe, refusing names that no member can have and options that no run can, all of them at once."""
+    document = read_toml(path, kind=ConfigurationError)
     defaults, members = document.get("defaults", {}), document.get("member", [])
+    if not isinstance(defaults, dict):
+        raise ConfigurationError(f"{path}: defaults is no table, expected [defaults]")
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise ConfigurationError(f"{path}: member is no list of tables, expected [[member]] for each")
+    if not members:
+        raise ConfigurationError(f"{path}: lists no [[member]]")
     known = {field.name for field in dataclasses.fields(RunConfig)} - set(OF_THE_DATA)
     entries: list[Entry] = []
-    for number, member in enumerate(members):
+    problems: list[str] = []
+    taken: dict[str, str] = {}
+    for number, member in enumerate(members, start=1):
         options = defaults | member
         name = options.pop("name", None)
-        unknown = sorted(set(options) - known)
         if not name or "architecture" not in options:
-            raise ConfigurationError(f"{path}: member {number + 1} has no name or no architecture")
+            problems.append(f"member {number} has no name or no architecture")
+            continue
+        fault = fault_of_member(name)
+        if fault is not None:
+            problems.append(f"member {number}: its name {fault}")
+            continue
+        unknown = sorted(set(options) - known)
         if unknown:
-            raise ConfigurationError(
-                f"{path}: member {name!r} has the unknown option {unknown[0]!r}, expected {sorted(known)}"
-            )
-        if name in {entry.name for entry in entries}:
-            raise ConfigurationError(f"{path}: two members are called {name!r}")
-        entries.append(Entry(name, options.pop("architecture"), options))
-    if not entries:
-        raise ConfigurationError(f"{path}: lists no [[member]]")
+            problems.append(f"member {name!r} has the unknown option {unknown[0]!r}, expected {sorted(known)}")
+        problems += [f"member {name!r}: {problem}" for problem in find_problems(options)]
+        other = taken.setdefault(name.casefold(), name)
+        if any(entry.name.casefold() == other.casefold() for entry in entries):
+            problems.append(f"two members are called {other!r}" + (f" and {name!r}" if name != other else ""))
+        entries.append(Entry(name, str(options.pop("architecture")), options))
+    if problems:
+        raise ConfigurationError(f"{path}: {'; '.join(problems)}")
     return entries
 
 
@@ -83,7 +94,7 @@ def train_recipe(
     threads: int | None = None,
     accelerator: str = "auto",
     precision: str | None = None,
-    report: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
+    report: Callable[[str], object] = lambda text: sys.stderr.write(printable(text) + "\n"),
 ) -> list[str]:
     """Train every member that is not finished and export each as soon as it is.
 
@@ -116,12 +127,20 @@ def train_recipe(
     RunError
         Members could not be trained; the others are finished first.
     """
+    require_writable(runs)
+    check_target(faces, out)
+    configs = []
+    for entry in entries:
+        options = entry.options if precision is None else entry.options | {"precision": precision}
+        try:
+            configs.append(RunConfig.for_faces(entry.architecture, faces, **options))
+            configs[-1].outline()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"member {entry.name!r}: {error}") from error
     elsewhere: list[str] = []
     failed: list[RunError] = []
-    for number, entry in enumerate(entries, start=1):
+    for number, (entry, config) in enumerate(zip(entries, configs, strict=True), start=1):
         run = Run(runs / entry.name)
-        options = entry.options if precision is None else entry.options | {"precision": precision}
-        config = RunConfig.for_faces(entry.architecture, faces, **options)
         if not run.finished:
             report(f"{number}/{len(entries)} {entry.name}: training")
         try:

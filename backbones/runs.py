@@ -11,163 +11,35 @@
 """
 
 import csv
-import dataclasses
 import fcntl
 import io
 import json
-import math
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from backbones.architectures import build, preset
+from backbones.configuration import RunConfig, shortened, whole
 from backbones.errors import ConfigurationError, RunBusyError, RunError
-from backbones.faces import CLASSES, Faces
-from backbones.input_normalization import check_normalization
+from backbones.names import fault_of_member
+from backbones.reading import read_json, read_text, reading
+from backbones.writing import lock_file, make_folder, require_writable, sweep, writable, write, write_text
 
-OF_THE_DATA = ("n_classes", "size", "class_names", "data_checksum")
-"""Fields of a configuration that the data decide."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
+"""Of the log."""
 RENAMED = {
     "accuracy_without_twins": "accuracy_without_exact_duplicates",
     "twins_of_training_images": "exact_duplicates_of_training_images",
 }
 """Figures of a split that older results have under another name."""
 LOCK_ATTEMPTS, LOCK_PAUSE = 5, 0.1
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that decides how a run goes.
-
-    Parameters
-    ----------
-    architecture : "deep", "shallow" or "agrawal"
-    seed : int
-        Of the initial weights, the order of rows and the augmentation.
-    epochs, batch_size : int
-    learning_rate : float
-        The start of the plateau schedule, the peak of the one-cycle schedule.
-    weight_decay : float
-        L2 penalty, as Adam's.
-    dropout : float
-    schedule : "plateau" or "onecycle"
-        Divide the rate when the validation loss is stuck; or one rise and fall over all epochs.
-    patience : int or None
-        Stop when the validation accuracy has not risen for so many epochs.
-    flip, degrees, shift, scale, erasing : float
-        Of the augmentation.
-    mixup : float
-        α of the Beta distribution that images and their labels are mixed by; 0 mixes nothing.
-    label_smoothing : float
-        Share of the target probability that is spread over all classes; for labels that are wrong now and then.
-    weight_averaging : float
-        Decay a step of an exponential moving average of the weights, which is what is evaluated and kept; 0 averages
-        nothing.
-    normalization : "raw", "histogram-equalised" or "local-contrast"
-        Of the images, in training and prediction alike.
-    width : float
-        What numbers of filters and of hidden units are multiplied by.
-    precision : "32-true" or "bf16-mixed"
-        Of the training steps, in Lightning's words. Images are augmented, and the network evaluated, in 32 bits.
-    n_classes, size : int
-        Of the data.
-    class_names : tuple of str
-    data_checksum : str
-    """
-
-    architecture: str
-    seed: int = 0
-    epochs: int = 80
-    batch_size: int = 128
-    learning_rate: float = 0.01
-    weight_decay: float = 1e-7
-    dropout: float = 0.3
-    schedule: str = "plateau"
-    patience: int | None = None
-    flip: float = 0.5
-    degrees: float = 10.0
-    shift: float = 0.1
-    scale: float = 0.0
-    erasing: float = 0.0
-    mixup: float = 0.0
-    label_smoothing: float = 0.0
-    weight_averaging: float = 0.0
-    normalization: str = "raw"
-    width: float = 1.0
-    precision: str = "32-true"
-    n_classes: int = 7
-    size: int = 48
-    class_names: tuple[str, ...] = CLASSES
-    data_checksum: str = ""
-
-    def __post_init__(self) -> None:
-        preset(self.architecture)
-        check_normalization(self.normalization)
-        if self.schedule not in ("plateau", "onecycle"):
-            raise ConfigurationError(f"schedule is {self.schedule!r}, expected 'plateau' or 'onecycle'")
-        if self.precision not in ("32-true", "bf16-mixed"):
-            raise ConfigurationError(f"precision is {self.precision!r}, expected '32-true' or 'bf16-mixed'")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if self.batch_size < 2:
-            raise ConfigurationError("batch_size is 1, expected at least 2: batch normalisation needs several images")
-        if not self.learning_rate > 0:
-            raise ConfigurationError(f"learning_rate is {self.learning_rate}, expected a positive number")
-        if self.weight_decay < 0:
-            raise ConfigurationError(f"weight_decay is {self.weight_decay}, expected at least 0")
-        if not 0 <= self.label_smoothing < 1:
-            raise ConfigurationError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and below 1")
-        if not 0 <= self.mixup < math.inf:
-            raise ConfigurationError(f"mixup is {self.mixup}, expected a number that is at least 0")
-        if not 0 <= self.weight_averaging < 1:
-            raise ConfigurationError(f"weight_averaging is {self.weight_averaging}, expected at least 0 and below 1")
-        if not 0 < self.width < math.inf:
-            raise ConfigurationError(f"width is {self.width}, expected a positive number")
-        if self.patience is not None and self.patience < 1:
-            raise ConfigurationError(f"patience is {self.patience}, expected at least 1")
-
-    @classmethod
-    def for_faces(cls, architecture: str, faces: Faces, **options: Any) -> Self:
-        """Return a configuration for a data set; options that are None take the architecture's or the usual value."""
-        start = preset(architecture)
-        given = {key: value for key, value in options.items() if value is not None}
-        defaults = {"learning_rate": start.learning_rate, "dropout": start.dropout}
-        if given.get("schedule", "plateau") == "plateau" and "patience" not in given:
-            given["patience"] = 10
-        facts = {
-            "n_classes": len(faces.class_names),
-            "size": faces.size,
-            "class_names": faces.class_names,
-            "data_checksum": faces.checksum,
-        }
-        return cls(architecture, **(defaults | given | facts))
-
-    def network(self) -> nn.Module:
-        """Build the network, with fresh weights."""
-        return build(
-            self.architecture, dropout=self.dropout, n_classes=self.n_classes, size=self.size, width=self.width
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return dataclasses.asdict(self) | {"class_names": list(self.class_names)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote; options that are not in it are at their defaults."""
-        unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
-        if unknown:
-            raise ConfigurationError(
-                f"the configuration has the unknown option {unknown[0]!r}; another version of backbones wrote it"
-            )
-        return cls(**{**values, "class_names": tuple(values["class_names"])})
 
 
 @dataclass(frozen=True)
@@ -179,7 +51,7 @@ class Run:
     @property
     def name(self) -> str:
         """The run's name: that of its folder."""
-        return self.folder.name
+        return self.folder.name if self.folder.name not in ("", "..") else self.folder.resolve().name
 
     @property
     def checkpoint(self) -> Path:
@@ -195,6 +67,17 @@ class Run:
     def finished(self) -> bool:
         """Whether the run has come to its end."""
         return (self.folder / "result.json").exists()
+
+    def require_name(self) -> None:
+        """Refuse a name under which a prediction set could not hold the run's probabilities."""
+        fault = fault_of_member(self.name)
+        if fault is not None:
+            raise ConfigurationError(f"the run's name, that of its folder, {fault}; use another folder")
+
+    def require_place(self) -> None:
+        """Refuse a folder that cannot be written into, or whose name no member can have, before any work."""
+        self.require_name()
+        require_writable(self.folder)
 
     def config(self) -> RunConfig:
         """Read the configuration."""
@@ -212,22 +95,19 @@ class Run:
         result = self.read_json("result.json")
         for name in ("val", "test"):
             for before, now in RENAMED.items():
-                if before in result.get(name, {}):
+                if isinstance(result.get(name), dict) and before in result[name]:
                     result[name][now] = result[name].pop(before)
+        problems = find_faults(result)
+        if problems:
+            raise RunError(f"{self.folder / 'result.json'}: {'; '.join(problems)}; is it damaged?")
         return result
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the folder."""
         path = self.folder / name
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise RunError(f"{self.folder}: no {name} in it, expected the folder of a training run") from error
-        except ValueError as error:
-            raise RunError(f"{path}: is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise RunError(f"{path}: holds {type(values).__name__}, expected an object")
-        return values
+        if not path.exists():
+            raise RunError(f"{self.folder}: no {name} in it, expected the folder of a training run")
+        return read_json(path)
 
     def start(self, config: RunConfig) -> None:
         """Make the folder and write the configuration; refuse a folder that holds another one."""
@@ -240,7 +120,7 @@ class Run:
                         "use another folder, or the same options to go on"
                     )
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.write_json("config.json", config.to_dict())
 
     @contextmanager
@@ -249,11 +129,11 @@ class Run:
 
         It is asked for several times, since `is_locked` of other processes holds it for an instant.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as stream:
+        make_folder(self.folder)
+        with lock_file(self.folder / ".lock") as handle:
             for attempt in range(1, LOCK_ATTEMPTS + 1):
                 try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError as error:
                     if attempt == LOCK_ATTEMPTS:
@@ -271,43 +151,63 @@ class Run:
         except RunBusyError:
             return True
 
+    def drop_state(self) -> None:
+        """Remove the state, which a finished run does not need."""
+        with writable(self.checkpoint):
+            self.checkpoint.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what killed processes have left half written; only for the one that holds the lock."""
+        for path in (self.checkpoint, self.weights, *(self.folder / name for name in TEXTS)):
+            sweep(path)
+
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write a JSON file as a whole."""
-        self.write(
-            self.folder / name, lambda path: path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        )
+        write_text(self.folder / name, json.dumps(values, indent=2) + "\n")
+
+    def write_weights(self, weights: "Mapping[str, Tensor]") -> None:
+        """Write the weights of the best epoch as a whole."""
+        from safetensors.torch import save
+
+        write(self.weights, save({name: value.cpu().contiguous() for name, value in weights.items()}))
 
     def write_log(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the log as a whole."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]))
+        writer = csv.DictWriter(text, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-        self.write(self.folder / "log.csv", lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
+        write_text(self.folder / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, float]]:
         """Read the log, all numbers as float."""
         path = self.folder / "log.csv"
         if not path.exists():
             raise RunError(f"{self.folder}: no log.csv in it, expected a run that has finished at least one epoch")
-        with path.open(encoding="utf-8", newline="") as stream:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+        text = read_text(path)
+        with reading(path, "is not the log of a run"):
+            rows = [
+                {key: float(value) for key, value in row.items()}
+                for row in csv.DictReader(io.StringIO(text), strict=True)
+            ]
+            check_rows(rows)
+        return rows
 
-    @staticmethod
-    def write(path: Path, save: Callable[[Path], Any]) -> None:
-        """Let ``save`` write a temporary name, flush it to the disk, and rename it; a failure leaves the old file."""
-        temporary = path.with_name(f".{path.name}.new")
-        try:
-            save(temporary)
-            with temporary.open("rb+") as stream:
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            raise RunError(
-                f"{path}: cannot be written: {error.strerror or error}; the previous one is untouched"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+
+TEXTS = ("config.json", "log.csv", "result.json")
+
+
+def check_rows(rows: object) -> None:
+    """Refuse what are not the figures of at least one epoch, each with its number, in order."""
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("it holds no epoch")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or tuple(row) != COLUMNS:
+            raise ValueError(f"epoch {number} has other figures than {', '.join(COLUMNS)}")
+        if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in row.values()):
+            raise ValueError(f"epoch {number} has a figure that is no number")
+        if row["epoch"] != number or not 0 <= row["val_accuracy"] <= 1:
+            raise ValueError(f"epoch {number} is called {row['epoch']}, with an accuracy of {row['val_accuracy']}")
 
 
 def best_epoch(rows: list[dict[str, Any]]) -> int:
@@ -315,18 +215,61 @@ def best_epoch(rows: list[dict[str, Any]]) -> int:
     return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
 
 
+def find_faults(result: Mapping[str, Any]) -> list[str]:
+    """Say what a result lacks, or has of another kind."""
+    faults = [
+        f"{name} {fault}"
+        for name in ("best_epoch", "epochs", "parameters", "multiply_adds")
+        if (fault := whole(0).fault_of(result.get(name))) is not None
+    ]
+    if not isinstance(result.get("versions"), dict):
+        faults.append(f"versions is {shortened(result.get('versions'))}, expected an object")
+    for name in ("val", "test"):
+        # There may be no test split.
+        if name == "val" or name in result:
+            faults += [f"{name}: {fault}" for fault in faults_of_split(result.get(name))]
+    return faults
+
+
+def faults_of_split(part: object) -> list[str]:
+    """Say what the figures of a split lack, or have of another kind."""
+    if not isinstance(part, dict):
+        return [f"is {shortened(part)}, expected figures"]
+    faults = []
+    accuracies = {name: part.get(name) for name in ("accuracy", "accuracy_without_exact_duplicates")}
+    if accuracies["accuracy_without_exact_duplicates"] is None:
+        # So it is where every image is among the training images.
+        del accuracies["accuracy_without_exact_duplicates"]
+    for name, value in accuracies.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            faults.append(f"{name} is {shortened(value)}, expected a number between 0 and 1")
+    fault = whole(0).fault_of(part.get("exact_duplicates_of_training_images"))
+    if fault is not None:
+        faults.append(f"exact_duplicates_of_training_images {fault}")
+    counts = part.get("confusion")
+    square = isinstance(counts, list) and all(isinstance(row, list) and len(row) == len(counts) for row in counts)
+    if not square or any(whole(0).fault_of(count) is not None for row in counts or () for count in row):
+        faults.append("confusion is no square of counts")
+    return faults
+
+
 def load_network(run: Run, config: RunConfig) -> nn.Module:
-    """Build the run's network with the weights of its best epoch."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    """Build the run's network with the weights of its best epoch, which are finite numbers."""
+    from safetensors.torch import load
 
     path: Path = run.weights
     if not path.exists():
         raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
-    network = config.network()
-    try:
-        network.load_state_dict(load_file(path))
-    except (RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise RunError(f"{path}: does not hold the weights of a {config.architecture!r} network: {first}") from error
+    network = config.outline()
+    with reading(path, f"does not hold the weights of a {config.architecture!r} network"):
+        weights = load(path.read_bytes())
+        outlined = network.state_dict()
+        for name, value in weights.items():
+            if name in outlined and value.dtype != outlined[name].dtype:
+                raise ValueError(f"{name} is {value.dtype}, expected {outlined[name].dtype}")
+        # The network takes the file's numbers for its own, so that no more memory is asked for than the file has.
+        network.load_state_dict(weights, assign=True)
+    damaged = [name for name, value in weights.items() if not value.isfinite().all()]
+    if damaged:
+        raise RunError(f"{path}: {damaged[0]} has numbers that are not finite; is it damaged? train the run anew")
     return network.eval()

@@ -7,9 +7,7 @@ All images are in the memory of the device that trains, and nothing is read back
 
 import ctypes
 import logging
-import math
 import os
-import pickle
 import sys
 import warnings
 from collections.abc import Callable
@@ -19,173 +17,19 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
 
-from backbones.augmentation import Augmentation, mix_up
-from backbones.batch_normalization import recalibrate
-from backbones.batches import EVALUATION_BATCH, Batch, Batches, mix, resident, to_float
-from backbones.errors import RunError
-from backbones.evaluation import finish, known_accelerator
+from backbones.classifier import Classifier
+from backbones.configuration import RunConfig
+from backbones.errors import BackbonesError, ConfigurationError, DataError, RunError
+from backbones.evaluation import device_memory, finish, known_accelerator
 from backbones.faces import Faces
-from backbones.input_normalization import normalize_faces
-from backbones.runs import Run, RunConfig, best_epoch
+from backbones.reading import reading, reason
+from backbones.runs import Run, best_epoch, check_rows
+from backbones.state import ANEW, WholeFiles, read_state
 
-PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 3
-CALIBRATION_ROWS = 8192
-READ_EVERY = 50
-"""Steps after which losses are read from the device; reading makes it wait."""
 AVERAGED_EVERY = 8
 """Steps from one update of the averaged weights to the next."""
-
-
-class Classifier(lightning.LightningModule):
-    """A network, its augmentation, its optimiser and its metrics."""
-
-    def __init__(self, config: RunConfig, faces: Faces) -> None:
-        super().__init__()
-        torch.manual_seed(mix(config.seed))
-        self.config, self.faces = config, normalize_faces(faces, config.normalization)
-        self.memory: dict[str, tuple[Tensor, Tensor]] = {}
-        self.network: nn.Module = config.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.augmentation = Augmentation(config.flip, config.degrees, config.shift, config.scale, config.erasing)
-        # Rows, summed losses and hits of the epoch; a metric object would cost a percent of a step.
-        self.seen = [0.0, 0.0, 0.0]
-        # Step, rows, loss and hits of the steps that have not been read from the device.
-        self.unread: list[tuple[int, int, Tensor, Tensor]] = []
-        self.evaluated: dict[str, Tensor] = {}
-        self.val_loss = MeanMetric()
-        self.val_accuracy = MulticlassAccuracy(config.n_classes, average="micro", validate_args=False)
-        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
-        self.plateau_state: dict[str, Any] | None = None
-
-    def place(self) -> tuple[int, int, int]:
-        """Return the epoch, this process's number, and how many there are."""
-        return self.current_epoch, self.trainer.global_rank, self.trainer.world_size
-
-    def train_dataloader(self) -> Batches:
-        """Return shuffled batches."""
-        images, labels = self.resident("train")
-        return Batches(images, labels, self.config.batch_size, self.place, self.config.seed, self.augmentation.train())
-
-    def val_dataloader(self) -> Batches:
-        """Return validation batches in order."""
-        return Batches(*self.resident("val"), EVALUATION_BATCH, self.place)
-
-    def resident(self, name: str) -> tuple[Tensor, Tensor]:
-        """Return the images and labels of a split in the device's memory, brought there once."""
-        if name not in self.memory:
-            self.memory[name] = resident(self.faces.split(name), self.device)
-        return self.memory[name]
-
-    def on_train_epoch_start(self) -> None:
-        """Seed dropout and mixing by the epoch."""
-        self.seen, self.unread = [0.0, 0.0, 0.0], []
-        torch.manual_seed(mix(self.config.seed, *self.place()[:2], 1))
-
-    def training_step(self, batch: Batch, number: int) -> Tensor:
-        """Return the loss of one batch."""
-        images, labels = batch
-        alpha, smoothing = self.config.mixup, self.config.label_smoothing
-        # Drawn on the CPU, so that no device is waited for.
-        share = float(torch.distributions.Beta(alpha, alpha).sample()) if alpha else 1.0
-        logits = self.network(mix_up(images, share) if alpha else images).float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-        predicted = logits.detach().argmax(dim=1)
-        hits = (predicted == labels).sum()
-        if alpha:
-            others = labels.roll(1, dims=0)
-            loss = share * loss + (1 - share) * functional.cross_entropy(logits, others, label_smoothing=smoothing)
-            hits = share * hits + (1 - share) * (predicted == others).sum()
-        self.unread.append((number + 1, len(labels), loss.detach(), hits))
-        if len(self.unread) == READ_EVERY:
-            self.read_steps()
-        return loss
-
-    def read_steps(self) -> None:
-        """Read the losses and hits of the last steps from the device, and stop where a loss is not finite."""
-        if not self.unread:
-            return
-        steps, sizes, losses, hits = zip(*self.unread, strict=True)
-        self.unread = []
-        values = torch.stack([torch.stack(losses).double(), torch.stack(hits).double()]).tolist()
-        for step, rows, loss, hit in zip(steps, sizes, *values, strict=True):
-            if not math.isfinite(loss):
-                raise RunError(
-                    f"the loss is {loss} at epoch {self.current_epoch + 1}, step {step}; "
-                    "the state of the last good epoch is kept. Lower the learning rate and start another run"
-                )
-            self.seen = [self.seen[0] + rows, self.seen[1] + loss * rows, self.seen[2] + hit]
-
-    def train_figures(self) -> tuple[float, float]:
-        """Return the epoch's mean loss and accuracy over all processes."""
-        totals = self.trainer.strategy.reduce(
-            torch.tensor(self.seen, dtype=torch.float64, device=self.device), reduce_op="sum"
-        )
-        rows, loss, hits = totals.tolist()
-        return loss / rows, hits / rows
-
-    def on_validation_epoch_start(self) -> None:
-        """Take the statistics of batch normalisation from training images that are neither dropped from nor augmented.
-
-        They are what the epoch is evaluated with and what is kept with its weights; training itself does not use them.
-        The weights are the averaged ones where weights are averaged.
-        """
-        self.read_steps()
-        order = torch.randperm(len(self.faces.train), generator=torch.Generator().manual_seed(mix(self.config.seed)))
-        # In random order, as the files of a folder are sorted by class.
-        images = self.resident("train")[0][order[:CALIBRATION_ROWS].to(self.device)]
-        batches = [to_float(part) for part in torch.split(images, EVALUATION_BATCH) if len(part) > 1]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16-mixed"):
-            recalibrate(self.network, batches)
-        self.evaluated = {name: value.clone() for name, value in self.network.state_dict().items()}
-
-    def validation_step(self, batch: Batch, number: int) -> None:
-        """Take up the loss and hits of one batch."""
-        images, labels = batch
-        with torch.autocast(self.device.type, enabled=False):
-            logits = self.network(images)
-        self.val_loss.update(functional.cross_entropy(logits, labels), len(labels))
-        self.val_accuracy.update(logits, labels)
-
-    def on_train_epoch_end(self) -> None:
-        """Let the plateau schedule see the validation loss, before the state is written."""
-        if self.plateau is not None:
-            self.plateau.step(float(self.val_loss.compute()))
-
-    def configure_optimizers(self) -> Any:
-        """Return Adam with L2, and the one-cycle schedule; this class steps and resumes the plateau schedule."""
-        optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
-        )
-        if self.config.schedule == "onecycle":
-            steps = max(1, len(self.train_dataloader_length()) * self.config.epochs)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.config.learning_rate, total_steps=steps)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE
-        )
-        if self.plateau_state is not None:
-            self.plateau.load_state_dict(self.plateau_state)
-        return optimizer
-
-    def train_dataloader_length(self) -> range:
-        """Return the steps of an epoch, without a copy of the images."""
-        rows = len(self.faces.train) // self.trainer.world_size
-        return range(rows // self.config.batch_size if rows >= self.config.batch_size else 1)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the plateau schedule to the state."""
-        if self.plateau is not None:
-            checkpoint["plateau"] = self.plateau.state_dict()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the plateau schedule out of the state."""
-        self.plateau_state = checkpoint.get("plateau")
 
 
 class Averaging(WeightAveraging):
@@ -220,6 +64,20 @@ class Keeper(Checkpoint):
     def __init__(self, run: Run, config: RunConfig, report: Callable[[dict[str, Any]], None] | None) -> None:
         self.run, self.config, self.report = run, config, report
         self.rows: list[dict[str, Any]] = []
+        self.has_begun = False
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Note that a state has been taken up."""
+        self.require_rows(trainer)
+        self.has_begun = True
+
+    def require_rows(self, trainer: lightning.Trainer) -> None:
+        """Refuse a state that is not the one after the epochs whose figures it holds."""
+        if trainer.current_epoch != len(self.rows):
+            raise RunError(
+                f"{self.run.checkpoint}: is the state after {trainer.current_epoch} epochs with the figures of "
+                f"{len(self.rows)}; {ANEW}"
+            )
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Do all of it, in an order that a kill at any place leaves whole."""
@@ -238,10 +96,10 @@ class Keeper(Checkpoint):
         best = max((earlier["val_accuracy"] for earlier in self.rows), default=-1.0)
         self.rows.append(row)
         if trainer.is_global_zero and row["val_accuracy"] > best:
-            weights = {name: value.cpu().contiguous() for name, value in module.evaluated.items()}
-            self.run.write(self.run.weights, lambda path: save_file(weights, path))
-        # Every process takes part in writing the state, the first one writes.
-        self.write_state(trainer)
+            self.run.write_weights(module.evaluated)
+        # Every process takes part in writing the state, the first one writes. The log is written from the state again
+        # when the run goes on, so that a process killed between the two loses no row.
+        trainer.save_checkpoint(self.run.checkpoint, weights_only=False)
         if trainer.is_global_zero:
             self.run.write_log(self.rows)
             if self.report is not None:
@@ -253,28 +111,15 @@ class Keeper(Checkpoint):
         patience = self.config.patience
         return patience is not None and bool(self.rows) and len(self.rows) - best_epoch(self.rows) >= patience
 
-    def write_state(self, trainer: lightning.Trainer) -> None:
-        """Write the checkpoint under a temporary name and rename it."""
-        temporary = self.run.checkpoint.with_name(".last.ckpt.new")
-        try:
-            trainer.save_checkpoint(temporary, weights_only=False)
-            if trainer.is_global_zero:
-                self.run.write(self.run.checkpoint, temporary.replace)
-        except OSError as error:
-            raise RunError(
-                f"{self.run.checkpoint}: cannot be written: {error.strerror or error}; the previous state is untouched"
-            ) from error
-        finally:
-            if trainer.is_global_zero:
-                temporary.unlink(missing_ok=True)
-
     def state_dict(self) -> dict[str, Any]:
         """Return the figures of all epochs."""
         return {"rows": self.rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the figures of the epochs before."""
-        self.rows = [dict(row) for row in state["rows"]]
+        with reading(self.run.checkpoint, "is not the state of this training", fix=ANEW):
+            check_rows(state["rows"])
+            self.rows = [dict(row) for row in state["rows"]]
 
 
 def train(
@@ -313,8 +158,15 @@ def train(
     RunError
         The folder holds another run, the loss is not finite, or the state cannot be written or read.
     """
+    run.require_place()
+    config.outline()
+    check_training_images(faces)
+    if threads is not None and threads < 1:
+        raise ConfigurationError(f"threads is {threads}, expected at least 1")
     run.start(config)
     if run.finished:
+        # A process may have been killed between the result and this.
+        run.drop_state()
         return True
     if threads is not None:
         torch.set_num_threads(threads)
@@ -325,17 +177,30 @@ def train(
     show = sys.stderr.isatty() if progress_bar is None else progress_bar
     keeper = Keeper(run, config, None if show else report_line)
     trainer = make_trainer(config, keeper, accelerator, devices, stop_after, show)
+    check_training_images(faces, trainer.world_size)
     # The further processes of one training share the lock of the first.
     with nullcontext() if "LOCAL_RANK" in os.environ else run.locked():
         # Another process may have finished it while this one was starting.
         if Run(run.folder).finished:
             return True
-        fit(trainer, module, keeper, run)
+        if trainer.is_global_zero:
+            run.sweep()
+        with device_memory():
+            fit(trainer, module, keeper, run)
         stopped = trainer.should_stop and config.patience is not None
         complete = stopped or trainer.current_epoch >= config.epochs
         if complete and trainer.is_global_zero:
             finish(run, config, faces, keeper.rows, trainer.strategy.root_device)
     return complete
+
+
+def check_training_images(faces: Faces, processes: int = 1) -> None:
+    """Refuse a set of which a process would have fewer than two training images."""
+    if len(faces.train) // processes < 2:
+        raise DataError(
+            f"there are {len(faces.train)} training images for {processes} processes, expected at least two for each: "
+            "batch normalisation needs several"
+        )
 
 
 def keep_freed_memory() -> None:
@@ -374,6 +239,7 @@ def make_trainer(
             accelerator=accelerator,
             devices=devices,
             callbacks=callbacks,
+            plugins=[WholeFiles()],
             logger=False,
             enable_checkpointing=True,
             enable_progress_bar=show,
@@ -385,19 +251,33 @@ def make_trainer(
 
 
 def fit(trainer: lightning.Trainer, module: Classifier, keeper: Keeper, run: Run) -> None:
-    """Go on from the run's own state, which is read without unpickling code; not after it has been stopped early."""
-    state = run.checkpoint if run.checkpoint.exists() else None
-    if state is not None:
-        try:
-            saved = torch.load(state, weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise RunError(f"{state}: cannot be read ({reason}); delete it to start the run anew") from error
+    """Go on from the run's own state; not after it has been stopped early."""
+    if not run.checkpoint.exists():
+        trainer.fit(module)
+        return
+    saved = read_state(run.checkpoint)
+    with reading(run.checkpoint, "is not the state of this training", fix=ANEW):
         keeper.load_state_dict(saved["callbacks"][keeper.state_key])
-        if keeper.out_of_patience():
-            trainer.should_stop = True
-            return
-    trainer.fit(module, ckpt_path=state, weights_only=True)
+    if not run.weights.exists():
+        raise RunError(
+            f"{run.folder}: holds a state and no best.safetensors; delete {run.checkpoint.name} to start anew"
+        )
+    if trainer.is_global_zero:
+        run.write_log(keeper.rows)
+    if keeper.out_of_patience():
+        trainer.should_stop = True
+        return
+    try:
+        trainer.fit(module, ckpt_path=run.checkpoint, weights_only=True)
+    except (BackbonesError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if keeper.has_begun:
+            raise
+        # Lightning takes a state up without looking at what is in it.
+        raise RunError(f"{run.checkpoint}: is not the state of this training: {reason(error)}; {ANEW}") from error
+    # Nothing begins where no epoch is left.
+    keeper.require_rows(trainer)
 
 
 def ignore_lightning_advice() -> None:

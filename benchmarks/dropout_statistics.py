@@ -21,12 +21,14 @@ from torch import Tensor, nn
 from backbones.augmentation import Augmentation
 from backbones.batch_normalization import recalibrate
 from backbones.batches import Batches, mix, resident, to_float
+from backbones.classifier import Classifier
+from backbones.configuration import RunConfig
 from backbones.evaluation import predict
 from backbones.faces import Faces
 from backbones.fer2013 import load_faces
 from backbones.input_normalization import normalize_faces
-from backbones.runs import Run, RunConfig, load_network
-from backbones.training import Classifier, keep_freed_memory
+from backbones.runs import Run, load_network
+from backbones.training import keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results" / "dropout_statistics.json"
 STEPS = 120

@@ -29,9 +29,11 @@ from backbones.architectures import PRESETS, build
 from backbones.architectures.layers import Dropout, SameConv2d, multiply_adds, same_padding
 from backbones.augmentation import Augmentation
 from backbones.batches import Batches, resident
+from backbones.classifier import Classifier
+from backbones.configuration import RunConfig
 from backbones.faces import CLASSES, Faces, FaceSplit, complete
-from backbones.runs import Run, RunConfig
-from backbones.training import Classifier, Keeper, ignore_lightning_advice, keep_freed_memory, make_trainer
+from backbones.runs import Run
+from backbones.training import Keeper, ignore_lightning_advice, keep_freed_memory, make_trainer
 
 RESULTS = Path(__file__).parent / "results" / "train_speed.json"
 BATCH = 128

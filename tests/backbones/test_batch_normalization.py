@@ -8,9 +8,9 @@ from torch import nn
 from backbones.architectures import build
 from backbones.architectures.layers import Dropout
 from backbones.batch_normalization import recalibrate
+from backbones.classifier import CALIBRATION_ROWS, Classifier
+from backbones.configuration import RunConfig
 from backbones.faces import Faces, FaceSplit
-from backbones.runs import RunConfig
-from backbones.training import CALIBRATION_ROWS, Classifier
 from tests.backbones.conftest import draw_faces
 
 
@@ -99,7 +99,7 @@ def test_an_epoch_is_judged_by_training_images_as_they_are(monkeypatch):
     faces = draw_faces(counts=(70, 14, 14))
     module = Classifier(RunConfig.for_faces("agrawal", faces, epochs=1, schedule="onecycle", seed=4), faces)
     given = []
-    monkeypatch.setattr("backbones.training.recalibrate", lambda network, batches: given.extend(batches))
+    monkeypatch.setattr("backbones.classifier.recalibrate", lambda network, batches: given.extend(batches))
     module.on_validation_epoch_start()
     assert len(faces.train) < CALIBRATION_ROWS
     values = torch.cat(given).numpy()
@@ -109,14 +109,14 @@ def test_an_epoch_is_judged_by_training_images_as_they_are(monkeypatch):
 
 
 def test_as_many_rows_as_are_needed_are_drawn_from_all(monkeypatch):
-    monkeypatch.setattr("backbones.training.CALIBRATION_ROWS", 20)
+    monkeypatch.setattr("backbones.classifier.CALIBRATION_ROWS", 20)
     faces = draw_faces(counts=(70, 14, 14))
     marked = FaceSplit(
         np.arange(70, dtype=np.uint8)[:, None, None] * np.ones((1, 48, 48), np.uint8), faces.train.labels
     )
     faces = Faces(marked, faces.val, faces.test, faces.class_names)
     given = []
-    monkeypatch.setattr("backbones.training.recalibrate", lambda network, batches: given.append(batches))
+    monkeypatch.setattr("backbones.classifier.recalibrate", lambda network, batches: given.append(batches))
     for seed in (4, 4, 5):
         module = Classifier(RunConfig.for_faces("agrawal", faces, epochs=1, schedule="onecycle", seed=seed), faces)
         module.on_validation_epoch_start()

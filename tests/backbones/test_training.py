@@ -15,6 +15,7 @@ import torch
 
 from backbones.augmentation import Augmentation, mix_up
 from backbones.batches import Batches, resident
+from backbones.configuration import RunConfig
 from backbones.curves import write_figures
 from backbones.errors import ConfigurationError, RunBusyError, RunError
 from backbones.evaluation import TestTimeAugmentation, device_of, predict
@@ -22,7 +23,7 @@ from backbones.export import export, is_exported
 from backbones.faces import Faces, FaceSplit
 from backbones.grid import axes, search
 from backbones.recipe import BUNDLED, RECIPES, Entry, find_recipe, read_recipe, train_recipe
-from backbones.runs import Run, RunConfig, load_network
+from backbones.runs import Run, load_network
 from backbones.training import train
 from ensembler import compare_rules, load_predictions
 from ensembler.predictions.bundled import pool_folder, study_folder
@@ -265,8 +266,8 @@ def test_a_run_that_was_killed_after_stopping_early_trains_no_further(drawn, tmp
 
 def test_the_rate_is_halved_after_three_more_epochs_without_a_lower_loss(drawn, tmp_path, monkeypatch):
     losses = [2.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    monkeypatch.setattr("backbones.training.MeanMetric.compute", lambda self: losses[0])
-    monkeypatch.setattr("backbones.training.MeanMetric.reset", lambda self: losses.pop(0))
+    monkeypatch.setattr("backbones.classifier.MeanMetric.compute", lambda self: losses[0])
+    monkeypatch.setattr("backbones.classifier.MeanMetric.reset", lambda self: losses.pop(0))
     run = Run(tmp_path / "cut")
     train(run, config(drawn, epochs=6, schedule="plateau", learning_rate=0.01), drawn, progress_bar=False)
     assert [row["learning_rate"] for row in run.read_log()] == [0.01] * 5 + [0.005]
@@ -278,7 +279,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(drawn, tm
     train(run, options, drawn, stop_after=1, progress_bar=False)
     state = run.checkpoint.read_bytes()
     monkeypatch.setattr(
-        "backbones.training.functional.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan")
+        "backbones.classifier.functional.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan")
     )
     with pytest.raises(RunError, match="the loss is nan at epoch 2, step 1; the state of the last good epoch is kept"):
         train(run, options, drawn, progress_bar=False)
@@ -295,10 +296,8 @@ def test_a_full_disk_loses_nothing(drawn, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lightning.pytorch.Trainer.save_checkpoint", full)
-        with pytest.raises(
-            RunError, match="last.ckpt: cannot be written: No space left on device; the previous state is untouched"
-        ):
+        patch.setattr("os.fsync", full)
+        with pytest.raises(RunError, match="cannot be written: No space left on device; the previous one is untouched"):
             train(run, options, drawn, progress_bar=False)
     assert run.checkpoint.read_bytes() == state
     assert train(run, options, drawn, progress_bar=False)
@@ -408,6 +407,13 @@ def test_figures(finished, tmp_path):
         write_figures([finished], tmp_path, "bmp")
 
 
+def result_of(accuracy):
+    """A finished run's result, as it would be with that validation accuracy."""
+    numbers = dict.fromkeys(("best_epoch", "epochs", "parameters", "multiply_adds"), 1)
+    figures = {"accuracy": accuracy, "exact_duplicates_of_training_images": 0, "confusion": [[1, 0], [0, 1]]}
+    return {**numbers, "versions": {}, "val": figures | {"accuracy_without_exact_duplicates": None}}
+
+
 def test_the_grid_is_shared_stopped_and_taken_up(tmp_path):
     faces = draw_faces(counts=(64, 14, 14))
     base = config(faces, epochs=1)
@@ -457,7 +463,7 @@ def test_points_that_fail_are_told_and_not_tried_again(tmp_path, monkeypatch):
         if run.name == "lr0.004-wd1e-07-drop0":
             raise RunBusyError("another process is training it")
         run.folder.mkdir(exist_ok=True)
-        run.write_json("result.json", {"val": {"accuracy": 0.5 + config.learning_rate}})
+        run.write_json("result.json", result_of(0.5 + config.learning_rate))
 
     monkeypatch.setattr("backbones.grid.train", train_or_diverge)
     said = []
@@ -475,7 +481,7 @@ def test_points_that_fail_are_told_and_not_tried_again(tmp_path, monkeypatch):
 
     def train_badly(run, *arguments, **options):
         run.folder.mkdir(exist_ok=True)
-        run.write_json("result.json", {"val": {"accuracy": 0.1}})
+        run.write_json("result.json", result_of(0.1))
 
     monkeypatch.setattr("backbones.grid.train", train_badly)
     again = search(tmp_path / "grid", base, faces, report=said.append)
@@ -616,7 +622,7 @@ def test_points_that_another_process_has_just_begun_are_not_taken_from_it(tmp_pa
 
     def train_quickly(run, *arguments, **options):
         run.folder.mkdir(exist_ok=True)
-        run.write_json("result.json", {"val": {"accuracy": 0.1}})
+        run.write_json("result.json", result_of(0.1))
 
     monkeypatch.setattr("backbones.grid.train", train_quickly)
     search(tmp_path / "grid", base, faces, most_points=1)
