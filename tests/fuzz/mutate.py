@@ -4,22 +4,10 @@ import copy
 import json
 import random
 
-INTERESTING = (
-    b"\x00",
-    b"\xff",
-    b"\x7f\xff\xff\xff",
-    b"\xff" * 8,
-    b"\x00" * 8,
-    b"(",
-    b"{",
-    b"nan",
-    b"1e999",
-    b"\n",
-    b"\x1b[",
-)
+INTERESTING = tuple(b"\x00|\xff|\x7f\xff\xff\xff|\xff\xff\xff\xff\xff\xff\xff|(|{|nan|1e999|\n|\x1b[".split(b"|"))
 LEAVES = (
-    None, True, -1, 0, 1.5, 10**18, -(10**400), 1e308, "", "nan", "\ud800", "a" * 300, "../../x", "\x1b[2J", [], {}, [[]],
-    {"a": 1}, [1, "a"], [None], "S2000000000",
+    None, True, -1, 0, 1.5, 10**18, -(10**400), 1e308, "", "nan", "\ud800", "a" * 300, "../../x", "\x1b[2J", [], {},
+    [[]], {"a": 1}, [1, "a"], [None], "S2000000000",
 )  # fmt: skip
 
 

@@ -181,7 +181,6 @@ TARGETS = {
             saved(np.save, PROBA[0]),
             saved(np.save, PROBA[0].astype(np.float16)),
             saved(np.save, LABELS),
-            saved(np.save, np.array(list("abc"))[LABELS]),
         ],
         read_member,
     ),

@@ -50,6 +50,8 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
     DataError
         No array can be a member, or two readings fit.
     """
+    if not items:
+        raise FileError("no array of numbers in these files, expected predictions as arrays, tables or logs")
     decisions: list[Decision] = []
     names: tuple[str, ...] | None = None
     groups: dict[str | None, Group] = {}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import softmax
 from ensembler.errors import AlignmentError, DataError
+from ensembler.predictions.files import parsing
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.plan import SCORED, Decision, Opened, Part, Plan
 from ensembler.predictions.loading.table import Table
@@ -81,6 +82,12 @@ def model_and_task(path: Path) -> tuple[str, str]:
 
 def read_samples(file: Opened, task: str) -> dict[str, tuple[NDArray[np.float64], int]]:
     """Return, by task and document, the log likelihoods of the choices and the number of the right one."""
+    with parsing(file.path, "lm-evaluation-harness samples"):
+        return sample_rows(file, task)
+
+
+def sample_rows(file: Opened, task: str) -> dict[str, tuple[NDArray[np.float64], int]]:
+    """Return the rows of `read_samples`; records of another form raise anything."""
     rows = {}
     for record in file.records:
         answers = record["filtered_resps"]
@@ -125,25 +132,18 @@ def plan_inspect(files: Sequence[Opened]) -> Plan:
     targets: dict[str, str] = {}
     decisions = []
     for file in files:
-        log = file.records[0]
-        model = str(log["eval"].get("model", file.path.stem))
-        own = answers.setdefault(model, {})
-        samples = [sample for sample in log["samples"] or [] if sample.get("epoch", 1) == 1]
-        repeated = len(log["samples"] or []) - len(samples)
-        for sample in samples:
-            row, target = str(sample["id"]), sample["target"]
-            targets[row] = str(target[0] if isinstance(target, list) else target).strip()
-            answer = answer_of(sample)
-            if answer is not None:
-                own[row] = answer
-        again = f"; {repeated} samples of later epochs left out" if repeated else ""
-        why = f"{len(own)} answers to {len(samples)} samples{again}"
+        with parsing(file.path, "an inspect_ai log"):
+            model, own, own_targets, why = read_log(file)
+        answers.setdefault(model, {}).update(own)
+        targets.update(own_targets)
         decisions.append(Decision(str(file.path), f"member {model}", why))
     known = set(targets.values())
     given = {answer for own in answers.values() for answer in own.values()}
     names = sorted(known | {answer for answer in given if len(answer) == 1})
     index = {name: number for number, name in enumerate(names)}
     rows = sorted(targets)
+    if not rows:
+        raise DataError(f"{files[0].path}: holds no samples, expected some with answers")
     ids = np.array(rows)
     tables, n_missing = [], 0
     for model, own in answers.items():
@@ -156,6 +156,27 @@ def plan_inspect(files: Sequence[Opened]) -> Plan:
         )
     labels = Table(LABELS, files[0].path, np.array([index[targets[row]] for row in rows], dtype=np.int64), ids)
     return Plan("inspect_ai logs", {SCORED: Part(tables, labels)}, decisions, tuple(names))
+
+
+def read_log(file: Opened) -> tuple[str, dict[str, str], dict[str, str], str]:
+    """Return of a log the model, its answers and the targets by sample, and how many there are.
+
+    Of samples that were asked several times the first counts. Logs of another form raise anything.
+    """
+    log = file.records[0]
+    model = str(log["eval"].get("model", file.path.stem))
+    answers: dict[str, str] = {}
+    targets: dict[str, str] = {}
+    samples = [sample for sample in log["samples"] if sample.get("epoch", 1) == 1]
+    for sample in samples:
+        row, target = str(sample["id"]), sample["target"]
+        targets[row] = str(target[0] if isinstance(target, list) else target).strip()
+        answer = answer_of(sample)
+        if answer is not None:
+            answers[row] = answer
+    repeated = len(log["samples"]) - len(samples)
+    again = f"; {repeated} samples of later epochs left out" if repeated else ""
+    return model, answers, targets, f"{len(answers)} answers to {len(samples)} samples{again}"
 
 
 def answer_of(sample: Mapping[str, Any]) -> str | None:

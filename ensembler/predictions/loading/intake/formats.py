@@ -112,18 +112,29 @@ def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists as arrays beside it."""
     items = []
     for name in list(frame.columns):
-        first = frame[name].iloc[0]
-        if isinstance(first, (list, tuple, np.ndarray)):
+        if frame[name].dtype != object:
+            continue
+        kinds = set(map(type, frame[name]))
+        if dict in kinds:
+            # What is nested is no column.
+            frame.pop(name)
+        elif kinds & {list, tuple, np.ndarray}:
             items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
     return Opened(path, items, frame)
 
 
 def stacked_lists(path: Path, name: str, lists: Sequence[Any]) -> NDArray[Any]:
     """Return lists of one length as rows of an array."""
+    odd = [index for index, values in enumerate(lists) if not isinstance(values, (list, tuple, np.ndarray))]
+    if odd:
+        raise FileError(
+            f"{path}: row {odd[0]} has {str(lists[odd[0]])[:40]!r} in {name!r}, expected a list as elsewhere"
+        )
     lengths = {len(values) for values in lists}
     if len(lengths) > 1:
         raise FileError(f"{path}: the lists in {name!r} have from {min(lengths)} to {max(lengths)} values")
-    return np.array([np.asarray(values) for values in lists])
+    with parsing(path, f"lists of numbers in {name!r}"):
+        return np.array([np.asarray(values) for values in lists])
 
 
 def open_json(path: Path, _: ImportRequest) -> Opened:
