@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners._missing_votes import vote_accuracy
 from ensembler.combiners.base import WeightedMean
-from ensembler.metrics.scores import accuracy
 
 
 @dataclass
@@ -17,6 +17,7 @@ class AccuracyWeightedAverage(WeightedMean):
     Attributes
     ----------
     accuracy_ : (M,) float64
+        On the rows that a member has answered; 1/C for one that has answered none.
     weights_ : (M,) float64, summing to 1
 
     References
@@ -35,9 +36,10 @@ class AccuracyWeightedAverage(WeightedMean):
     source: ClassVar[str] = "Kim et al. 2016 (VA-simp-WA), doi 10.1007/s12193-015-0209-0"
     complexity: ClassVar[int] = 90
     list_position: ClassVar[int] = 2
+    takes_missing_votes: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        self.accuracy_ = accuracy(labels, proba, sample_weight)
+        self.accuracy_ = vote_accuracy(labels, proba, sample_weight)
         self._take(self.accuracy_)
 
     def n_fitted(self) -> int:

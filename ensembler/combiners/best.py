@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
+from ensembler.combiners._missing_votes import fill_unanswered
 from ensembler.combiners.base import FittedMean
 from ensembler.metrics import get_metric
 
@@ -17,7 +18,7 @@ class BestMember(FittedMean):
 
     .. math:: s = p_{m^*}, \qquad m^* = \arg\max_m \text{metric}_m
 
-    Equally good members: the first.
+    Equally good members: the first. A row that a member has not answered counts as it is predicted: by the class prior.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ class BestMember(FittedMean):
     name: ClassVar[str] = "best-member"
     source: ClassVar[str] = "the baseline of every ensemble"
     complexity: ClassVar[int] = 80
+    takes_missing_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
 
     metric: str | Callable[..., Any] = "accuracy"
@@ -51,7 +53,8 @@ class BestMember(FittedMean):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         metric = get_metric(self.metric)
-        quality = metric.signed(metric(labels, proba, sample_weight))
+        alone = fill_unanswered(proba, labels, sample_weight)
+        quality = metric.signed(metric(labels, alone, sample_weight))
         self.member_ = int(np.argmax(np.where(np.isnan(quality), -np.inf, quality)))
         self.weights_ = np.eye(self.n_members_)[self.member_]
 

@@ -47,6 +47,7 @@ class FixedWeights(WeightedMean):
     complexity: ClassVar[int] = 85
     needs_parameters: ClassVar[bool] = True
     is_trainable: ClassVar[bool] = False
+    takes_missing_votes: ClassVar[bool] = True
 
     weights: Sequence[float] | NDArray[np.floating] | Mapping[str, float] | None = None
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
+from ensembler.combiners._missing_votes import answered
 from ensembler.combiners.base import AdditiveCombiner, require
 
 
@@ -43,6 +44,7 @@ class MajorityVote(AdditiveCombiner):
     list_position: ClassVar[int] = 6
     is_trainable: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = True
+    takes_missing_votes: ClassVar[bool] = True
 
     ties: Literal["confidence", "lowest"] = "confidence"
 
@@ -58,7 +60,8 @@ class MajorityVote(AdditiveCombiner):
         rows, votes = np.arange(len(proba)), proba.argmax(axis=-1)
         ballot = np.zeros(proba.shape)
         confidence = proba[rows, votes].astype(np.float64)
-        ballot[rows, votes] = 1.0 if self.ties == "lowest" else self.n_members_ + 1.0 + confidence
+        value = np.ones(len(proba)) if self.ties == "lowest" else self.n_members_ + 1.0 + confidence
+        ballot[rows, votes] = np.where(answered(proba), value, 0.0)
         return ballot
 
     def level_scores(self, proba: Floats) -> Values:

@@ -34,6 +34,7 @@ class SimpleAverage(AdditiveCombiner):
     complexity: ClassVar[int] = 0
     list_position: ClassVar[int] = 1
     is_trainable: ClassVar[bool] = False
+    takes_missing_votes: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""
