@@ -3,7 +3,7 @@
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, row_blocks
-from ensembler.combiners._missing_votes import NO_VOTE, answered, class_prior
+from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
 

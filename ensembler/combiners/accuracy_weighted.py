@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners._missing_votes import vote_accuracy
 from ensembler.combiners.base import WeightedMean
+from ensembler.combiners.missing_votes import vote_accuracy
 
 
 @dataclass

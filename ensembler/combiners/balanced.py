@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
-from ensembler.combiners._missing_votes import answered, class_prior
 from ensembler.combiners.base import Combiner, clone, is_number, require
+from ensembler.combiners.missing_votes import answered, class_prior
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.confusion import class_counts

@@ -28,7 +28,7 @@ from ensembler.arrays import (
     softmax,
     with_argmax_of,
 )
-from ensembler.combiners._missing_votes import NO_VOTE, answered, class_prior
+from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.combiners.parameters import Parameterized, clone, is_number, is_whole, require
 from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError
 from ensembler.metrics import get_metric

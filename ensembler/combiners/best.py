@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners._missing_votes import fill_unanswered
 from ensembler.combiners.base import FittedMean
+from ensembler.combiners.missing_votes import class_prior, fill_unanswered
 from ensembler.metrics import get_metric
 
 
@@ -53,7 +53,7 @@ class BestMember(FittedMean):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         metric = get_metric(self.metric)
-        alone = fill_unanswered(proba, labels, sample_weight)
+        alone = fill_unanswered(proba, class_prior(labels, sample_weight, self.n_classes_))
         quality = metric.signed(metric(labels, alone, sample_weight))
         self.member_ = int(np.argmax(np.where(np.isnan(quality), -np.inf, quality)))
         self.weights_ = np.eye(self.n_members_)[self.member_]

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
-from ensembler.combiners._missing_votes import vote_counts
 from ensembler.combiners.base import Combiner, require, weighted_sum
+from ensembler.combiners.missing_votes import vote_counts
 
 
 @dataclass

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners._missing_votes import answered
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.missing_votes import answered
 from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError
 
 DEFAULT_KEY = "architecture"

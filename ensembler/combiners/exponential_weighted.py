@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax
-from ensembler.combiners._missing_votes import answered, vote_accuracy
 from ensembler.combiners._weight_grid import accuracy_over_grid
 from ensembler.combiners.base import FittedMean, is_number, require
+from ensembler.combiners.missing_votes import answered, vote_accuracy
 from ensembler.errors import FitWarning
 from ensembler.metrics.scores import log_loss
 

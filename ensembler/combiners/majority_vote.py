@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
-from ensembler.combiners._missing_votes import answered
 from ensembler.combiners.base import AdditiveCombiner, require
+from ensembler.combiners.missing_votes import answered
 
 
 @dataclass

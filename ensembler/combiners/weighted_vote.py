@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners._missing_votes import answered, class_prior, vote_accuracy
 from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.missing_votes import answered, class_prior, vote_accuracy
 
 
 @dataclass

@@ -16,8 +16,11 @@ def answered(proba: Floats) -> NDArray[np.bool_]:
     return np.asarray(proba @ np.ones(proba.shape[-1], dtype=proba.dtype) > 0)
 
 
-def class_prior(labels: Labels, sample_weight: Values, n_classes: int) -> Values:
-    """Return the share of each class, (C,), with one row more of each: that of a row about which nothing is known."""
+def class_prior(labels: Labels, sample_weight: Values | None, n_classes: int) -> Values:
+    r"""Return the class prior, (C,): :math:`(N_c + 1) / (N + C)` with :math:`N_c` of the N rows of class c.
+
+    Row weights, where there are any, have mean 1.
+    """
     counts = np.bincount(labels, weights=sample_weight, minlength=n_classes)
     return np.asarray((counts + 1.0) / (len(labels) + n_classes))
 
@@ -59,10 +62,9 @@ def vote_counts(labels: Labels, proba: Floats, sample_weight: Values) -> tuple[V
     return correct, true, given
 
 
-def fill_unanswered(proba: Floats, labels: Labels, sample_weight: Values) -> Floats:
-    """Return predictions with the class prior of the labels in rows without a vote."""
+def fill_unanswered(proba: Floats, prior: Values) -> Floats:
+    """Return predictions (..., N, C) with the class prior (C,) in rows without a vote."""
     there = answered(proba)
     if there.all():
         return proba
-    prior = class_prior(labels, sample_weight, proba.shape[-1])
     return np.where(there[..., None], proba, prior.astype(proba.dtype))
