@@ -30,6 +30,7 @@ def compare(
     ] = None,
 ) -> None:
     """Compare two prediction files on the same rows, and say whether the difference is noise and which rows changed."""
+    from ensembler.combiners.missing_votes import class_prior, fill_unanswered
     from ensembler.comparison.protocol import check_seed
     from ensembler.predictions.diagnosis.changes import change_frame, compare_two
     from ensembler.predictions.files import write_text
@@ -41,7 +42,8 @@ def compare(
         raise UsageError(f"{first} and {second} are the same file, expected two")
     data, (one, other) = load_two(source, first, second)
     names = (data.names[one], data.names[other])
-    probas = (data.proba[one], data.proba[other])
+    prior = class_prior(data.true_labels, None, data.n_classes)
+    probas = (fill_unanswered(data.proba[one], prior), fill_unanswered(data.proba[other], prior))
     changes = compare_two(data, names, probas, hard=data.any_hard, seed=seed)
     if rows is not None:
         write_text(rows, change_frame(data, names, probas).to_csv(index=False))
