@@ -102,7 +102,9 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     ]
     notes = [f"{ANSWERED_NOTE}; other metrics: with the class prior in the other rows"] if with_missing else []
     if result.scored.n_unanswered:
-        notes.append(f"no member answers {result.scored.n_unanswered:,} rows; in every rule they go to the class prior")
+        notes.append(
+            f"no member answers {result.scored.n_unanswered:,} of the rows; with every rule they go to the class prior"
+        )
     if len(shown) < len(ranked):
         notes.append(f"{len(ranked) - len(shown)} more members are not shown; `ensembler members` lists all.")
     extra = [*([fitted] if with_fit else []), *(["acc. of\nanswered", "missing"] if with_missing else [])]

@@ -115,7 +115,7 @@ def members_document(summary: SetSummary) -> Document:
     val_rows = "no validation rows" if summary.n_val_rows is None else f"{summary.n_val_rows:,} validation rows"
     sentence = f"{summary.n_members} members, {summary.n_rows:,} rows, {val_rows}, {summary.n_classes} classes."
     if summary.n_unanswered:
-        sentence += f" No member answers {summary.n_unanswered:,} rows; they go to the class prior."
+        sentence += f" No member answers {summary.n_unanswered:,} of the rows; they go to the class prior."
     ranked = sorted(summary.members, key=lambda member: -member.accuracy)
     parts: list[Table | str] = [sentence, classes_table(summary), members_table(ranked)]
     known = [[member.name, format_metadata(member.metadata)] for member in ranked if member.metadata]
