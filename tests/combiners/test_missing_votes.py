@@ -1,6 +1,7 @@
 """Rules where hard members leave rows unanswered: a missing vote adds nothing to any sum."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import clone
 from ensembler.combiners.registry import all_rules, make_rule
 from ensembler.errors import NotApplicableError, ValueRangeError
+from tests.oracles import crowd_kit
+
+ORACLE = json.loads((Path(__file__).parents[1] / "oracles" / "crowd_kit.json").read_text())
 
 pytestmark = pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
 
@@ -334,3 +338,23 @@ def test_zeros_are_refused_where_no_vote_is_said_to_be_missing(text):
         rule.scores(soft, missing=mask)
     expected = accuracy_score(labels, rule.predict(proba, missing=missing))
     assert rule.score(proba, labels, missing=missing) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("stored", ORACLE["cases"], ids=lambda stored: f"seed {stored['case'][0]}")
+def test_votes_are_those_of_crowd_kit(stored):
+    assert [entry["case"] for entry in ORACLE["cases"]] == [list(case) for case in crowd_kit.CASES]
+    votes, n_classes = crowd_kit.draw_votes(*stored["case"]), stored["case"][3]
+    proba, missing = encode(votes, n_classes)
+    weights = crowd_kit.weights_of(len(votes))
+    for shares, rule in (("plain", make_rule("mean")), ("weighted", all_rules()["fixed-weights"](weights=weights))):
+        kept = [row for row, share in enumerate(stored[shares]) if share is not None]
+        assert kept == np.flatnonzero(~missing.all(axis=0)).tolist()
+        expected = np.array([stored[shares][row] for row in kept])
+        found = rule.predict_proba(proba, missing=missing)[kept]
+        np.testing.assert_allclose(found[:, : expected.shape[1]], expected, atol=1e-11)
+        if shares == "plain":
+            ordered = np.sort(expected, axis=1)
+            clear = ordered[:, -1] - ordered[:, -2] > 1e-9
+            said = make_rule("majority-vote").predict(proba, missing=missing)[kept]
+            assert clear.sum() > 20
+            np.testing.assert_array_equal(said[clear], expected.argmax(axis=1)[clear])
