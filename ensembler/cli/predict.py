@@ -101,7 +101,7 @@ def predict(
         Recipe.of(fitted, fitted_on).save(save)
         message += f", saved as {save}"
     if new is not None and out is not None:
-        scores = fitted.predict_proba(new.proba, check_input=False)
+        scores = fitted.predict_proba(new.proba, missing=new.missing, check_input=False)
         write_prediction(out, scores, new, with_proba=proba)
         message += f", predicted {new.n_samples:,} rows, wrote {out}"
     sys.stderr.write(message + "\n")
@@ -169,5 +169,6 @@ def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *
     recipe = Recipe.load(path)
     with warnings_to_stderr():
         rows = load_new_rows(recipe, source, to, recipe.members_read)
-    write_prediction(out, recipe.rule.predict_proba(rows.proba, check_input=False), rows, with_proba=with_proba)
+    found = recipe.rule.predict_proba(rows.proba, missing=rows.missing, check_input=False)
+    write_prediction(out, found, rows, with_proba=with_proba)
     sys.stderr.write(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}\n")
