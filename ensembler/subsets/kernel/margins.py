@@ -75,7 +75,7 @@ def choose_scale(data: Contributions) -> tuple[int, bool]:
     """Return the power of two that margins are multiplied with, as its exponent, and whether that loses nothing."""
     spread, largest = np.zeros(data.n_members + 1), np.zeros(data.n_members + 1)
     for rows, rule in data.blocks():
-        added, offset = data.of(rows, rule), rule.start()
+        added, offset = data.of(rows, rule), rule.offset()
         spread[:-1] = np.maximum(spread[:-1], np.ptp(added, axis=2).max(axis=1, initial=0.0))
         largest[:-1] = np.maximum(largest[:-1], np.abs(added).max(axis=(1, 2), initial=0.0))
         spread[-1], largest[-1] = max(spread[-1], np.ptp(offset)), max(largest[-1], np.abs(offset).max())
@@ -84,7 +84,7 @@ def choose_scale(data: Contributions) -> tuple[int, bool]:
     exponent = min(bits, FLOAT_BITS - math.frexp((data.n_members + 1) * largest.sum() + TINY)[1])
     # Whole multiples of a unit lose nothing, and neither do their sums.
     for rows, rule in data.blocks():
-        for values in (data.of(rows, rule), rule.start()):
+        for values in (data.of(rows, rule), rule.offset()):
             scaled = np.ldexp(values, exponent)
             if (scaled != np.rint(scaled)).any():
                 return exponent, False
@@ -101,7 +101,7 @@ def make_margins(data: Contributions) -> Margins:
     lengths: list[NDArray[np.intp]] = []
     classes = np.arange(data.n_classes)
     for rows, rule in data.blocks():
-        added, labels, offset = data.of(rows, rule), data.labels[rows], rule.start()
+        added, labels, offset = data.of(rows, rule), data.labels[rows], rule.offset()
         position = np.arange(len(rows))
         own = added[:, position, labels]
         strict = classes < labels[:, None]
