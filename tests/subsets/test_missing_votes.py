@@ -218,3 +218,19 @@ def test_masks_that_do_not_fit_are_refused():
         sweep_subsets(proba, labels, missing=missing[0])
     with pytest.raises(NotApplicableError, match="needs probabilities"):
         sweep_subsets(proba, labels, "median", missing=missing)
+
+
+@pytest.mark.parametrize("must", [(), (2,), (1, 9)])
+@pytest.mark.parametrize("name", ["mean", "majority-vote"])
+def test_shards_and_members_that_must_be_there_change_nothing(name, must):
+    proba, missing, _, labels = draw(11, 60, 4, 5)
+    data = Predictions(proba, labels, hard=[True] * 11, missing=missing)
+    reference = sweep_predictions(data, name)
+    sharded = sweep_predictions(data, name, must=must, shard_bits=8)
+    rule = make_rule(name).fit(proba, labels, missing=missing)
+    some = np.random.default_rng(0).integers(1, 1 << 11, 100) | sum(1 << member for member in must)
+    wanted = by_definition(proba, labels, rule)
+    assert reference.correct[some].tolist() == [wanted[mask - 1] for mask in some]
+    assert np.round(np.array(sharded.value_of(some.tolist())) * 60).tolist() == reference.correct[some].tolist()
+    best = sharded.top()[:3]
+    assert [round(entry.value * 60) for entry in best] == [int(reference.correct[entry.mask]) for entry in best]

@@ -39,7 +39,8 @@ class UnansweredRows:
         found, place = np.unique(np.concatenate(masks), return_inverse=True)
         total = np.zeros(len(found), dtype=np.int64)
         np.add.at(total, place, np.concatenate(gains))
-        return cls(found, total)
+        # Rows that every member answers are left by no committee.
+        return cls(found[found != 0], total[found != 0])
 
     def of_shard(self, plan: Plan, shard: int) -> Masks:
         """Return what is to be added to the count of each place of a shard."""
