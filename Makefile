@@ -1,6 +1,7 @@
 # make demo       the core alone, on real predictions
 # make test       everything: lint, types, layers, tests, documentation
 # make test-core  the tests of what needs no torch, without torch
+# make fuzz       changes valid files at random and reads them (SECONDS=60)
 # make reproduce  the study's findings, measured again from the bundled predictions
 # make evidence   which rule in general: trains a corpus of members, measures, writes the evidence (an hour)
 # make docs       the documentation as HTML, into docs/_build/html
@@ -14,7 +15,7 @@ COMMA := ,
 CORPUS ?= .corpus
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
-.PHONY: demo test test-all test-core lint reproduce evidence docs clean
+.PHONY: demo test test-all test-core lint fuzz reproduce evidence docs clean
 
 demo: $(CORE)/stamp
 	$(CORE)/bin/ensembler bench
@@ -32,6 +33,10 @@ lint: $(DEV)/stamp
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
+
+SECONDS ?= 60
+fuzz: $(DEV)/stamp
+	$(DEV)/bin/python -m tests.fuzz.campaign --seconds $(SECONDS)
 
 reproduce: $(DEV)/stamp
 	$(DEV)/bin/python benchmarks/reproduce.py

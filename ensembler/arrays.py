@@ -21,6 +21,10 @@ Labels = NDArray[np.int64]
 Rows = NDArray[np.intp]
 Correct = NDArray[np.bool_]
 """Which rows a member or a rule is correct about."""
+Missing = NDArray[np.bool_]
+"""Which votes are missing, (M, N)."""
+MISSING_VOTE = -1
+"""The class number of a vote that is missing."""
 
 ROW_SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: what float32 softmax outputs and rounded csv files stay within."""
@@ -137,8 +141,16 @@ def check_member_names(names: Sequence[str], n_members: int) -> None:
             raise AlignmentError(f"members {names.index(name)} and {index} are both called {name!r}; rename one")
 
 
-def check_proba(proba: ArrayLike, subject: str = "proba", names: Sequence[str] | None = None) -> Floats:
-    """Return predictions as an (M, N, C) float32 or float64 array, or raise what is wrong with them."""
+def check_proba(
+    proba: ArrayLike,
+    subject: str = "proba",
+    names: Sequence[str] | None = None,
+    missing: ArrayLike | None = None,
+) -> Floats:
+    """Return predictions as an (M, N, C) float32 or float64 array, or raise what is wrong with them.
+
+    Where votes are ``missing`` (M, N), and only there, a row holds zeros instead of summing to 1.
+    """
     try:
         array = np.asarray(proba)
     except ValueError:
@@ -155,11 +167,48 @@ def check_proba(proba: ArrayLike, subject: str = "proba", names: Sequence[str] |
         raise ShapeError(f"{subject} has shape {array.shape}, expected at least one member and one row")
     if array.shape[2] < 2:
         raise ShapeError(f"{subject} has shape {array.shape}, expected at least two classes on the last axis")
+    absent = None if missing is None else check_missing(missing, array, names)
     for index, member in enumerate(array):
-        check_rows(member, f"{subject} of member {index if names is None else repr(names[index])}")
+        member_subject = f"{subject} of member {index if names is None else repr(names[index])}"
+        if absent is not None and absent[index].any():
+            check_votes(member, absent[index], member_subject)
+        else:
+            check_rows(member, member_subject)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         return array.astype(np.float64)
     return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def check_missing(missing: ArrayLike, proba: NDArray[Any], names: Sequence[str] | None = None) -> Missing:
+    """Return which votes are missing as an (M, N) bool array, or raise unless their rows hold zeros."""
+    array = np.asarray(missing)
+    if array.shape != proba.shape[:2] or array.dtype != np.bool_:
+        raise ShapeError(
+            f"missing has shape {array.shape} and dtype {array.dtype}, expected {proba.shape[:2]} and bool: one truth "
+            "value a member and row"
+        )
+    if proba[array].any():
+        index, row = (int(place) for place in np.argwhere(array & proba.any(axis=-1))[0])
+        raise ValueRangeError(
+            f"member {index if names is None else repr(names[index])}: row {row} is marked as missing and holds "
+            f"{proba[index, row].tolist()}, expected zeros, which add nothing to any sum"
+        )
+    return array
+
+
+def check_votes(member: NDArray[Any], missing: NDArray[np.bool_], subject: str) -> None:
+    """Raise unless each row of an (N, C) array is one-hot, but for those of missing votes."""
+    answered = member[~missing]
+    if not ((answered == 0) | (answered == 1)).all():
+        row = int(np.flatnonzero(((member != 0) & (member != 1)).any(axis=1))[0])
+        raise ValueRangeError(
+            f"{subject}: row {row} holds probabilities, and {int(missing.sum())} votes are missing; "
+            "only hard labels, one-hot rows, may have missing votes"
+        )
+    # Row numbers in messages stay those of the member.
+    filled = member.copy()
+    filled[missing, 0] = 1
+    check_rows(filled, subject)
 
 
 def check_labels(labels: ArrayLike, n_samples: int, n_classes: int, subject: str = "labels") -> NDArray[np.int64]:
@@ -267,13 +316,14 @@ def with_argmax_of(proba: NDArray[np.float64], scores: Floats) -> NDArray[np.flo
 
 
 def one_hot(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float32]:
-    """Return the (N, C) float32 indicator matrix of integer labels."""
+    """Return the (N, C) float32 indicator matrix of integer labels; a row of zeros where the vote is missing (-1)."""
     encoded = np.zeros((len(labels), n_classes), dtype=np.float32)
-    encoded[np.arange(len(labels)), labels] = 1.0
+    rows = np.flatnonzero(labels != MISSING_VOTE)
+    encoded[rows, labels[rows]] = 1.0
     return encoded
 
 
-def clip_accuracy(accuracy: NDArray[np.float64], n_samples: int) -> NDArray[np.float64]:
+def clip_accuracy(accuracy: NDArray[np.float64], n_samples: int | NDArray[np.integer]) -> NDArray[np.float64]:
     """Keep accuracies measured on N rows within [1/(2N), 1 − 1/(2N)], so that logarithms and powers stay finite."""
     margin = 1.0 / (2.0 * n_samples)
     return np.clip(accuracy, margin, 1.0 - margin)

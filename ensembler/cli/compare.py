@@ -33,6 +33,7 @@ def compare(
 
     Without labels: how far they agree.
     """
+    from ensembler.combiners.missing_votes import class_prior, fill_unanswered
     from ensembler.comparison.protocol import check_seed
     from ensembler.predictions.diagnosis.agreement import measure_agreement
     from ensembler.predictions.diagnosis.changes import change_frame, compare_two
@@ -54,7 +55,8 @@ def compare(
         )
         return
     names = (data.names[one], data.names[other])
-    probas = (data.proba[one], data.proba[other])
+    prior = class_prior(data.true_labels, None, data.n_classes)
+    probas = (fill_unanswered(data.proba[one], prior), fill_unanswered(data.proba[other], prior))
     changes = compare_two(data, names, probas, hard=data.any_hard, seed=seed)
     if rows is not None:
         write_text(rows, change_frame(data, names, probas).to_csv(index=False))

@@ -11,5 +11,5 @@ def members(source: Annotated[Source, Omit("weights", "groups")], output: Output
     """Describe a prediction set: rows, classes, and each member's accuracy, confidence and metadata."""
     from ensembler.report.members import members_document, summarize_set
 
-    summary = summarize_set(source.load())
+    summary = summarize_set(source.load(labelled=False))
     output.print(summary.to_dict, lambda: members_document(summary))

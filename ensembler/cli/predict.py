@@ -13,6 +13,8 @@ from ensembler.cli.refusals import check_suffix, check_writable, only_one, refus
 from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ensembler.predictions.loading.load import MemberSet
     from ensembler.predictions.prediction_set import Predictions
 
@@ -30,7 +32,7 @@ def predict(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="ensemble.npy for probabilities, submission.csv for id,label."),
+        typer.Option(metavar="FILE", help="ensemble.npy for probabilities, submission.csv (or .parquet) for id,label."),
     ] = None,
     save: Annotated[
         Path | None,
@@ -48,6 +50,10 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="Write probabilities into the .csv too, one column a class.")
     ] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(readable=False, metavar="FILE", help="Write the columns of this sample submission (.csv)."),
+    ] = None,
     fit_on: Annotated[
         str | None,
         typer.Option(
@@ -67,6 +73,7 @@ def predict(
 
     rule = only_one(rules, "--rule")
     check_target(source, to, out, with_proba=proba)
+    sample = check_like(like, out, with_proba=proba)
     if recipe is not None:
         given = {"PATHS": source.paths, "--rule": rule, "--save": save, "--metric": metric, "--fit-on": fit_on}
         refuse_given(
@@ -75,7 +82,7 @@ def predict(
         )
         if to is None or out is None:
             raise UsageError("--recipe needs rows to predict; give --to FOLDER and --out FILE")
-        predict_by_recipe(recipe, source, to, out, with_proba=proba)
+        predict_by_recipe(recipe, source, to, out, with_proba=proba, like=sample)
         return
     if rule is None:
         raise UsageError("which rule? give --rule RULE (`ensembler bench` says which one), or --recipe FILE")
@@ -100,8 +107,8 @@ def predict(
         Recipe.of(fitted, fitted_on).save(save)
         message += f", saved as {save}"
     if new is not None and out is not None:
-        scores = fitted.predict_proba(new.proba, check_input=False)
-        write_prediction(out, scores, new, with_proba=proba)
+        scores = fitted.predict_proba(new.proba, missing=new.missing, check_input=False)
+        write_prediction(out, scores, new, with_proba=proba, like=sample)
         message += f", predicted {new.n_samples:,} rows, wrote {out}"
     tell(message)
 
@@ -117,6 +124,19 @@ def check_target(source: options.Source, to: Path | None, out: Path | None, *, w
         check_destination(out, with_proba, [*(source.paths or []), to], labels)
     elif with_proba:
         raise UsageError("--proba has no effect without --to and --out; drop it")
+
+
+def check_like(like: Path | None, out: Path | None, *, with_proba: bool) -> "pd.DataFrame | None":
+    """Read a sample submission, before the work; refuse it where it has no effect."""
+    if like is None:
+        return None
+    from ensembler.deployment.output import read_sample
+
+    if out is None or out.suffix == ".npy":
+        raise UsageError("--like has no effect without a table to write; give --out FILE.csv or .parquet")
+    if with_proba:
+        raise UsageError("--proba and --like exclude one another: the sample says what is written; drop one")
+    return read_sample(like)
 
 
 def check_save(save: Path) -> None:
@@ -162,7 +182,9 @@ def load_new_rows(
     )
 
 
-def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool) -> None:
+def predict_by_recipe(
+    path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool, like: "pd.DataFrame | None"
+) -> None:
     """Apply a rule that was saved to new rows."""
     from ensembler.deployment.output import write_prediction
     from ensembler.deployment.recipe import Recipe
@@ -170,5 +192,5 @@ def predict_by_recipe(path: Path, source: options.Source, to: Path, out: Path, *
     recipe = Recipe.load(path)
     with warnings_to_stderr():
         rows = load_new_rows(recipe, source, to, recipe.members_read)
-    write_prediction(out, recipe.predict_rows(rows.proba), rows, with_proba=with_proba)
+    write_prediction(out, recipe.predict_rows(rows.proba, rows.missing), rows, with_proba=with_proba, like=like)
     tell(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}")

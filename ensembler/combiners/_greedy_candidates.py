@@ -3,6 +3,7 @@
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, row_blocks
+from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
 
@@ -16,6 +17,9 @@ class Candidates:
         self.metric, self.proba, self.labels, self.sample_weight = metric, proba, labels, sample_weight
         # Class by class in memory, where the maximum over few classes is many times faster than row by row.
         self.total = np.zeros(proba.shape[1:], order="F")
+        if not answered(proba).all():
+            # It decides in rows that nobody in the bag answers, and moves no sum with a vote in it.
+            self.total += NO_VOTE * class_prior(labels, sample_weight, proba.shape[2])
         self.n_added = 0
 
     def add(self, member: int) -> None:

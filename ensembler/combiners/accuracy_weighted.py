@@ -7,7 +7,7 @@ from typing import ClassVar
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import WeightedMean
 from ensembler.combiners.fitted_state import ACCURACY, Kind
-from ensembler.metrics.scores import accuracy
+from ensembler.combiners.missing_votes import vote_accuracy
 
 
 @dataclass
@@ -19,6 +19,7 @@ class AccuracyWeightedAverage(WeightedMean):
     Attributes
     ----------
     accuracy_ : (M,) float64
+        On the rows that a member has answered; 1/C for one that has answered none.
     weights_ : (M,) float64, summing to 1
 
     References
@@ -38,9 +39,10 @@ class AccuracyWeightedAverage(WeightedMean):
     complexity: ClassVar[int] = 90
     list_position: ClassVar[int] = 2
     fitted_state: ClassVar[Mapping[str, Kind]] = {**WeightedMean.fitted_state, "accuracy_": ACCURACY}
+    takes_missing_votes: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        self.accuracy_ = accuracy(labels, proba, sample_weight)
+        self.accuracy_ = vote_accuracy(labels, proba, sample_weight)
         self._take(self.accuracy_)
 
     def n_fitted(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
 from ensembler.combiners.base import Combiner, clone, is_number, require
 from ensembler.combiners.fitted_state import PRIORS, Kind, Number
+from ensembler.combiners.missing_votes import answered, class_prior
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.confusion import class_counts
@@ -34,7 +35,8 @@ class Balanced(WrappedRule):
     probabilities are right. What rare classes gain in recall, frequent ones lose, and mostly accuracy with it.
 
     Hard labels may be combined, too: the shares of votes are shifted, so that a vote for class c counts
-    :math:`P(c)^{-\tau}`. A class of probability 0, or without a vote, stays at 0 whatever its prior.
+    :math:`P(c)^{-\tau}`. A class of probability 0, or without a vote, stays at 0 whatever its prior; a row that no
+    member answers has the prior as it is.
 
     Parameters
     ----------
@@ -87,11 +89,13 @@ class Balanced(WrappedRule):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.rule_ = clone(self.rule).fit(proba, labels, sample_weight, check_input=False)
-        counts = np.bincount(labels, weights=sample_weight, minlength=self.n_classes_)
-        self.prior_ = (counts + 1.0) / (len(labels) + self.n_classes_)
+        self.prior_ = class_prior(labels, sample_weight, self.n_classes_)
         self.tau_ = self._fit_tau(proba, labels, sample_weight) if self.tau == "auto" else float(self.tau)
 
     def _fit_tau(self, proba: Floats, labels: Labels, sample_weight: Values) -> float:
+        kept = answered(proba).any(axis=0)
+        if not kept.all():
+            proba, labels, sample_weight = proba[:, kept], labels[kept], sample_weight[kept]
         combined = self.rule_.predict_proba(proba, check_input=False)
         predicted = np.array([predict_shifted(combined, self.prior_, tau) for tau in TAUS])
         correct, true, given = class_counts(labels, predicted, self.n_classes_, sample_weight)
@@ -101,7 +105,11 @@ class Balanced(WrappedRule):
     def _scores(self, proba: Floats) -> Values:
         if self.tau_ == 0:
             return self.rule_.scores(proba, check_input=False)
-        return shift_logs(self.rule_.predict_proba(proba, check_input=False), self.prior_, self.tau_)
+        scores = shift_logs(self.rule_.predict_proba(proba, check_input=False), self.prior_, self.tau_)
+        if getattr(self, "class_prior_", None) is not None:
+            # Nobody has said anything that could be shifted.
+            scores[~answered(proba).any(axis=0)] = np.log(self.prior_)
+        return scores
 
     def to_proba(self, scores: Values) -> Values:
         """Turn what `scores` returned into probabilities."""

@@ -4,7 +4,8 @@ A rule is a dataclass of its parameters in a file of its own. It gives itself a 
 `_scores` on checked arrays, and is found by the registry; nothing else needs editing.
 
 Shapes, here and in every rule: ``proba`` (M, N, C) for members, rows, classes, float32 or float64, each row summing
-to 1; ``labels`` (N,) int64; ``sample_weight`` (N,) float64 with mean 1. Arithmetic is float64, done in blocks of rows.
+to 1, or to 0 where a vote is missing; ``labels`` (N,) int64; ``sample_weight`` (N,) float64 with mean 1. Arithmetic is
+float64, done in blocks of rows.
 """
 
 import math
@@ -27,7 +28,8 @@ from ensembler.arrays import (
     softmax,
     with_argmax_of,
 )
-from ensembler.combiners.fitted_state import SIZES, TINY, Kind, Numbers, Plain, take_sizes, take_state
+from ensembler.combiners.fitted_state import PRIORS, SIZES, TINY, Kind, Numbers, Plain, take_sizes, take_state
+from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.combiners.parameters import Parameterized, clone, is_number, is_whole, require
 from ensembler.errors import NotApplicableError, NotFittedError, ParameterError, ShapeError, ValueRangeError
 from ensembler.metrics import get_metric
@@ -44,6 +46,7 @@ __all__ = [
     "WeightedMean",
     "check_weights",
     "clone",
+    "describe_missing",
     "is_number",
     "is_whole",
     "require",
@@ -85,6 +88,8 @@ class Combiner(Parameterized, ABC):
         True where scores are logarithms, so that probabilities are their softmax instead of a division by the sum.
     counts_votes : bool
         True where only the members' most probable classes count (and their probability in a tie).
+    takes_missing_votes : bool
+        Whether the rule is defined where members leave rows unanswered: such rows of ``proba`` hold zeros.
     reported : tuple of str
         The learned attributes that `fitted` returns, where the rule has them.
     fitted_state : mapping from str to Kind
@@ -102,6 +107,7 @@ class Combiner(Parameterized, ABC):
     freezable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = False
+    takes_missing_votes: ClassVar[bool] = False
     reported: ClassVar[tuple[str, ...]] = ("weights_",)
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
@@ -109,6 +115,8 @@ class Combiner(Parameterized, ABC):
     n_classes_: int
     weights_: Values
     """Weights of the members, (M,) or (M, C), summing to 1 over members; only on rules that have weights."""
+    class_prior_: Values
+    """What a row gets that nobody answers, (C,); only on rules that were fitted where votes may be missing."""
 
     def fit(
         self,
@@ -116,6 +124,7 @@ class Combiner(Parameterized, ABC):
         labels: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
+        missing: ArrayLike | None = None,
         check_input: bool = True,
     ) -> Self:
         """Learn what the rule takes from labelled rows.
@@ -128,6 +137,9 @@ class Combiner(Parameterized, ABC):
             Class index of each row. Rules that learn nothing do without.
         sample_weight : (N,), optional
             Row weights; only their ratios matter.
+        missing : (M, N) bool, optional
+            Votes that are missing: rows of zeros, of members that are one-hot elsewhere. Where it is given, be it
+            without one that is missing, the class prior of the fitting rows is kept for rows that no member answers.
         check_input : bool
             Pass False only for arrays that `ensembler.arrays` has already seen.
 
@@ -144,9 +156,7 @@ class Combiner(Parameterized, ABC):
         NotApplicableError
             The rule cannot run on such predictions.
         """
-        if check_input:
-            proba = check_proba(proba)
-        array: Floats = np.asarray(proba)
+        array = self._checked(proba, missing, check_input=check_input)
         n_members, n_samples, n_classes = array.shape
         self.check_parameters()
         if labels is None and self.is_trainable:
@@ -161,8 +171,30 @@ class Combiner(Parameterized, ABC):
             array, true = array[:, kept], true[kept]
             weight = check_sample_weight(weight[kept], len(true))
         self.n_members_, self.n_classes_ = n_members, n_classes
+        vars(self).pop("class_prior_", None)
+        unanswered = self._some_unanswered(array, missing)
         self._fit(array, true, weight)
+        if labels is not None and (unanswered or missing is not None):
+            self.class_prior_ = class_prior(true, weight, n_classes)
         return self
+
+    def _checked(self, proba: ArrayLike, missing: ArrayLike | None, *, check_input: bool) -> Floats:
+        array: Floats = check_proba(proba, missing=missing) if check_input else np.asarray(proba)
+        n_missing = 0 if missing is None else np.count_nonzero(missing)
+        if n_missing and self.needs_every_vote():
+            raise NotApplicableError(f"{self.name} {describe_missing(int(n_missing))}")
+        return array
+
+    def _some_unanswered(self, proba: Floats, missing: ArrayLike | None) -> bool:
+        """Say whether a vote is missing; a rule that learns from votes must have some."""
+        if self.needs_every_vote() or (missing is not None and not np.any(missing)):
+            return False
+        there = answered(proba)
+        if self.is_trainable and not there.any():
+            raise NotApplicableError(
+                f"{self.name} learns from votes, and no member has answered any of the fitting rows"
+            )
+        return not there.all()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "weights_" and not isinstance(getattr(type(self), name, None), property):
@@ -178,12 +210,12 @@ class Combiner(Parameterized, ABC):
         if not hasattr(self, "n_members_"):
             raise NotFittedError(f"{self.name} is not fitted yet; call fit(proba, labels) before you {what}")
 
-    def scores(self, proba: ArrayLike, *, check_input: bool = True) -> Values:
-        """Return the (N, C) float64 scores whose first maximum is the predicted class.
+    def scores(self, proba: ArrayLike, *, missing: ArrayLike | None = None, check_input: bool = True) -> Values:
+        """Return the (N, C) float64 scores whose first maximum is the predicted class; ``missing`` as in `fit`.
 
         A rule that takes nothing from labels needs no ``fit`` before.
         """
-        array = check_proba(proba) if check_input else np.asarray(proba)
+        array = self._checked(proba, missing, check_input=check_input)
         return self._ready(array)._scores(array)
 
     def _ready(self, array: Floats) -> "Combiner":
@@ -199,15 +231,16 @@ class Combiner(Parameterized, ABC):
             )
         return self
 
-    def predict_proba(self, proba: ArrayLike, *, check_input: bool = True) -> Values:
+    def predict_proba(self, proba: ArrayLike, *, missing: ArrayLike | None = None, check_input: bool = True) -> Values:
         """Return the scores as (N, C) probabilities: rows sum to 1, the winner is that of `scores`."""
-        array = check_proba(proba) if check_input else np.asarray(proba)
+        array = self._checked(proba, missing, check_input=check_input)
         rule = self._ready(array)
         return rule.to_proba(rule._scores(array))
 
-    def predict(self, proba: ArrayLike, *, check_input: bool = True) -> Labels:
+    def predict(self, proba: ArrayLike, *, missing: ArrayLike | None = None, check_input: bool = True) -> Labels:
         """Return the predicted class of each row, (N,) int64; the lowest index among equal scores."""
-        return np.asarray(self.scores(proba, check_input=check_input).argmax(axis=-1), dtype=np.int64)
+        scores = self.scores(proba, missing=missing, check_input=check_input)
+        return np.asarray(scores.argmax(axis=-1), dtype=np.int64)
 
     def score(
         self,
@@ -216,9 +249,10 @@ class Combiner(Parameterized, ABC):
         sample_weight: ArrayLike | None = None,
         *,
         metric: str | Callable[..., Any] = "accuracy",
+        missing: ArrayLike | None = None,
     ) -> float:
         """Return the accuracy, or another metric, of the rule's probabilities on labelled rows."""
-        array = check_proba(proba)
+        array = self._checked(proba, missing, check_input=True)
         true = check_labels(labels, *array.shape[1:])
         weight = None if sample_weight is None else check_sample_weight(sample_weight, array.shape[1])
         return float(get_metric(metric)(true, self.predict_proba(array, check_input=False), weight))
@@ -226,6 +260,13 @@ class Combiner(Parameterized, ABC):
     def to_proba(self, scores: Values) -> Values:
         """Turn what `scores` returned into probabilities."""
         return with_argmax_of(softmax(scores) if self.log_scale else normalise(scores), scores)
+
+    def _filled(self, scores: Values) -> Values:
+        """Return sums of votes with the class prior, where it is known, in rows without a vote."""
+        prior = getattr(self, "class_prior_", None)
+        if prior is not None:
+            scores[~scores.any(axis=1)] = prior
+        return scores
 
     def level_scores(self, proba: Floats) -> Values:
         """Return the (N, C) vector that this rule passes to the next level of a committee; checked arrays only."""
@@ -269,6 +310,10 @@ class Combiner(Parameterized, ABC):
     def frozen_offset(self) -> Values:
         """Return the (C,) scores of an empty committee while weights stay as they are."""
         return np.zeros(self.n_classes_)
+
+    def needs_every_vote(self) -> bool:
+        """Whether the rule means nothing where the vote of a member is missing."""
+        return not self.takes_missing_votes
 
     def fits_proper_score(self) -> bool:
         """Whether the rule's probabilities are fitted to the log loss or the Brier score, so that they can be used."""
@@ -331,6 +376,9 @@ class Combiner(Parameterized, ABC):
         declared = dict(self.fitted_state)
         if not self._declares_all():
             declared |= {name: Plain() for name in rest if name not in declared and self._is_free(name)}
+        if "class_prior_" in rest:
+            # Only rules that were fitted where votes are missing have it.
+            declared["class_prior_"] = PRIORS
         values = take_state(self.name, declared, rest, {**sizes, **self._state_sizes(**sizes)})
         return dict(zip(SIZES, sizes.values(), strict=True)) | values
 
@@ -381,12 +429,21 @@ class AdditiveCombiner(Combiner):
         """Return the (C,) scores of an empty committee."""
         return np.zeros(self.n_classes_)
 
+    def start(self) -> Values:
+        """Return what contributions are added to in a sweep, (C,): the offset, and in rows without a vote the prior.
+
+        The class prior is so small beside any vote that it decides nowhere else.
+        """
+        prior = getattr(self, "class_prior_", None)
+        return self.offset() if prior is None or self.log_scale else self.offset() + NO_VOTE * prior
+
     def weights_underflow(self) -> bool:
         """Whether weights are so small beside others that sums of them mean nothing in a part of the members."""
         return False
 
     def _scores(self, proba: Floats) -> Values:
-        return sum_contributions(proba, self.contribution, self.offset())
+        scores = sum_contributions(proba, self.contribution, self.offset())
+        return scores if self.log_scale else self._filled(scores)
 
 
 class WeightedMean(AdditiveCombiner):
@@ -430,7 +487,7 @@ class FittedMean(Combiner):
     """A mean with one weight a member that depends on which other members are there: ``_fit`` sets ``weights_``."""
 
     def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
+        return self._filled(weighted_sum(proba, self.weights_))
 
     @property
     def is_fixed_weighted_mean(self) -> bool:
@@ -447,6 +504,11 @@ def restore_inside(rule: Combiner, state: Mapping[str, Any], n_members: int, n_c
             f"expected {n_members} and {n_classes} inside of its rule"
         )
     return rule
+
+
+def describe_missing(n_missing: int) -> str:
+    """Say that a rule cannot do without the votes that are missing."""
+    return f"needs every vote, and {n_missing:,} {'is' if n_missing == 1 else 'are'} missing"
 
 
 def check_weights(weights: ArrayLike, shape: tuple[int, ...], subject: str, *, signed: bool = False) -> Values:

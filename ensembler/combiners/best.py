@@ -9,6 +9,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Number
+from ensembler.combiners.missing_votes import class_prior, fill_unanswered
 from ensembler.metrics import get_metric
 
 
@@ -18,7 +19,7 @@ class BestMember(FittedMean):
 
     .. math:: s = p_{m^*}, \qquad m^* = \arg\max_m \text{metric}_m
 
-    Equally good members: the first.
+    Equally good members: the first. A row that a member has not answered counts as it is predicted: by the class prior.
 
     Parameters
     ----------
@@ -42,6 +43,7 @@ class BestMember(FittedMean):
     name: ClassVar[str] = "best-member"
     source: ClassVar[str] = "the baseline of every ensemble"
     complexity: ClassVar[int] = 80
+    takes_missing_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
     fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": WEIGHTS, "member_": Number(0, whole=True, below="M")}
 
@@ -53,7 +55,8 @@ class BestMember(FittedMean):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         metric = get_metric(self.metric)
-        quality = metric.signed(metric(labels, proba, sample_weight))
+        alone = fill_unanswered(proba, class_prior(labels, sample_weight, self.n_classes_))
+        quality = metric.signed(metric(labels, alone, sample_weight))
         self.member_ = int(np.argmax(np.where(np.isnan(quality), -np.inf, quality)))
         self.weights_ = np.eye(self.n_members_)[self.member_]
 

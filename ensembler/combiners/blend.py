@@ -133,6 +133,20 @@ class Blend(Combiner):
         """As soon as one of the rules does."""
         return any(rule.needs_probabilities() for rule in self._rule_objects())
 
+    def needs_every_vote(self) -> bool:
+        """As soon as one of the rules does."""
+        return any(rule.needs_every_vote() for rule in self._rule_objects())
+
+    @property
+    def class_prior_(self) -> Values:
+        """What a row gets that nobody answers, from the rules."""
+        return self.rules_[0].class_prior_
+
+    @class_prior_.setter
+    def class_prior_(self, prior: Values) -> None:
+        for rule in self.rules_:
+            rule.class_prior_ = prior
+
     def names_members_by_number(self) -> bool:
         """As soon as one of the rules does."""
         return any(rule.names_members_by_number() for rule in self._rule_objects())

@@ -9,7 +9,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values, normalise
 from ensembler.combiners.base import Combiner, require, weighted_sum
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
-from ensembler.metrics.confusion import class_counts
+from ensembler.combiners.missing_votes import vote_counts
 
 
 @dataclass
@@ -18,8 +18,9 @@ class ClassWeightedAverage(Combiner):
 
     .. math:: s_c = \sum_m W_{mc}\, p_m(c), \qquad W_{mc} = r_{mc} / \sum_j r_{jc}
 
-    with :math:`r_{mc}` the recall of member m on class c on the fitting rows, floored at :math:`1/(2 N_c + 2)`. A
-    class that no fitting row has gets equal weights. The study of FER2013 ensembles weights by "categorical
+    with :math:`r_{mc}` the recall of member m on class c on the fitting rows, floored at :math:`1/(2 N_c + 2)`;
+    with missing votes both are of the rows that m has answered. A class that no answered fitting row has gets equal
+    weights. The study of FER2013 ensembles weights by "categorical
     accuracy" without a formula; this one is inferred.
 
     Parameters
@@ -51,6 +52,7 @@ class ClassWeightedAverage(Combiner):
         "weights_": WEIGHTS,
         "quality_": Numbers("MC", low=0.0, high=1.0 + 1e-9, nan=True),
     }
+    takes_missing_votes: ClassVar[bool] = True
 
     by: Literal["recall", "precision", "f1"] = "recall"
 
@@ -59,16 +61,16 @@ class ClassWeightedAverage(Combiner):
         require(self.by in ("recall", "precision", "f1"), self, "by", "'recall', 'precision' or 'f1'")
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), self.n_classes_, sample_weight)
+        correct, true, predicted = vote_counts(labels, proba, sample_weight)
         divisor = {"recall": true, "precision": predicted, "f1": (true + predicted) / 2}[self.by]
         with np.errstate(invalid="ignore"):
             quality = np.maximum(np.nan_to_num(correct / divisor), 1.0 / (2.0 * true + 2.0))
-        absent = true[0] == 0
+        absent = true.sum(axis=0) == 0
         self.quality_ = np.where(absent, np.nan, quality)
         self.weights_ = normalise(np.where(absent, 1.0, quality).T).T
 
     def _scores(self, proba: Floats) -> Values:
-        return weighted_sum(proba, self.weights_)
+        return self._filled(weighted_sum(proba, self.weights_))
 
     def n_fitted(self) -> int:
         """One value a member and class."""

@@ -12,6 +12,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import Combiner, restore_inside
 from ensembler.combiners.fitted_state import Kind, RuleState, Several
+from ensembler.combiners.missing_votes import answered
 from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, ValueRangeError
 
 DEFAULT_KEY = "architecture"
@@ -37,6 +38,7 @@ class Node:
 
         A vote above counts this node's label, which is not always the maximum of the scores passed on (a majority
         vote passes on the simple mean). For a vote, other classes are therefore lowered to just below the label's.
+        Rows that no member below answers are passed on as missing votes.
         """
         inputs = self.inputs(proba)
         output = self.rule.level_scores(inputs)
@@ -45,6 +47,8 @@ class Node:
             of_label = output[rows, labels]
             output = np.minimum(output, np.nextafter(of_label, -np.inf)[:, None])
             output[rows, labels] = of_label
+        if hasattr(self.rule, "class_prior_"):
+            output[~answered(inputs[list(self.rule.members_used())]).any(axis=0)] = 0.0
         return output
 
     def walk(self) -> "list[Node]":
@@ -67,9 +71,10 @@ class Node:
 class HierarchicalCommittee(Combiner):
     r"""Overlapping groups of members, each fused by one rule, and the groups fused by another, to any depth.
 
-    Level 1 applies ``rules[0]`` to the members of each group, level 2 applies ``rules[1]`` to what the groups pass on,
-    and so on; every rule is fitted on the same rows. A vote counts the labels of the level below, any other rule
-    combines its scores. The default is Kim's: exponential weighting below, a majority vote above.
+    Level 1 applies ``rules[0]`` to the members of each group, level 2 applies ``rules[1]`` to what the groups pass
+    on, and so on; every rule is fitted on the same rows. A vote counts the labels of the level below, any other
+    rule combines its scores. A group whose members leave a row unanswered has no vote on it, either. The default is
+    Kim's: exponential weighting below, a majority vote above.
 
     Parameters
     ----------
@@ -137,6 +142,20 @@ class HierarchicalCommittee(Combiner):
     def needs_probabilities(self) -> bool:
         """As soon as one of its rules does."""
         return any(rule.needs_probabilities() for rule in self._rule_objects())
+
+    def needs_every_vote(self) -> bool:
+        """As soon as one of its rules does."""
+        return any(rule.needs_every_vote() for rule in self._rule_objects())
+
+    @property
+    def class_prior_(self) -> Values:
+        """What a row gets that nobody answers, from the uppermost rule."""
+        return self.tree_.rule.class_prior_
+
+    @class_prior_.setter
+    def class_prior_(self, prior: Values) -> None:
+        for node in self.tree_.walk():
+            node.rule.class_prior_ = prior
 
     def names_members_by_number(self) -> bool:
         """Whether groups list member numbers."""

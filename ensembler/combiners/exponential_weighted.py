@@ -7,12 +7,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, clip_accuracy, softmax
+from ensembler.arrays import Floats, Labels, Values, softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
 from ensembler.combiners.base import FittedMean, is_number, require
 from ensembler.combiners.fitted_state import ACCURACY, WEIGHTS, Kind, Number, Numbers
+from ensembler.combiners.missing_votes import answered, vote_accuracy
 from ensembler.errors import FitWarning
-from ensembler.metrics.scores import accuracy, log_loss
+from ensembler.metrics.scores import log_loss
 
 GRIDS = {"power": (-50.0, 150.0), "exp-accuracy": (0.0, 200.0), "exp-loss": (0.0, 200.0)}
 MOST_GRID_POINTS = 1_000_001
@@ -48,9 +49,9 @@ class ExponentialWeightedAverage(FittedMean):
         The tuned q, or β.
     weights_ : (M,) float64, summing to 1
     accuracy_ : (M,) float64
-        Of the members, after clipping.
+        Of the members, each on the rows that it has answered, after clipping.
     q_grid_, grid_accuracy_ : (Q,) float64
-        Each value tried, and the accuracy of the weighted average on the fitting rows.
+        Each value tried, and the accuracy of the weighted average on the fitting rows that any member has answered.
     plateau_width_ : int
         How many values of the grid share the best accuracy.
 
@@ -77,6 +78,7 @@ class ExponentialWeightedAverage(FittedMean):
     complexity: ClassVar[int] = 130
     freezable: ClassVar[bool] = True
     list_position: ClassVar[int] = 5
+    takes_missing_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "q_", "plateau_width_")
     fitted_state: ClassVar[Mapping[str, Kind]] = {
         "weights_": WEIGHTS,
@@ -118,7 +120,7 @@ class ExponentialWeightedAverage(FittedMean):
         low, high = self._ends()
         n_values = int(np.floor((high - low) / self.q_step + 1e-9)) + 1
         self.q_grid_ = np.round(low + self.q_step * np.arange(n_values), 10)
-        self.accuracy_ = clip_accuracy(accuracy(labels, proba, sample_weight), len(labels))
+        self.accuracy_ = vote_accuracy(labels, proba, sample_weight, clip=True)
         match self.form:
             case "power":
                 strength = np.log(self.accuracy_)
@@ -127,6 +129,9 @@ class ExponentialWeightedAverage(FittedMean):
             case _:
                 strength = -log_loss(labels, proba, sample_weight)
         grid_weights = softmax(self.q_grid_[:, None] * strength)
+        kept = answered(proba).any(axis=0)
+        if not kept.all():
+            proba, labels, sample_weight = proba[:, kept], labels[kept], sample_weight[kept]
         self.grid_accuracy_ = accuracy_over_grid(proba, labels, sample_weight, grid_weights)
         tied = self.grid_accuracy_ == self.grid_accuracy_.max()
         self.plateau_width_ = int(tied.sum())

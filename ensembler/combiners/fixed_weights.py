@@ -49,6 +49,7 @@ class FixedWeights(WeightedMean):
     needs_parameters: ClassVar[bool] = True
     is_trainable: ClassVar[bool] = False
     fitted_state: ClassVar[Mapping[str, Kind]] = WeightedMean.fitted_state
+    takes_missing_votes: ClassVar[bool] = True
 
     weights: Sequence[float] | NDArray[np.floating] | Mapping[str, float] | None = None
 

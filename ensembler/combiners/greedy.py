@@ -24,7 +24,8 @@ class GreedySelection(FittedMean):
 
     .. math:: s_c = \sum_m \frac{n_m}{T}\, p_m(c)
 
-    Equally good candidates: one that is already in, then the lower log loss of the running mean, then the lower index.
+    Rows that no member in the bag answers are predicted by the class prior. Equally good candidates: one that is
+    already in, then the lower log loss of the running mean, then the lower index.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ class GreedySelection(FittedMean):
     name: ClassVar[str] = "greedy"
     source: ClassVar[str] = "Caruana et al. 2004, doi 10.1145/1015330.1015432"
     complexity: ClassVar[int] = 140
+    takes_missing_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "order_")
     fitted_state: ClassVar[Mapping[str, Kind]] = {
         "weights_": WEIGHTS,

@@ -9,6 +9,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values, normalise
 from ensembler.combiners.base import AdditiveCombiner, require
 from ensembler.combiners.fitted_state import Kind
+from ensembler.combiners.missing_votes import answered
 
 
 @dataclass
@@ -46,6 +47,7 @@ class MajorityVote(AdditiveCombiner):
     is_trainable: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = True
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
+    takes_missing_votes: ClassVar[bool] = True
 
     ties: Literal["confidence", "lowest"] = "confidence"
 
@@ -61,7 +63,8 @@ class MajorityVote(AdditiveCombiner):
         rows, votes = np.arange(len(proba)), proba.argmax(axis=-1)
         ballot = np.zeros(proba.shape)
         confidence = proba[rows, votes].astype(np.float64)
-        ballot[rows, votes] = 1.0 if self.ties == "lowest" else self.n_members_ + 1.0 + confidence
+        value = np.ones(len(proba)) if self.ties == "lowest" else self.n_members_ + 1.0 + confidence
+        ballot[rows, votes] = np.where(answered(proba), value, 0.0)
         return ballot
 
     def level_scores(self, proba: Floats) -> Values:

@@ -37,6 +37,7 @@ class SimpleAverage(AdditiveCombiner):
     list_position: ClassVar[int] = 1
     is_trainable: ClassVar[bool] = False
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
+    takes_missing_votes: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         """Nothing is learned."""

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, clip_accuracy
+from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners.base import AdditiveCombiner
 from ensembler.combiners.fitted_state import ACCURACY, PRIORS, Kind, Numbers
-from ensembler.metrics.scores import accuracy
+from ensembler.combiners.missing_votes import answered, class_prior, vote_accuracy
 
 
 @dataclass
@@ -24,7 +24,8 @@ class WeightedVote(AdditiveCombiner):
     Attributes
     ----------
     accuracy_ : (M,) float64
-        After clipping.
+        After clipping, on the n rows that a member has answered; 1/C for one that has answered none, whose vote then
+        adds nothing.
     priors_ : (C,) float64
     vote_values_ : (M,) float64
         What a vote of each member adds; negative for one that is worse than chance.
@@ -46,6 +47,7 @@ class WeightedVote(AdditiveCombiner):
     complexity: ClassVar[int] = 110
     log_scale: ClassVar[bool] = True
     counts_votes: ClassVar[bool] = True
+    takes_missing_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("vote_values_", "priors_")
     fitted_state: ClassVar[Mapping[str, Kind]] = {
         "accuracy_": ACCURACY,
@@ -54,9 +56,8 @@ class WeightedVote(AdditiveCombiner):
     }
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        self.accuracy_ = clip_accuracy(accuracy(labels, proba, sample_weight), len(labels))
-        counts = np.bincount(labels, weights=sample_weight, minlength=self.n_classes_)
-        self.priors_ = (counts + 1.0) / (len(labels) + self.n_classes_)
+        self.accuracy_ = vote_accuracy(labels, proba, sample_weight, clip=True)
+        self.priors_ = class_prior(labels, sample_weight, self.n_classes_)
         self.vote_values_ = np.log(self.accuracy_ / (1.0 - self.accuracy_)) + np.log(self.n_classes_ - 1.0)
 
     def offset(self) -> Values:
@@ -66,7 +67,7 @@ class WeightedVote(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the value of the member's vote in the column of its class, zero elsewhere."""
         ballot = np.zeros(proba.shape)
-        ballot[np.arange(len(proba)), proba.argmax(axis=-1)] = self.vote_values_[member]
+        ballot[np.arange(len(proba)), proba.argmax(axis=-1)] = np.where(answered(proba), self.vote_values_[member], 0.0)
         return ballot
 
     def n_fitted(self) -> int:

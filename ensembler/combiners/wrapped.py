@@ -46,6 +46,15 @@ class WrappedRule(Combiner):
     def weights_(self, weights: ArrayLike) -> None:
         self.rule_.weights_ = weights  # type: ignore[assignment]
 
+    @property
+    def class_prior_(self) -> Values:
+        """What a row gets that nobody answers, from the rule inside."""
+        return self.rule_.class_prior_
+
+    @class_prior_.setter
+    def class_prior_(self, prior: Values) -> None:
+        self.rule_.class_prior_ = prior
+
     def check_parameters(self) -> None:
         """Check those of the rule inside."""
         self.rule.check_parameters()
@@ -61,6 +70,10 @@ class WrappedRule(Combiner):
     def needs_probabilities(self) -> bool:
         """Whether the rule inside does."""
         return self.rule.needs_probabilities()
+
+    def needs_every_vote(self) -> bool:
+        """Whether the rule inside does."""
+        return self.rule.needs_every_vote()
 
     def members_used(self) -> tuple[int, ...]:
         """Return the members that the rule inside reads."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ensembler.combiners.balanced import TAU_EXPECTED, TAU_METRICS, Balanced, is_tau
-from ensembler.combiners.base import Combiner, clone
+from ensembler.combiners.base import Combiner, clone, describe_missing
 from ensembler.combiners.best import BestMember
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import default_rules, make_rule
@@ -45,7 +45,14 @@ class Candidate:
     def fit(self, data: Predictions, fitted: Mapping[str, Combiner] | None = None) -> Combiner:
         """Return an own copy of the rule, fitted on labelled rows; ``fitted`` are rules by text fitted on the same."""
         rule = clone(self.rule).reuse(fitted or {})
-        return rule.fit(data.proba, data.true_labels, data.sample_weight, check_input=False)
+        if not data.any_hard:
+            return rule.fit(data.proba, data.true_labels, data.sample_weight, check_input=False)
+        # Votes may be missing in the rows that it will predict, if none are here.
+        return rule.fit(data.proba, data.true_labels, data.sample_weight, missing=~data.answered, check_input=False)
+
+    def learns_from(self, data: Predictions) -> bool:
+        """Whether anything is taken from the labels of a set: by the rule, or the prior of rows that nobody answers."""
+        return self.rule.is_trainable or data.missing is not None
 
     def calibrated(self, step: Any) -> "Candidate":
         """Return the rule with temperature scaling of members before it, or of the ensemble after it."""
@@ -78,6 +85,9 @@ def bind_rule(rule: str | Combiner, data: Predictions, metric: str | Callable[..
         given.set_params(metric=metric)
     if data.any_hard and given.needs_probabilities():
         return Candidate(name, given, given, "needs probabilities, and some members are hard labels")
+    n_missing = sum(int(part.n_missing.sum()) for part in (data, data.validation) if part is not None)
+    if n_missing and given.needs_every_vote():
+        return Candidate(name, given, given, describe_missing(n_missing))
     try:
         return Candidate(name, given, given.bind(data.names, data.metadata))
     except NotApplicableError as error:

@@ -239,7 +239,7 @@ def warn_of_findings(predictions: Predictions) -> list[str]:
 
 def count_fits(candidates: Sequence[Candidate], split: Split) -> int:
     """Return how many fits a comparison takes, with that of the best member."""
-    trained = sum(candidate.rule.is_trainable for candidate in candidates)
+    trained = sum(candidate.learns_from(split.fitting) for candidate in candidates)
     folded = trained * split.n_folds + len(candidates) - trained
     if split.cross_fitted:
         return len(candidates) + folded * (1 + split.n_folds) + 1 + split.n_folds

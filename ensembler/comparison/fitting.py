@@ -8,8 +8,9 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.candidates import Candidate
+from ensembler.comparison.candidates import Candidate, bind_rule
 from ensembler.comparison.folds import Folds
+from ensembler.comparison.protocol import Split
 from ensembler.errors import FitWarning, NotApplicableError
 from ensembler.predictions.prediction_set import Predictions
 
@@ -55,6 +56,16 @@ def fit_and_apply(
     return Fit(candidate.name, rule, rule.predict_proba(scored.proba, check_input=False), tuple(notes))
 
 
+def mean_proba(split: Split) -> Values:
+    """Return the simple mean of the members on the scored rows, (N, C); in rows that nobody answers the class prior."""
+    if split.scored.missing is None:
+        return np.asarray(split.scored.proba.mean(axis=0, dtype=np.float64))
+    mean = bind_rule("mean", split.fitting)
+    if split.cross_fitted and split.folds.pairs:
+        return cross_fit([mean], split.fitting, split.folds, lambda _: None).proba["mean"]
+    return fit_and_apply(mean, split.fitting, split.scored).proba
+
+
 @dataclass
 class CrossFit:
     """Out-of-fold probabilities of each rule, (N, C), what was fitted in each fold, and why a rule could not be."""
@@ -69,9 +80,9 @@ def cross_fit(
 ) -> CrossFit:
     """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds."""
     result = CrossFit()
-    trained = [candidate for candidate in candidates if candidate.rule.is_trainable]
+    trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     for candidate in candidates:
-        if not candidate.rule.is_trainable:
+        if not candidate.learns_from(data):
             tick(candidate.name)
             result.proba[candidate.name] = candidate.fit(data).predict_proba(data.proba, check_input=False)
         elif folds.pairs:

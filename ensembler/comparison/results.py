@@ -31,13 +31,19 @@ SCHEMA = "ensembler.bench/2"
 
 @dataclass(frozen=True)
 class MemberScore:
-    """A member by itself: its metrics and recalls on the scored rows, and its accuracy on the fitting rows."""
+    """A member by itself: its metrics and recalls on the scored rows, and its accuracy on the fitting rows.
+
+    In accuracies and recalls a missing vote counts as wrong, but in ``answered_accuracy``, that of the rows which the
+    member has answered; other metrics are those of the member alone, with the class prior where it has not.
+    """
 
     name: str
     metrics: dict[str, float]
     recall: Values
     fit_accuracy: float | None
     interval: Interval | None = None
+    answered_accuracy: float = math.nan
+    n_missing: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -45,6 +51,8 @@ class MemberScore:
             "name": self.name,
             **jsonable(self.metrics),
             "accuracy_interval": jsonable(self.interval),
+            "answered_accuracy": jsonable(self.answered_accuracy),
+            "missing": self.n_missing,
             "fit_accuracy": self.fit_accuracy,
             "recall": jsonable(self.recall),
         }
@@ -246,6 +254,7 @@ class Comparison(SplitResult):
             }
         body = {
             "n_rows": self.predictions.n_samples,
+            "n_unanswered": self.scored.n_unanswered,
             "n_classes": self.predictions.n_classes,
             "class_names": list(self.predictions.classes),
             "metric": self.metric,

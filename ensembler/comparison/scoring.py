@@ -8,15 +8,16 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.missing_votes import class_prior, fill_unanswered
 from ensembler.comparison.candidates import Candidate
 from ensembler.comparison.fitting import Fit, cross_fit, fit_and_apply
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.results import MemberScore
 from ensembler.errors import NotApplicableError
-from ensembler.metrics import METRICS, Metric
+from ensembler.metrics import Metric
 from ensembler.metrics.calibration import Reliability, reliability
-from ensembler.metrics.confusion import recall_per_class
+from ensembler.metrics.confusion import class_counts, recall_per_class
 from ensembler.metrics.sums import weighted_mean
 from ensembler.metrics.temperature import AtBestTemperature, at_best_temperature
 from ensembler.predictions.prediction_set import Predictions
@@ -85,13 +86,20 @@ def measure_all(metrics: Sequence[Metric], scored: Predictions, proba: Values, s
 
 
 def measure_members(metrics: Sequence[Metric], split: Split) -> list[MemberScore]:
-    """Measure each member by itself."""
+    """Measure each member by itself.
+
+    A missing vote counts as wrong in the accuracy and in recalls; other metrics are those of the member as it would be
+    used alone, with the prior of the fitting rows where it does not answer.
+    """
     scored, fitting = split.scored, split.fitting
-    table = {metric.name: metric(scored.true_labels, scored.proba, scored.sample_weight) for metric in metrics}
-    recall = recall_per_class(scored.true_labels, scored.proba, scored.sample_weight)
-    fit_accuracy = None
-    if fitting is not scored:
-        fit_accuracy = METRICS["accuracy"](fitting.true_labels, fitting.proba, fitting.sample_weight)
+    alone = scored.proba
+    if scored.missing is not None:
+        alone = fill_unanswered(alone, class_prior(fitting.true_labels, fitting.sample_weight, fitting.n_classes))
+    table = {metric.name: metric(scored.true_labels, alone, scored.sample_weight) for metric in metrics}
+    table["accuracy"] = scored.member_accuracy
+    recall = recall_of_votes(scored)
+    fit_accuracy = None if fitting is scored else fitting.member_accuracy
+    answered_accuracy, n_missing = scored.answered_accuracy, scored.n_missing
     return [
         MemberScore(
             name,
@@ -103,17 +111,26 @@ def measure_members(metrics: Sequence[Metric], split: Split) -> list[MemberScore
             },
             recall[index],
             None if fit_accuracy is None else float(fit_accuracy[index]),
+            answered_accuracy=float(answered_accuracy[index]),
+            n_missing=int(n_missing[index]),
         )
         for index, name in enumerate(scored.names)
     ]
 
 
+def recall_of_votes(data: Predictions) -> Values:
+    """Return the recall of each member and class, (M, C), with missing votes counted as wrong."""
+    n_classes = data.n_classes
+    # A missing vote is one for a class that no row has.
+    votes = np.where(data.answered, data.votes, n_classes)
+    correct, true, _ = class_counts(data.true_labels, votes, n_classes + 1, data.sample_weight)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((correct / true)[:, :n_classes])
+
+
 def oracle_accuracy(scored: Predictions) -> float:
     """Return the share of rows in which any member is correct."""
-    correct = np.zeros(scored.n_samples, dtype=bool)
-    for member in scored.proba:
-        correct |= member.argmax(axis=-1) == scored.true_labels
-    return float(weighted_mean(correct, scored.sample_weight))
+    return float(weighted_mean(np.asarray(scored.correct.any(axis=0)), scored.sample_weight))
 
 
 def measure(metric: Metric, data: Predictions, proba: Values) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ensembler.arrays import Correct, Values
 from ensembler.comparison import wording
-from ensembler.comparison.fitting import Fit
+from ensembler.comparison.fitting import Fit, mean_proba
 from ensembler.comparison.outcome import Advice, PairedTest, Verdict
 from ensembler.comparison.protocol import Split
 from ensembler.metrics import Metric
@@ -73,7 +73,7 @@ class Contest:
         labels, weight, groups = scored.true_labels, scored.sample_weight, scored.groups
         mean = next((fit.proba for fit in fits if fit.name == "mean"), None)
         if mean is None:
-            mean = scored.proba.mean(axis=0, dtype=np.float64)
+            mean = mean_proba(split)
         probas = [*(fit.proba for fit in fits), mean, *([] if best_member is None else [best_member.proba])]
         defined = [metric for metric in metrics if not (metric.needs_probabilities and scored.any_hard)]
         samples = resampled_metrics(

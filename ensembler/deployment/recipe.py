@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ensembler import serialization
-from ensembler.arrays import Floats, check_proba, digest
+from ensembler.arrays import Floats, Missing, check_proba, digest
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
@@ -106,9 +106,9 @@ class Recipe:
             )
         return self.predict_rows(array)
 
-    def predict_rows(self, proba: Floats) -> NDArray[np.float64]:
+    def predict_rows(self, proba: Floats, missing: Missing | None = None) -> NDArray[np.float64]:
         """Return the same of rows that are checked, where members that are not read may hold anything."""
-        predicted = self.rule.predict_proba(proba, check_input=False)
+        predicted = self.rule.predict_proba(proba, missing=missing, check_input=False)
         check_prediction(predicted, (proba.shape[1], self.n_classes), self.rule.name)
         return predicted
 

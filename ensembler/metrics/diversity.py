@@ -4,6 +4,9 @@ Everything but Cohen's kappa is a function of which members are correct about wh
 the number of rows about which the first is correct (a = 1) or wrong (0) and the second likewise; for a row, :math:`l`
 is the number of the L members that are correct. What is 0/0 is NaN.
 
+Where votes are missing, a pair is measured on the rows that both have answered. Measures of a row's counts are means
+over the rows that at least two have answered, with the number of those, :math:`L_i`, in place of L.
+
 Kuncheva & Whitaker, Measures of diversity in classifier ensembles, Machine Learning 51 (2003) 181–207,
 doi 10.1023/A:1022859003006.
 """
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Correct, Floats, Labels, Values
+from ensembler.arrays import MISSING_VOTE, Correct, Floats, Labels, Values
 
 MEASURES = (
     "q",
@@ -33,9 +36,11 @@ MORE_IS_DIVERSE = {"disagreement", "entropy", "kw", "generalised", "coincident-f
 """Measures that grow with diversity; the others fall."""
 PAIRWISE = ("q", "rho", "disagreement", "double-fault")
 """Those of the ten that are means over pairs."""
+OF_ROWS = tuple(name for name in MEASURES if name not in PAIRWISE)
+"""Those that need only the number of correct members in each row."""
 
 
-def pairwise(correct: Correct) -> dict[str, Values]:
+def pairwise(correct: Correct, answered: Correct | None = None) -> dict[str, Values]:
     r"""Return the five pairwise measures of L members, each (L, L).
 
     With N rows, :math:`D = N^{11}N^{00} - N^{10}N^{01}` and a and b the rows that the first and the second are correct
@@ -48,17 +53,24 @@ def pairwise(correct: Correct) -> dict[str, Values]:
     ----------
     correct : (L, N) bool
         Which members are correct about which rows.
+    answered : (L, N) bool, optional
+        Which members have answered which rows; all of them by default. N is then the number of rows that both have.
 
     >>> float(pairwise(np.array([[1, 1, 1, 0], [1, 0, 0, 1]], dtype=bool))["disagreement"][0, 1])
     0.75
     """
-    n_rows = correct.shape[1]
     ones = correct.astype(np.float64)
     both = np.rint(ones @ ones.T).astype(np.int64)
-    hits = both.diagonal()
-    first = hits[:, None] - both
-    second = hits[None, :] - both
-    neither = n_rows - hits[:, None] - second
+    if answered is None:
+        n_rows = np.full_like(both, correct.shape[1])
+        hits = np.broadcast_to(both.diagonal()[:, None], both.shape)
+    else:
+        there = answered.astype(np.float64)
+        n_rows = np.rint(there @ there.T).astype(np.int64)
+        hits = np.rint(ones @ there.T).astype(np.int64)
+    first = hits - both
+    second = hits.T - both
+    neither = n_rows - hits - second
     difference = both * neither - first * second
     spread = hits * (n_rows - hits)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -66,15 +78,16 @@ def pairwise(correct: Correct) -> dict[str, Values]:
             "disagreement": (first + second) / n_rows,
             "double-fault": neither / n_rows,
             "q": difference / (both * neither + first * second),
-            "rho": difference / np.sqrt(spread[:, None] * spread.astype(np.float64)),
-            "kappa": 2 * difference / (spread[:, None] + spread),
+            "rho": difference / np.sqrt(spread * spread.T.astype(np.float64)),
+            "kappa": 2 * difference / (spread + spread.T),
         }
 
 
 def cohen_kappa(predicted: NDArray[np.int64], n_classes: int) -> Values:
     """Return Cohen's kappa of the predicted classes of each pair, (L, L); another measure than the pairwise kappa.
 
-    NaN for two members that predict one and the same class in every row. Cohen 1960, doi 10.1177/001316446002000104.
+    A class of -1 is a missing vote: only rows that both have answered count. NaN for two members that predict one and
+    the same class in every such row, or have none. Cohen 1960, doi 10.1177/001316446002000104.
     """
     from sklearn.exceptions import UndefinedMetricWarning
     from sklearn.metrics import cohen_kappa_score
@@ -86,7 +99,9 @@ def cohen_kappa(predicted: NDArray[np.int64], n_classes: int) -> Values:
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         for first, second in zip(*np.triu_indices(len(predicted)), strict=True):
-            value = cohen_kappa_score(predicted[first], predicted[second], labels=classes)
+            pair = predicted[[first, second]]
+            pair = pair[:, (pair != MISSING_VOTE).all(axis=0)]
+            value = cohen_kappa_score(*pair, labels=classes) if pair.size else np.nan
             kappa[first, second] = kappa[second, first] = value
     return kappa
 
@@ -97,7 +112,7 @@ def mean_of_pairs(matrix: Values) -> float:
     return float(upper.mean()) if len(upper) else float("nan")
 
 
-def measures(correct: Correct) -> dict[str, float]:
+def measures(correct: Correct, answered: Correct | None = None) -> dict[str, float]:
     r"""Return the ten measures of a committee of L members.
 
     Pairwise ones are means over pairs. With :math:`\bar p` the mean accuracy and :math:`p_i` the share of rows in which
@@ -114,19 +129,55 @@ def measures(correct: Correct) -> dict[str, float]:
     >>> round(values["disagreement"], 4), round(values["kw"], 4), round(values["difficulty"], 4)
     (0.5, 0.1667, 0.0764)
     """
-    pairs = {name: mean_of_pairs(matrix) for name, matrix in pairwise(correct).items()}
-    return {name: pairs[name] for name in PAIRWISE} | of_counts(
-        np.bincount(correct.sum(axis=0), minlength=len(correct) + 1)
-    )
+    pairs = {name: mean_of_pairs(matrix) for name, matrix in pairwise(correct, answered).items()}
+    return {name: pairs[name] for name in PAIRWISE} | of_rows(correct, answered)
+
+
+def of_rows(correct: Correct, answered: Correct | None = None) -> dict[str, float]:
+    r"""Return the six measures that need no pairs, of a committee of which some may have left rows unanswered.
+
+    With :math:`l_i` of :math:`L_i \ge 2` answers to row i correct, they are means over rows, as of
+    :math:`l_i(L_i - l_i)/L_i^2`; the interrater agreement is that of Fleiss & Cuzick for unequal numbers of raters,
+    with :math:`\bar L` the mean number of answers,
+
+    .. math:: \kappa = 1 - \frac{\sum_i l_i(L_i - l_i)/L_i}{N (\bar L - 1)\, \bar p (1 - \bar p)}
+
+    and generalised diversity is one minus the mean probability that two members who answered both fail, over that one
+    does.
+
+    References
+    ----------
+    Fleiss & Cuzick, Applied Psychological Measurement 3 (1979) 537–542, doi 10.1177/014662167900300410.
+    """
+    size = len(correct)
+    if answered is None or size < 2:
+        return of_counts(np.bincount(correct.sum(axis=0), minlength=size + 1))
+    answers = answered.sum(axis=0)
+    hits, n = correct.sum(axis=0)[answers > 1], answers[answers > 1]
+    fails = n - hits
+    if not len(n):
+        return dict.fromkeys(OF_ROWS, float("nan"))
+    share = hits.sum() / n.sum()
+    chance = len(n) * (n.mean() - 1) * share * (1 - share)
+    failing = fails > 0
+    values = {
+        "entropy": (np.minimum(hits, fails) / (n // 2)).mean(),
+        "kw": (hits * fails / n**2).mean(),
+        "kappa": 1 - (hits * fails / n).sum() / chance if chance > 0 else np.nan,
+        "difficulty": (hits / n).var(),
+        "generalised": 1 - (fails * (fails - 1) / (n * (n - 1))).mean() / (fails / n).mean()
+        if failing.any()
+        else np.nan,
+        "coincident-failure": (hits / (n - 1))[failing].mean() if failing.any() else 0.0,
+    }
+    return {name: float(value) for name, value in values.items()}
 
 
 def of_counts(counts: NDArray[np.int64]) -> dict[str, float]:
     """Return the six measures that need no pairs, from the number of rows with l correct members, (L + 1,)."""
     size = len(counts) - 1
     if size < 2:
-        return dict.fromkeys(
-            ("entropy", "kw", "kappa", "difficulty", "generalised", "coincident-failure"), float("nan")
-        )
+        return dict.fromkeys(OF_ROWS, float("nan"))
     l = np.arange(size + 1)  # noqa: E741 - the source's name
     failing = counts[::-1]
     n_rows, hits, fails = int(counts.sum()), int((counts * l).sum()), int((failing * l).sum())

@@ -11,16 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.arrays import Floats, check_labels, check_member_names, check_proba, check_sample_weight, digest
+from ensembler.arrays import (
+    Floats,
+    Missing,
+    check_labels,
+    check_member_names,
+    check_proba,
+    check_sample_weight,
+    digest,
+)
 from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError
 from ensembler.predictions.files import write_array, write_text
+from ensembler.predictions.votes import Votes, missing_votes
 
 SHOWN_NAMES = 5
 """So many members are named where a set is shown in one line."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Predictions:
+class Predictions(Votes):
     """Class probabilities of M members on N rows, checked on construction.
 
     Parameters
@@ -36,6 +45,9 @@ class Predictions:
         Free facts about each member: architecture, parameters, cost.
     hard : sequence of bool, optional
         Which members exist as hard labels only, so that their rows are one-hot votes.
+    missing : (M, N) bool, optional
+        Votes that hard members have not cast; their rows of ``proba`` hold zeros, which add nothing to any sum. Kept
+        as None where no vote is missing.
     sample_weight : (N,) optional
         Row weights; only their ratios matter.
     groups : (N,) optional
@@ -69,6 +81,7 @@ class Predictions:
     class_names: tuple[str, ...] | None = None
     metadata: tuple[Mapping[str, Any], ...] = ()
     hard: tuple[bool, ...] = ()
+    missing: Missing | None = None
     sample_weight: NDArray[np.float64] | None = None
     groups: NDArray[Any] | None = None
     ids: NDArray[Any] | None = None
@@ -83,6 +96,7 @@ class Predictions:
         class_names: Sequence[str] | None = None,
         metadata: Sequence[Mapping[str, Any]] | None = None,
         hard: Sequence[bool] | None = None,
+        missing: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         ids: ArrayLike | None = None,
@@ -93,7 +107,7 @@ class Predictions:
         n_given = len(proba) if isinstance(proba, Sized) else 0
         members = tuple(names) if names is not None else tuple(f"member-{index}" for index in range(n_given))
         check_member_names(members, n_given)
-        array = check_proba(proba, "predictions", members) if check_input else np.asarray(proba)
+        array = check_proba(proba, "predictions", members, missing) if check_input else np.asarray(proba)
         n_members, n_samples, n_classes = array.shape
 
         def per_member(value: Sequence[Any] | None, what: str, default: Any) -> tuple[Any, ...]:
@@ -107,13 +121,15 @@ class Predictions:
                 f"{len(class_names)} class names ({', '.join(map(str, class_names))}) for predictions of {n_classes} "
                 "classes; expected one name a class, in the order of the columns"
             )
+        hard_members = tuple(map(bool, per_member(hard, "hard", default=False)))
         values = {
             "proba": array,
             "labels": None if labels is None else check_labels(labels, n_samples, n_classes),
             "names": members,
             "class_names": None if class_names is None else tuple(map(str, class_names)),
             "metadata": per_member(metadata, "metadata", {}),
-            "hard": tuple(map(bool, per_member(hard, "hard", default=False))),
+            "hard": hard_members,
+            "missing": None if missing is None else missing_votes(missing, array, members, hard_members),
             "sample_weight": None if sample_weight is None else check_sample_weight(sample_weight, n_samples),
             "groups": None if groups is None else one_a_row(groups, n_samples, "groups"),
             "ids": None if ids is None else one_a_row(ids, n_samples, "ids"),
@@ -183,6 +199,7 @@ class Predictions:
         return self.replace(
             proba=self.proba[:, rows],
             labels=None if self.labels is None else self.labels[rows],
+            missing=None if self.missing is None else self.missing[:, rows],
             sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
             groups=None if self.groups is None else self.groups[rows],
             ids=None if self.ids is None else self.ids[rows],
@@ -208,6 +225,8 @@ class Predictions:
         """Return the sizes and the names."""
         few = ", ".join(self.names[:SHOWN_NAMES]) + (", …" if self.n_members > SHOWN_NAMES else "")
         shape = f"{self.n_members} members, {self.n_samples} rows, {self.n_classes} classes"
+        if self.missing is not None:
+            shape += f", {self.missing.sum()} missing votes"
         return f"<Predictions: {shape}{'' if self.labels is None else ', labelled'}: {few}>"
 
     def select(self, only: Sequence[str] = (), without: Sequence[str] = ()) -> "Predictions":
@@ -228,14 +247,16 @@ class Predictions:
             names=[self.names[member] for member in kept],
             metadata=[self.metadata[member] for member in kept],
             hard=[self.hard[member] for member in kept],
+            missing=None if self.missing is None else self.missing[kept],
             validation=None if self.validation is None else self.validation.pick(kept),
         )
 
     def save(self, folder: str | Path) -> Path:
         """Write the set as ``<member>.npy``, ``labels.npy``, ``members.json`` and ``val/``; return the folder.
 
-        Hard members are written as class numbers. Row weights, groups and ids become ``weights.npy``, ``groups.npy``
-        and ``ids.npy`` in a folder of their own, ``rows/``, so that they are not taken for members.
+        Hard members are written as class numbers, a missing vote as -1. Row weights, groups and ids become
+        ``weights.npy``, ``groups.npy`` and ``ids.npy`` in a folder of their own, ``rows/``, so that they are not taken
+        for members.
         """
         folder = Path(folder)
         for name in self.names:
@@ -250,8 +271,8 @@ class Predictions:
         return folder
 
     def _save_rows(self, folder: Path) -> None:
-        for name, hard, member in zip(self.names, self.hard, self.proba, strict=True):
-            write_array(folder / f"{name}.npy", member.argmax(axis=-1) if hard else member)
+        for index, (name, hard) in enumerate(zip(self.names, self.hard, strict=True)):
+            write_array(folder / f"{name}.npy", self.votes_of(index) if hard else self.proba[index])
         if self.labels is not None:
             write_array(folder / "labels.npy", self.labels)
         for name, rows in (("weights", self.sample_weight), ("groups", self.groups), ("ids", self.ids)):

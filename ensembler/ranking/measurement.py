@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import numpy as np
-
 from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, best_member, list_candidates
-from ensembler.comparison.fitting import Fit
+from ensembler.comparison.fitting import Fit, mean_proba
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import fit_rules, measure
@@ -109,7 +107,7 @@ def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | Non
     scored = split.scored
     fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
     reference = next(iter(fit_all([best_member(metric, "none")], split)), None)
-    mean = scored.proba.mean(axis=0, dtype=np.float64)
+    mean = mean_proba(split)
     return SetValues(
         name=name,
         n_rows=scored.n_samples,
@@ -131,7 +129,7 @@ def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | Non
 def compare_with_mean(split: Split, rules: Sequence[str | Combiner] | None, metric: Metric) -> dict[str, Difference]:
     """Fit every rule on the fitting rows of a split, and return its difference from the mean on the scored ones."""
     fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
-    mean = split.scored.proba.mean(axis=0, dtype=np.float64)
+    mean = mean_proba(split)
     return {fit.name: compare(split, metric, fit.proba, mean) for fit in fits}
 
 

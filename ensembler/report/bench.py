@@ -17,6 +17,7 @@ from ensembler.report.leading import (
     shown_classes,
 )
 from ensembler.report.learning_curve import learning_curve_table
+from ensembler.report.members import ANSWERED_NOTE
 from ensembler.report.noise import difference_tables
 from ensembler.report.tables import (
     CHOSEN,
@@ -91,16 +92,23 @@ def members_table(result: Comparison, most: int = MOST_MEMBERS) -> Table:
     ranked = sorted(result.members, key=place)
     shown = ranked[:most]
     fitted = "val.\nacc." if result.protocol.fit_on == "val" else "fit\nacc."
+    with_missing = any(member.n_missing for member in result.members)
     rows = [
         [member.name]
         + ([number(member.fit_accuracy)] if with_fit else [])
+        + ([number(member.answered_accuracy), f"{member.n_missing:,}"] if with_missing else [])
         + [number(member.metrics[metric.name]) for metric in metrics]
         for member in shown
     ]
-    notes = []
+    notes = [f"{ANSWERED_NOTE}; other metrics: with the class prior in the other rows"] if with_missing else []
+    if result.scored.n_unanswered:
+        notes.append(
+            f"no member answers {result.scored.n_unanswered:,} of the rows; with every rule they go to the class prior"
+        )
     if len(shown) < len(ranked):
         notes.append(f"{len(ranked) - len(shown)} more members are not shown; `ensembler members` lists all.")
-    headers = ["member", *([fitted] if with_fit else []), *(metric.short or heading(metric.name) for metric in metrics)]
+    extra = [*([fitted] if with_fit else []), *(["acc. of\nanswered", "missing"] if with_missing else [])]
+    headers = ["member", *extra, *(metric.short or heading(metric.name) for metric in metrics)]
     return Table(mark_optimistic("Members", optimistic=result.protocol.optimistic), headers, rows, notes)
 
 

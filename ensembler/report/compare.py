@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import noise_word
 from ensembler.predictions.diagnosis.changes import Changes, RowChanges
@@ -20,6 +22,7 @@ def describe_changes(changes: Changes, data: Predictions, command: str | None = 
         "first": changes.first,
         "second": changes.second,
         "n_rows": pair.n_rows,
+        "missing": dict(zip(data.names, data.n_missing.tolist(), strict=True)),
         "accuracy_intervals": changes.intervals,
         "metrics": [vars(metric) for metric in changes.metrics],
         "only_first_right": pair.b,
@@ -55,7 +58,16 @@ def changes_document(changes: Changes, data: Predictions) -> Document:
             f"accuracies, 95 %: {format_interval(changes.intervals[0])} and {format_interval(changes.intervals[1])}",
         ],
     )
-    return Document([metrics, class_table(changes), " ".join(conclusion(changes, data))])
+    return Document([metrics, class_table(changes), " ".join([*unanswered(data), *conclusion(changes, data)])])
+
+
+def unanswered(data: Predictions) -> list[str]:
+    """Return the sentence that says what rows are taken for that a prediction leaves unanswered."""
+    if data.missing is None:
+        return []
+    counts = ", ".join(f"{n:,} of {name}" for name, n in zip(data.names, data.n_missing.tolist(), strict=True) if n)
+    largest = data.classes[int(np.bincount(data.true_labels).argmax())]
+    return [f"Unanswered rows ({counts}) are taken for the most frequent class, {largest}."]
 
 
 def class_table(changes: RowChanges) -> Table:

@@ -36,6 +36,7 @@ def describe_diversity(
     body = {
         "members": data.names,
         "n_rows": data.n_samples,
+        "missing": data.n_missing,
         "pairs": diversity.pairs,
         "measures": diversity.measures,
         "ambiguity": None if diversity.ambiguity is None else vars(diversity.ambiguity),
@@ -51,6 +52,11 @@ def describe_diversity(
 def diversity_document(diversity: Diversity, data: Predictions, measure: str) -> Document:
     """Arrange the diversity of a set for reading; ``measure`` fills the pairwise table."""
     parts: list[Table | str] = [f"{data.n_members} members, {data.n_samples:,} rows."]
+    if data.missing is not None:
+        parts.append(
+            f"{int(data.n_missing.sum()):,} votes are missing: a pair is measured on the rows that both have answered, "
+            "other measures on the rows that two or more have; a missing vote is never right."
+        )
     if data.n_members > 1:
         parts += [pair_table(diversity, data, measure), measure_table(diversity)]
     parts.append(coverage_table(diversity, data))
@@ -69,7 +75,7 @@ def pair_table(diversity: Diversity, data: Predictions, measure: str) -> Table:
             for index, (name, row) in enumerate(zip(data.names, matrix.tolist(), strict=True))
         ]
         return Table(title, headers, rows)
-    alike = diversity.pairs["different"] + np.eye(data.n_members) * 9
+    alike = np.nan_to_num(diversity.pairs["different"] + np.eye(data.n_members) * 9, nan=np.inf)
     rows = []
     for index, name in enumerate(data.names):
         partner = int(alike[index].argmin())

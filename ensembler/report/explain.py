@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ensembler.arrays import MISSING_VOTE
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.hard_rows import HardRow, contested_rows, count_votes, missed_rows
@@ -129,8 +130,10 @@ def votes_table(data: Predictions, row: int, rule: str, predicted: int) -> Table
     """Show what every member predicts for one row."""
     label = int(data.true_labels[row])
     rows = []
-    for name, hard, member in zip(data.names, data.hard, data.proba, strict=True):
-        vote = int(member[row].argmax())
+    for name, hard, member, vote in zip(data.names, data.hard, data.proba, data.votes[:, row].tolist(), strict=True):
+        if vote == MISSING_VOTE:
+            rows.append([name, MISSING, MISSING, MISSING, ""])
+            continue
         of_vote = MISSING if hard else number(float(member[row, vote]), 3)
         of_label = MISSING if hard else number(float(member[row, label]), 3)
         rows.append([name, data.classes[vote], of_vote, of_label, "right" if vote == label else ""])

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.metrics import METRICS
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.report.tables import Document, Table, number
 from ensembler.serialization import jsonable
@@ -14,15 +13,21 @@ from ensembler.serialization import jsonable
 SCHEMA = "ensembler.members/1"
 MOST_CLASSES = 30
 LONGEST_VALUE = 24
+ANSWERED_NOTE = "acc.: missing votes count as wrong; acc. of answered: on the rows that a member has answered"
 
 
 @dataclass(frozen=True)
 class MemberEntry:
-    """A member: its accuracies, its mean largest probability (None for hard labels), and its metadata."""
+    """A member: its accuracies, its mean largest probability (None for hard labels), and its metadata.
+
+    In ``accuracy`` and ``val_accuracy`` a missing vote counts as wrong; ``answered_accuracy`` is of answered rows only.
+    """
 
     name: str
     kind: str
-    accuracy: float
+    accuracy: float | None
+    answered_accuracy: float | None
+    missing: int
     val_accuracy: float | None
     confidence: float | None
     metadata: Mapping[str, Any]
@@ -30,10 +35,10 @@ class MemberEntry:
 
 @dataclass(frozen=True)
 class ClassEntry:
-    """A class and how many rows have it; ``val_rows`` is None without validation rows."""
+    """A class and how many rows have it; ``rows`` is None without labels, ``val_rows`` without validation rows."""
 
     name: str
-    rows: int
+    rows: int | None
     val_rows: int | None
 
 
@@ -47,6 +52,7 @@ class SetSummary:
     n_classes: int
     classes: tuple[ClassEntry, ...]
     members: tuple[MemberEntry, ...]
+    n_unanswered: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that ``--json`` prints."""
@@ -72,19 +78,24 @@ def summarize_set(predictions: Predictions) -> SetSummary:
         classes=tuple(
             ClassEntry(
                 name=name,
-                rows=int((predictions.true_labels == label).sum()),
+                rows=None if predictions.labels is None else int((predictions.labels == label).sum()),
                 val_rows=None if validation is None else int((validation.true_labels == label).sum()),
             )
             for label, name in enumerate(predictions.classes)
         ),
         members=member_entries(predictions),
+        n_unanswered=predictions.n_unanswered,
     )
 
 
 def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
     """Return what each member is."""
-    accuracy = accuracies(predictions)
-    val_accuracy = None if predictions.validation is None else accuracies(predictions.validation)
+    unknown: list[float | None] = [None] * predictions.n_members
+    labelled = predictions.labels is not None
+    accuracy: list[float | None] = predictions.member_accuracy.tolist() if labelled else unknown
+    answered_accuracy: list[float | None] = predictions.answered_accuracy.tolist() if labelled else unknown
+    missing = predictions.n_missing.tolist()
+    val_accuracy = None if predictions.validation is None else predictions.validation.member_accuracy.tolist()
     entries = []
     for index, (name, hard) in enumerate(zip(predictions.names, predictions.hard, strict=True)):
         entries.append(
@@ -92,6 +103,8 @@ def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
                 name=name,
                 kind="hard labels" if hard else "probabilities",
                 accuracy=accuracy[index],
+                answered_accuracy=answered_accuracy[index],
+                missing=missing[index],
                 val_accuracy=None if val_accuracy is None else val_accuracy[index],
                 confidence=None if hard else float(predictions.proba[index].max(axis=-1).mean(dtype=np.float64)),
                 metadata=jsonable(dict(predictions.metadata[index])),
@@ -100,20 +113,17 @@ def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
     return tuple(entries)
 
 
-def accuracies(predictions: Predictions) -> list[float]:
-    """Return the accuracy of each member."""
-    values: list[float] = METRICS["accuracy"](
-        predictions.true_labels, predictions.proba, predictions.sample_weight
-    ).tolist()
-    return values
-
-
 def members_document(summary: SetSummary) -> Document:
     """Arrange what is in a set for reading."""
     val_rows = "no validation rows" if summary.n_val_rows is None else f"{summary.n_val_rows:,} validation rows"
     sentence = f"{summary.n_members} members, {summary.n_rows:,} rows, {val_rows}, {summary.n_classes} classes."
-    ranked = sorted(summary.members, key=lambda member: -member.accuracy)
-    parts: list[Table | str] = [sentence, classes_table(summary), members_table(ranked)]
+    if summary.n_unanswered:
+        sentence += f" No member answers {summary.n_unanswered:,} of the rows; they go to the class prior."
+    labelled = all(member.accuracy is not None for member in summary.members)
+    ranked = sorted(summary.members, key=lambda member: -(member.accuracy or 0))
+    if not labelled:
+        sentence = f"{sentence[:-1]}, no labels."
+    parts: list[Table | str] = [sentence, *([classes_table(summary)] if labelled else []), members_table(ranked)]
     known = [[member.name, format_metadata(member.metadata)] for member in ranked if member.metadata]
     if known:
         parts.append(Table("Metadata", ["member", "what is known"], known, ["more of it with --json"], left=(0, 1)))
@@ -124,10 +134,10 @@ def classes_table(summary: SetSummary) -> Table:
     """Show how many rows each class has; where classes are many, the most frequent ones."""
     shown, notes = list(summary.classes), []
     if len(shown) > MOST_CLASSES:
-        shown = sorted(shown, key=lambda entry: -entry.rows)[:MOST_CLASSES]
+        shown = sorted(shown, key=lambda entry: -(entry.rows or 0))[:MOST_CLASSES]
         notes = [f"{summary.n_classes - MOST_CLASSES} rarer classes are not shown (--json has all)"]
     rows = [
-        [entry.name, f"{entry.rows:,}", number(entry.rows / summary.n_rows, 3)]
+        [entry.name, f"{entry.rows or 0:,}", number((entry.rows or 0) / summary.n_rows, 3)]
         + ([] if entry.val_rows is None else [f"{entry.val_rows:,}"])
         for entry in shown
     ]
@@ -138,14 +148,20 @@ def classes_table(summary: SetSummary) -> Table:
 def members_table(members: list[MemberEntry]) -> Table:
     """Show each member's accuracy and confidence."""
     with_val = any(member.val_accuracy is not None for member in members)
+    with_missing = any(member.missing for member in members)
     rows = [
         [member.name]
         + ([number(member.val_accuracy)] if with_val else [])
-        + [number(member.accuracy), number(member.confidence), member.kind]
+        + [number(member.accuracy)]
+        + ([number(member.answered_accuracy), f"{member.missing:,}"] if with_missing else [])
+        + [number(member.confidence), member.kind]
         for member in members
     ]
-    headers = ["member", *(["val.\nacc."] if with_val else []), "acc.", "confidence", "kind"]
+    answered = ["acc. of\nanswered", "missing"] if with_missing else []
+    headers = ["member", *(["val.\nacc."] if with_val else []), "acc.", *answered, "confidence", "kind"]
     notes = ["confidence: mean of the largest probability; above the accuracy, a member is overconfident"]
+    if with_missing:
+        notes.append(ANSWERED_NOTE)
     return Table("Members", headers, rows, notes, left=(0, len(headers) - 1))
 
 

@@ -67,7 +67,7 @@ class Contributions:
         """Return the (N, C) probabilities of one committee."""
         proba = np.empty((self.n_rows, self.n_classes))
         for rows, rule in self.parts:
-            scores = np.zeros((len(rows), self.n_classes)) + rule.offset()
+            scores = np.zeros((len(rows), self.n_classes)) + rule.start()
             for member in members:
                 scores += rule.contribution(member, self.proba[member, rows])
             proba[rows] = rule.to_proba(scores)
@@ -81,7 +81,7 @@ class Contributions:
 def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_]:
     """Say about which rows some committees are correct, (S, N); the definition itself, for a few of them.
 
-    Contributions are added to the offset in ascending member order, in float64; the first maximum wins.
+    Contributions are added to `AdditiveCombiner.start` in ascending member order, in float64; the first maximum wins.
     """
     correct = np.empty((len(committees), data.n_rows), dtype=bool)
     if data.n_members <= MOST_DOUBLED and len(committees) << 3 > 1 << data.n_members:
@@ -93,7 +93,7 @@ def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_
         added, labels = data.of(rows, rule), data.labels[rows]
         for position, mask in enumerate(committees):
             scores = np.empty(added.shape[1:])
-            scores[:] = rule.offset()
+            scores[:] = rule.start()
             for member in range(data.n_members):
                 if int(mask) >> member & 1:
                     scores += added[member]
@@ -130,7 +130,7 @@ def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Ite
             some = of_class[start : start + size]
             added = data.of(some, rule)
             sums = np.empty((n_classes, 1 << n_members, len(some)))
-            sums[:, 0] = rule.offset()[:, None]
+            sums[:, 0] = rule.start()[:, None]
             for member in range(n_members):
                 width = 1 << member
                 np.add(sums[:, :width], added[member].T[:, None], out=sums[:, width : 2 * width])

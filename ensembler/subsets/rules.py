@@ -39,6 +39,9 @@ class Frozen(AdditiveCombiner):
 
     def __post_init__(self) -> None:
         self.n_members_, self.n_classes_ = self.fitted_rule.n_members_, self.fitted_rule.n_classes_
+        prior = getattr(self.fitted_rule, "class_prior_", None)
+        if prior is not None:
+            self.class_prior_ = prior
         if self.is_fixed_weighted_mean:
             self.weights_ = np.array([self.fitted_rule.frozen_weight(member) for member in range(self.n_members_)])
 
@@ -131,7 +134,7 @@ class SweptRule:
     @property
     def is_trainable(self) -> bool:
         """Whether anything is fitted."""
-        return self.candidate.rule.is_trainable or self.calibrate
+        return self.candidate.learns_from(self.fitting) or self.calibrate
 
     @property
     def additive(self) -> bool:

@@ -246,5 +246,5 @@ def whole_contributions(data: Contributions) -> tuple[Values, Values]:
     start = np.empty((data.n_rows, data.n_classes))
     for rows, rule in data.blocks():
         added[:, rows] = data.of(rows, rule)
-        start[rows] = rule.offset()
+        start[rows] = rule.start()
     return added, start

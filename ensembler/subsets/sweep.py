@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ensembler.combiners.base import Combiner
@@ -22,6 +23,7 @@ def sweep_subsets(
     sizes: tuple[int, int] | None = None,
     must: Sequence[int | str] = (),
     names: Sequence[str] | None = None,
+    missing: ArrayLike | None = None,
     top: int = 10,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -44,6 +46,8 @@ def sweep_subsets(
         Members, by number or name, that every committee has.
     names : sequence of str, optional
         Of the members.
+    missing : (M, N) bool, optional
+        Votes that are missing, where members are hard labels: rows of zeros of ``proba``.
     top : int
         How many of the best committees are kept in the order of `SubsetSweep.top`.
     n_jobs : int, optional
@@ -73,7 +77,8 @@ def sweep_subsets(
     >>> sweep.best(2).members, sweep.shapley().round(3).tolist()
     (('member-0', 'member-1'), [0.167, 0.417, -0.083])
     """
-    data = Predictions(proba, labels, names=names)
+    hard = None if missing is None or np.ndim(missing) != 2 else np.any(missing, axis=1)
+    data = Predictions(proba, labels, names=names, hard=hard, missing=missing)
     return sweep_predictions(
         data, rule, metric=metric, sizes=sizes, must=must, top=top, n_jobs=n_jobs, progress=progress
     )
@@ -103,5 +108,5 @@ def sweep_predictions(
         progress=progress,
     )
     swept = SweptRule.of(rule, data, metric, freeze=False)
-    optimistic = swept.candidate.rule.is_trainable and swept.ready is None
+    optimistic = swept.is_trainable and swept.ready is None
     return request.sweep(swept, data, swept.whole(data.n_samples), swept.name, optimistic=optimistic)

@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
 
 from ensembler.metrics import METRICS
-from ensembler.metrics.diversity import ambiguity, cohen_kappa, mean_of_pairs, measures, of_counts, pairwise
+from ensembler.metrics.diversity import (
+    PAIRWISE,
+    ambiguity,
+    cohen_kappa,
+    mean_of_pairs,
+    measures,
+    of_counts,
+    of_rows,
+    pairwise,
+)
 from tests.subsets.draw import draw
 
 outcomes = st.tuples(st.integers(2, 6), st.integers(1, 30), st.integers(0, 10_000)).map(
@@ -130,3 +139,81 @@ def test_the_brier_score_of_the_mean_is_the_mean_less_the_spread():
     assert apart.ensemble == pytest.approx(apart.mean_member - apart.spread)
     assert apart.ensemble == pytest.approx(float(METRICS["brier"](labels, proba.mean(axis=0))))
     assert apart.mean_member == pytest.approx(float(METRICS["brier"](labels, proba).mean()))
+
+
+def with_gaps(seed, size=4, n_rows=60, n_classes=3):
+    """Draw votes, -1 where they are missing, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, n_classes, n_rows)
+    votes = np.where(rng.random((size, n_rows)) < 0.5, labels, rng.integers(0, n_classes, (size, n_rows)))
+    votes[rng.random(votes.shape) < 0.4] = -1
+    return votes, labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_are_measured_on_the_rows_that_both_answer(seed):
+    votes, labels = with_gaps(seed)
+    found = pairwise(votes == labels, votes >= 0)
+    kappa = cohen_kappa(votes, 3)
+    for i, j in itertools.permutations(range(4), 2):
+        rows = (votes[i] >= 0) & (votes[j] >= 0)
+        a, b = votes[i][rows], votes[j][rows]
+        right = np.array([a == labels[rows], b == labels[rows]])
+        alone = pairwise(right)
+        for name, matrix in found.items():
+            assert close(matrix[i, j], alone[name][0, 1])
+        assert kappa[i, j] == pytest.approx(cohen_kappa_score(a, b))
+        assert found["rho"][i, j] == pytest.approx(matthews_corrcoef(*right))
+
+
+def test_two_members_without_a_row_in_common():
+    votes, labels = np.array([[0, 1, -1, -1], [-1, -1, 0, 1]]), np.array([0, 1, 1, 1])
+    found = pairwise(votes == labels, votes >= 0)
+    assert all(math.isnan(matrix[0, 1]) for matrix in found.values())
+    assert math.isnan(cohen_kappa(votes, 2)[0, 1])
+    assert all(math.isnan(value) for value in measures(votes == labels, votes >= 0).values())
+
+
+@given(outcomes)
+def test_answering_every_row_changes_nothing(right):
+    everything = np.ones_like(right)
+    for name, matrix in pairwise(right, everything).items():
+        np.testing.assert_array_equal(matrix, pairwise(right)[name])
+    for name, value in measures(right).items():
+        assert close(measures(right, everything)[name], value), name
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_measures_of_rows_with_missing_votes_in_plain_loops(seed):
+    votes, labels = with_gaps(seed)
+    found = measures(votes == labels, votes >= 0)
+    rows = []
+    for row, label in enumerate(labels):
+        answers = [vote for vote in votes[:, row] if vote >= 0]
+        if len(answers) > 1:
+            rows.append([vote == label for vote in answers])
+    n = len(rows)
+    assert 0 < n < len(labels)
+    failing = [row for row in rows if not all(row)]
+    pairs = [list(itertools.combinations(row, 2)) for row in rows]
+    both_fail = sum(sum(not a and not b for a, b in of_row) / len(of_row) for of_row in pairs) / n
+    one_fails = sum(row.count(False) / len(row) for row in rows) / n
+    differ = [sum(a != b for a, b in of_row) / len(of_row) for of_row in pairs]
+    total = sum(map(len, rows))
+    p = sum(map(sum, rows)) / total
+    # Fleiss & Cuzick: (n - 1) pairs of each rater, so that a row with n answers weighs n - 1.
+    observed = sum((len(row) - 1) * share / 2 for row, share in zip(rows, differ, strict=True))
+    assert found["kappa"] == pytest.approx(1 - observed / (n * (total / n - 1) * p * (1 - p)))
+    assert found["entropy"] == pytest.approx(
+        sum(min(sum(row), len(row) - sum(row)) / (len(row) - math.ceil(len(row) / 2)) for row in rows) / n
+    )
+    assert found["kw"] == pytest.approx(sum(np.var(row) for row in rows) / n)
+    assert found["difficulty"] == pytest.approx(np.var([np.mean(row) for row in rows]))
+    assert found["generalised"] == pytest.approx(1 - both_fail / one_fails)
+    assert found["coincident-failure"] == pytest.approx(
+        sum(sum(row) / (len(row) - 1) for row in failing) / len(failing)
+    )
+    for name in PAIRWISE:
+        matrix = pairwise(votes == labels, votes >= 0)[name]
+        assert found[name] == pytest.approx(mean_of_pairs(matrix))
+    assert of_rows(votes == labels) == of_counts(np.bincount((votes == labels).sum(axis=0), minlength=5))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ensembler import Predictions
+from ensembler.arrays import one_hot
 from ensembler.cli.diversity import PAIRS
 from ensembler.metrics.diversity import MEASURES, measures
 from ensembler.predictions.diagnosis.diversity import measure_diversity
@@ -69,3 +70,23 @@ def test_the_command(run, write_set):
     assert "most alike" in run("diversity", write_set(n_members=14)).out
     assert "no diversity" in run("diversity", write_set("one", n_members=1)).out
     assert run("diversity", "--pairs", "x").code == 2
+
+
+def test_a_set_with_missing_votes():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 100)
+    votes = np.where(rng.random((5, 100)) < 0.6, labels, rng.integers(0, 3, (5, 100)))
+    votes[3] = votes[2]
+    votes[0, :50], votes[1, 50:], votes[2, 7], votes[:, 9] = -1, -1, -1, -1
+    proba = np.stack([one_hot(member, 3) for member in votes])
+    found = measure_diversity(Predictions(proba, labels, hard=[True] * 5, missing=votes == -1))
+    # Members 0 and 1 have no row in common; members 2 and 3 agree wherever both answer.
+    assert found.clusters == [["member-2", "member-3"]]
+    assert np.isnan(found.pairs["different"][0, 1])
+    assert found.pairs["different"][2, 3] == 0
+    right = votes == labels
+    assert found.coverage.tolist() == [(right.sum(axis=0) >= k).mean() for k in range(6)]
+    assert found.measures == pytest.approx(measures(right, votes >= 0), nan_ok=True)
+    assert found.ambiguity is None
+    spread = next(item for item in found.gain_correlations if item.measure == "kw")
+    assert np.isfinite(spread.overall)

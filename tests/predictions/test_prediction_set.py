@@ -4,8 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 
 from ensembler import Predictions, compare_rules, sweep_subsets
+from ensembler.arrays import one_hot
 from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, ValueRangeError
 from tests.conftest import draw
 
@@ -172,3 +174,133 @@ def test_results_are_one_line_in_a_terminal():
         r"<Comparison: 2 rules, chosen (mean|median): accuracy 0\.\d{4}>", repr(compare_rules(data, ["mean", "median"]))
     )
     assert repr(sweep_subsets(data.proba, data.labels)) == "<SubsetSweep: mean, 127 committees of 7 members>"
+
+
+@pytest.fixture
+def voters():
+    """Three hard members with missing votes, one of whom answers every row, in both splits; nobody answers row 4."""
+
+    def rows(seed, **more):
+        rng = np.random.default_rng(seed)
+        votes = rng.integers(0, 4, (3, 20))
+        missing = rng.random((3, 20)) < 0.3
+        missing[:, 0], missing[1] = False, False
+        missing[:, 4] = True
+        votes[missing] = -1
+        proba = np.stack([one_hot(member, 4) for member in votes])
+        labels = rng.integers(0, 4, 20)
+        names = ["a", "b", "c"]
+        return votes, Predictions(proba, labels, names=names, hard=[True] * 3, missing=missing, **more)
+
+    fitting = rows(1)[1]
+    return rows(0, validation=fitting, ids=np.arange(20).astype(str))
+
+
+def test_votes_are_missing_where_rows_are_zeros(voters):
+    votes, data = voters
+    np.testing.assert_array_equal(data.votes, votes)
+    np.testing.assert_array_equal(data.answered, votes >= 0)
+    assert data.n_missing.tolist() == (votes == -1).sum(axis=1).tolist()
+    assert data.n_unanswered == 1
+    assert (
+        repr(data)
+        == f"<Predictions: 3 members, 20 rows, 4 classes, {(votes == -1).sum()} missing votes, labelled: a, b, c>"
+    )
+
+
+def test_accuracies_with_missing_votes(voters):
+    votes, data = voters
+    weighted = data.replace(sample_weight=np.arange(20.0))
+    for member, answers in enumerate(votes):
+        there = answers >= 0
+        assert data.member_accuracy[member] == pytest.approx(accuracy_score(data.labels, answers))
+        assert data.answered_accuracy[member] == pytest.approx(accuracy_score(data.labels[there], answers[there]))
+        rows = np.flatnonzero(there)
+        expected = accuracy_score(data.labels[rows], answers[rows], sample_weight=rows)
+        assert weighted.answered_accuracy[member] == pytest.approx(expected)
+        expected = accuracy_score(data.labels, answers, sample_weight=np.arange(20))
+        assert weighted.member_accuracy[member] == pytest.approx(expected)
+
+
+def test_missing_votes_go_with_members_and_rows(voters):
+    votes, data = voters
+    some = data.pick([2, 0])
+    np.testing.assert_array_equal(some.missing, votes[[2, 0]] == -1)
+    np.testing.assert_array_equal(some.validation.missing, data.validation.missing[[2, 0]])
+    np.testing.assert_array_equal(data.select(["c"]).votes, votes[[2]])
+    rows = np.array([7, 4, 2])
+    np.testing.assert_array_equal(data.take(rows).votes, votes[:, rows])
+    assert data.pick([1]).take(np.array([0, 1])).missing is None
+    np.testing.assert_array_equal(data.replace(ids=None).missing, data.missing)
+    filled = np.stack([one_hot(np.maximum(member, 0), 4) for member in votes])
+    assert data.digests != data.replace(proba=filled, missing=None).digests
+
+
+def test_missing_votes_are_saved_as_minus_1(voters, tmp_path):
+    votes, data = voters
+    data.save(tmp_path)
+    for name, member, fitting in zip(data.names, votes, data.validation.votes, strict=True):
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), member)
+        np.testing.assert_array_equal(np.load(tmp_path / "val" / f"{name}.npy"), fitting)
+
+
+def test_without_a_missing_vote_there_is_no_mask(voters):
+    _, data = voters
+    whole = data.take(np.array([0]))
+    assert whole.missing is None
+    again = Predictions(whole.proba, whole.labels, hard=[True] * 3, missing=np.zeros((3, 1), dtype=bool))
+    assert again.missing is None
+    assert "missing" not in repr(again)
+
+
+def test_missing_votes_that_cannot_be_are_refused(voters):
+    _, data = voters
+    proba, labels, missing = data.proba, data.labels, data.missing
+    hard = [True] * 3
+    soft, labels_of_soft = draw(0, 3, 20, 4)
+    none = np.zeros((3, 20), dtype=bool)
+    marked = none.copy()
+    marked[1, 6] = True
+    zeros = np.where(marked[:, :, None], 0.0, soft)
+    cases = [
+        (lambda: Predictions(proba, labels, hard=hard), ValueRangeError, "sums to 0, expected 1"),
+        (lambda: Predictions(proba, labels, hard=hard, missing=none), ValueRangeError, "sums to 0, expected 1"),
+        (
+            lambda: Predictions(proba, labels, missing=missing),
+            ValueRangeError,
+            "only hard labels may have missing votes",
+        ),
+        (
+            lambda: Predictions(proba, labels, hard=hard, missing=missing[:2]),
+            ShapeError,
+            r"missing has shape \(2, 20\) and dtype bool, expected \(3, 20\) and bool",
+        ),
+        (
+            lambda: Predictions(proba, labels, hard=hard, missing=missing.astype(int)),
+            ShapeError,
+            "dtype int64, expected",
+        ),
+        (
+            lambda: Predictions(soft, labels_of_soft, hard=hard, missing=marked),
+            ValueRangeError,
+            "member 'member-1': row 6 is marked as missing and holds",
+        ),
+        (
+            lambda: Predictions(zeros, labels_of_soft, hard=hard, missing=marked),
+            ValueRangeError,
+            "row 0 holds probabilities, and 1 votes are missing; only hard labels",
+        ),
+        (
+            lambda: Predictions(zeros, labels_of_soft, missing=marked, check_input=False),
+            ValueRangeError,
+            "member 'member-1' has 1 missing votes and is probabilities",
+        ),
+        (
+            lambda: data.replace(proba=np.full((3, 20, 4), 0.25)),
+            ValueRangeError,
+            "is marked as missing and holds",
+        ),
+    ]
+    for make, error, message in cases:
+        with pytest.raises(error, match=message):
+            make()

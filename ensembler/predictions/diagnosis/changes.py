@@ -130,6 +130,7 @@ def side_by_side(parts: Sequence[Predictions], folders: Sequence[str]) -> Predic
         names=[f"{name} ({folder})" for part, folder in zip(parts, folders, strict=True) for name in part.names],
         metadata=[metadata for part in parts for metadata in part.metadata],
         hard=[hard for part in parts for hard in part.hard],
+        missing=np.concatenate([~part.answered for part in parts]),
         validation=None,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Correct, Values
+from ensembler.arrays import MISSING_VOTE, Correct, Labels, Values
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.diversity import (
     MEASURES,
@@ -16,7 +16,7 @@ from ensembler.metrics.diversity import (
     ambiguity,
     cohen_kappa,
     measures,
-    of_counts,
+    of_rows,
     pairwise,
 )
 from ensembler.predictions.prediction_set import Predictions
@@ -63,7 +63,7 @@ class Diversity:
     ambiguity : Ambiguity or None
         None with hard labels.
     coverage : (M + 1,)
-        Share of rows about which at least k members are correct.
+        Share of rows about which at least k members are correct; none is about a row that it has not answered.
     clusters : list of list of str
         Groups of members that predict the same classes nearly everywhere.
     gain_correlations : list of DiversityGainCorrelation
@@ -92,26 +92,32 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
     seed : int
         Draws committees where they are too many.
     """
-    labels = data.true_labels
-    predicted = np.array([member.argmax(axis=1) for member in data.proba])
+    labels, predicted = data.true_labels, data.votes
     correct = predicted == labels
-    pairs = pairwise(correct)
+    answered = None if data.missing is None else data.answered
+    pairs = pairwise(correct, answered)
     pairs["cohen-kappa"] = cohen_kappa(predicted, data.n_classes)
-    different = np.array([[(first != second).mean() for second in predicted] for first in predicted])
+    different = np.array([[share_different(first, second) for second in predicted] for first in predicted])
     pairs["different"] = different
     hits = correct.sum(axis=0)
     coverage = np.array([(hits >= k).mean() for k in range(data.n_members + 1)])
     committees, sampled = draw_committees(data.n_members, seed)
     return Diversity(
         pairs,
-        measures(correct),
+        measures(correct, answered),
         None if data.any_hard else ambiguity(data.proba, labels),
         coverage,
         cluster(different, data.names),
-        correlate_with_gains(data, correct, pairs, committees),
+        correlate_with_gains(data, pairs, committees),
         len(committees),
         sampled,
     )
+
+
+def share_different(first: Labels, second: Labels) -> float:
+    """Return the share of the rows that two members have answered in which they differ; NaN without such rows."""
+    both = (first != MISSING_VOTE) & (second != MISSING_VOTE)
+    return float((first[both] != second[both]).mean()) if both.any() else float("nan")
 
 
 def draw_committees(n_members: int, seed: int) -> tuple[list[tuple[int, ...]], bool]:
@@ -135,7 +141,9 @@ def cluster(different: Values, names: tuple[str, ...]) -> list[list[str]]:
 
     if len(names) < 2:
         return []
-    tree = linkage(squareform(different, checks=False), method="complete")
+    # Of two members that have no row in common, nothing is known.
+    known = np.where(np.isnan(different), 1.0, different)
+    tree = linkage(squareform(known, checks=False), method="complete")
     groups = fcluster(tree, SAME_GROUP, criterion="distance")
     members_of: dict[int, list[str]] = {}
     for name, group in zip(names, groups.tolist(), strict=True):
@@ -144,18 +152,26 @@ def cluster(different: Values, names: tuple[str, ...]) -> list[list[str]]:
 
 
 def correlate_with_gains(
-    data: Predictions, correct: Correct, pairs: dict[str, Values], committees: list[tuple[int, ...]]
+    data: Predictions, pairs: dict[str, Values], committees: list[tuple[int, ...]]
 ) -> list[DiversityGainCorrelation]:
-    """Correlate each measure with what the mean of a committee gains over its mean member."""
+    """Correlate each measure with what the mean of a committee gains over its mean member.
+
+    A missing vote is a member's error, and a row that nobody in the committee answers has the largest class.
+    """
+    correct, answered = data.correct, None if data.missing is None else data.answered
+    largest = int(np.bincount(data.true_labels).argmax())
     member_accuracy = correct.mean(axis=1)
     values = {name: np.empty(len(committees)) for name in MEASURES}
     accuracies, gains, sizes = np.empty(len(committees)), np.empty(len(committees)), np.array([*map(len, committees)])
     proba = data.proba.astype(np.float64)
     for number, committee in enumerate(committees):
         members = list(committee)
-        for name, value in committee_measures(correct, pairs, members).items():
+        for name, value in committee_measures(correct, answered, pairs, members).items():
             values[name][number] = value
-        accuracy = float((proba[members].sum(axis=0).argmax(axis=1) == data.true_labels).mean())
+        said = proba[members].sum(axis=0).argmax(axis=1)
+        if answered is not None:
+            said[~answered[members].any(axis=0)] = largest
+        accuracy = float((said == data.true_labels).mean())
         accuracies[number] = accuracy
         gains[number] = accuracy - float(member_accuracy[members].mean())
 
@@ -173,11 +189,13 @@ def correlate_with_gains(
     return correlations
 
 
-def committee_measures(correct: Correct, pairs: dict[str, Values], members: list[int]) -> dict[str, float]:
+def committee_measures(
+    correct: Correct, answered: Correct | None, pairs: dict[str, Values], members: list[int]
+) -> dict[str, float]:
     """Return the ten measures of some of the members, those of pairs from the matrices of all."""
     upper = np.triu_indices(len(members), 1)
-    counts = np.bincount(correct[members].sum(axis=0), minlength=len(members) + 1)
-    return {name: float(pairs[name][np.ix_(members, members)][upper].mean()) for name in PAIRWISE} | of_counts(counts)
+    of_pairs = {name: float(pairs[name][np.ix_(members, members)][upper].mean()) for name in PAIRWISE}
+    return of_pairs | of_rows(correct[members], None if answered is None else answered[members])
 
 
 def rank_correlation(diversity: Values, outcome: Values) -> float:

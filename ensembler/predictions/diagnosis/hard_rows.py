@@ -37,18 +37,26 @@ class HardRow:
 
 
 def count_votes(data: Predictions) -> NDArray[np.int64]:
-    """Return how many members predict each class in each row, (N, C)."""
+    """Return how many members predict each class in each row, (N, C); a missing vote is none."""
     votes = np.zeros((data.n_samples, data.n_classes), dtype=np.int64)
     rows = np.arange(data.n_samples)
-    for member in data.proba:
-        votes[rows, member.argmax(axis=1)] += 1
+    for member, there in zip(data.votes, data.answered, strict=True):
+        votes[rows[there], member[there]] += 1
     return votes
+
+
+def mean_of_answers(data: Predictions, rows: Rows) -> Values:
+    """Return the mean probabilities in some rows, (n, C), of the members that have answered; zeros where none has."""
+    if data.missing is None:
+        return np.asarray(data.proba[:, rows].mean(axis=0, dtype=np.float64))
+    answers = np.maximum(data.answered[:, rows].sum(axis=0), 1)
+    return np.asarray(data.proba[:, rows].sum(axis=0, dtype=np.float64) / answers[:, None])
 
 
 def contested_rows(data: Predictions, proba: Floats, most: int) -> list[HardRow]:
     """Return the rows whose votes are spread most evenly, most contested first."""
     votes = count_votes(data)
-    share = votes / data.n_members
+    share = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -np.where(votes > 0, share * np.log2(share), 0.0).sum(axis=1)
     ordered = np.sort(proba, axis=1)
@@ -64,7 +72,7 @@ def missed_rows(data: Predictions, proba: Floats, most: int) -> list[HardRow]:
     votes = count_votes(data)
     labels = data.true_labels
     missed = np.flatnonzero(votes[np.arange(len(labels)), labels] == 0)
-    mean = data.proba[:, missed].mean(axis=0, dtype=np.float64)
+    mean = mean_of_answers(data, missed)
     mean[np.arange(len(missed)), labels[missed]] = 0.0
     confidence = np.zeros(len(labels))
     confidence[missed] = mean.max(axis=1, initial=0.0)
@@ -94,7 +102,7 @@ def row_frame(data: Predictions, rule: str, proba: Floats, best: Floats) -> "pd.
     rows = np.arange(data.n_samples)
     predicted, before = proba.argmax(axis=1), best.argmax(axis=1)
     correct, was_correct = predicted == labels, before == labels
-    mean = data.proba.mean(axis=0, dtype=np.float64)
+    mean = mean_of_answers(data, rows)
     mean[rows, labels] = 0.0
     columns: dict[str, Any] = {"row": rows}
     if data.ids is not None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ensembler.metrics import METRICS
 from ensembler.predictions.diagnosis.findings import Check, Finding, Severity
 from ensembler.predictions.prediction_set import Predictions
 
@@ -89,8 +88,7 @@ class UnevenDrop(Check):
         validation = predictions.validation
         if validation is None or predictions.n_members < self.fewest_members or validation_is_scored(predictions):
             return
-        fitting = METRICS["accuracy"](validation.true_labels, validation.proba)
-        scored = METRICS["accuracy"](predictions.true_labels, predictions.proba)
+        fitting, scored = validation.correct.mean(axis=1), predictions.correct.mean(axis=1)
         drops = fitting - scored
         excess = drops - np.median(drops)
         variances = fitting * (1 - fitting) / validation.n_samples + scored * (1 - scored) / predictions.n_samples
@@ -127,7 +125,7 @@ class FarAbove(Check):
         """Yield one finding about the best member."""
         if predictions.n_members < 2:
             return
-        accuracy = METRICS["accuracy"](predictions.true_labels, predictions.proba)
+        accuracy = predictions.correct.mean(axis=1)
         order = np.argsort(-accuracy, kind="stable")
         best, second = (float(accuracy[order[place]]) for place in (0, 1))
         error = math.sqrt((best * (1 - best) + second * (1 - second)) / predictions.n_samples + 1e-12)

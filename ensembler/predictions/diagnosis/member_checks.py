@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.metrics import METRICS
 from ensembler.predictions.diagnosis.findings import FEWEST_ROWS, Check, Finding
 from ensembler.predictions.prediction_set import Predictions
 
@@ -20,9 +19,7 @@ class ClassNeverPredicted(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a class."""
-        predicted: set[int] = set()
-        for member in predictions.proba:
-            predicted |= set(np.unique(member.argmax(axis=1)).tolist())
+        predicted = set(np.unique(predictions.votes).tolist())
         counts = np.bincount(predictions.true_labels, minlength=predictions.n_classes)
         for label in np.flatnonzero(counts).tolist():
             if label not in predicted:
@@ -44,10 +41,11 @@ class NearDuplicates(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a pair that is not identical."""
-        predicted = [member.argmax(axis=1) for member in predictions.proba]
+        predicted, answered = predictions.votes, predictions.answered
         for first in range(predictions.n_members):
             for second in range(first + 1, predictions.n_members):
-                same = float((predicted[first] == predicted[second]).mean())
+                both = answered[first] & answered[second]
+                same = float((predicted[first] == predicted[second])[both].mean()) if both.any() else 0.0
                 if same >= self.agreement and predictions.digests[first] != predictions.digests[second]:
                     names = (predictions.names[first], predictions.names[second])
                     message = f"members {names[0]!r} and {names[1]!r} say the same class in {same:.1%} of the rows"
@@ -90,7 +88,7 @@ class Overconfident(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a member with probabilities."""
-        accuracy = METRICS["accuracy"](predictions.true_labels, predictions.proba)
+        accuracy = predictions.correct.mean(axis=1)
         confidences = {
             index: float(member.max(axis=1).mean(dtype=np.float64))
             for index, member in enumerate(predictions.proba)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.arrays import Labels
+from ensembler.arrays import MISSING_VOTE, Labels
 from ensembler.metrics.confusion import confusion_matrix
 from ensembler.predictions.diagnosis.findings import FEWEST_ROWS, Check, Finding
 from ensembler.predictions.prediction_set import Predictions
@@ -56,8 +56,8 @@ class PermutedClasses(Check):
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a member, or one about the labels."""
         renamings = {}
-        for name, member in zip(predictions.names, predictions.proba, strict=True):
-            renaming = self.renaming(predictions, member.argmax(axis=1))
+        for name, predicted in zip(predictions.names, predictions.votes, strict=True):
+            renaming = self.renaming(predictions, predicted)
             if renaming is not None:
                 renamings[name] = renaming
         if predictions.n_members > 1 and len(renamings) == predictions.n_members:
@@ -99,6 +99,7 @@ class PermutedClasses(Check):
         from scipy.optimize import linear_sum_assignment
 
         labels, n_classes = predictions.true_labels, predictions.n_classes
+        labels, predicted = labels[predicted != MISSING_VOTE], predicted[predicted != MISSING_VOTE]
         halves = [confusion_matrix(labels[half::2], predicted[half::2], n_classes) for half in (0, 1)]
         table = halves[0] + halves[1]
         rows, columns = linear_sum_assignment(table, maximize=True)
@@ -158,10 +159,11 @@ class Agreement:
 
     @classmethod
     def of(cls, labels: Labels, predicted: Labels, n_classes: int) -> "Agreement":
-        """Measure the agreement of predicted classes with labels."""
+        """Measure the agreement of predicted classes with labels; a missing vote agrees with none."""
         n_rows = len(labels)
+        answers = predicted[predicted != MISSING_VOTE]
         share = np.bincount(labels, minlength=n_classes) / n_rows
-        chance = float(share @ (np.bincount(predicted, minlength=n_classes) / n_rows))
+        chance = float(share @ (np.bincount(answers, minlength=n_classes) / n_rows))
         return cls(float((predicted == labels).mean()), chance, math.sqrt(max(chance * (1 - chance), 1e-12) / n_rows))
 
     @property
@@ -185,9 +187,9 @@ class AlignmentCheck(Check):
     """Median lead over chance from which members know the labels, so that it is odd for one to be at chance."""
     permuted = PermutedClasses()
 
-    def agreements(self, predictions: Predictions) -> tuple[list[Labels], list[Agreement]]:
+    def agreements(self, predictions: Predictions) -> tuple[Sequence[Labels], list[Agreement]]:
         """Return the classes that members predict, and how those agree with the labels."""
-        predicted = [member.argmax(axis=1) for member in predictions.proba]
+        predicted = list(predictions.votes)
         return predicted, [Agreement.of(predictions.true_labels, member, predictions.n_classes) for member in predicted]
 
     def labels_are_odd(self, agreements: Sequence[Agreement]) -> bool:
@@ -286,8 +288,11 @@ class MisalignedLabels(AlignmentCheck):
         if not self.labels_are_odd(agreements):
             return
         first = predicted[0]
-        same = float(np.median([(member == first).mean() for member in predicted[1:]]))
-        shares = [np.bincount(member, minlength=predictions.n_classes) / len(member) for member in predicted]
+        same = float(np.median([((member == first) & (first != MISSING_VOTE)).mean() for member in predicted[1:]]))
+        shares = [
+            np.bincount(member[member != MISSING_VOTE], minlength=predictions.n_classes) / len(member)
+            for member in predicted
+        ]
         expected = float(np.median([shares[0] @ share for share in shares[1:]]))
         error = max(agreements, key=lambda agreement: agreement.chance).error
         any_knows = max(agreement.lead for agreement in agreements) >= self.chance_deviations * error

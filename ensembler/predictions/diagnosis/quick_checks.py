@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ensembler.metrics import METRICS
 from ensembler.predictions.diagnosis.findings import FEWEST_ROWS, Check, Finding, Severity
 from ensembler.predictions.diagnosis.leak_checks import FarAbove, validation_is_scored
 from ensembler.predictions.prediction_set import Predictions
@@ -34,9 +33,32 @@ class Constant(Check):
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a member."""
         for name, member in zip(predictions.names, predictions.proba, strict=True):
-            if predictions.n_samples > 1 and bool((member == member[0]).all()):
+            if predictions.n_samples > 1 and bool((member == member[0]).all()) and member[0].any():
                 message = f"member {name!r} gives the same probabilities in every row"
                 yield self.finding(name, message, "is it trained?")
+
+
+class MissingVotes(Check):
+    """Hard members that leave rows unanswered, and rows that no member answers, which go to the class prior."""
+
+    codes = ("missing-votes", "unanswered-rows")
+    title = "Votes are missing"
+
+    many = 0.5
+    """Share of a member's votes from which it is a warning that they are missing."""
+
+    def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
+        """Yield one finding a member that leaves rows unanswered, and one about the rows that nobody answers."""
+        for name, n_missing in zip(predictions.names, predictions.n_missing.tolist(), strict=True):
+            if n_missing:
+                severity: Severity = "info" if n_missing < self.many * predictions.n_samples else "warning"
+                message = f"member {name!r} leaves {n_missing:,} of {predictions.n_samples:,} {which}rows unanswered"
+                advice = "they add nothing to any sum, and count as wrong in its accuracy"
+                yield self.finding(name, message, advice, severity=severity, code="missing-votes")
+        if predictions.n_unanswered:
+            message = f"no member answers {predictions.n_unanswered:,} of {predictions.n_samples:,} {which}rows"
+            advice = "they go to the most frequent class of the fitting rows"
+            yield self.finding("rows", message, advice, severity="warning", code="unanswered-rows")
 
 
 class NoBetterThanLargestClass(Check):
@@ -51,7 +73,7 @@ class NoBetterThanLargestClass(Check):
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding about the labels."""
         labels = predictions.true_labels
-        accuracy = METRICS["accuracy"](labels, predictions.proba).max()
+        accuracy = (predictions.correct.sum(axis=1) / np.maximum(predictions.answered.sum(axis=1), 1)).max()
         counts = np.bincount(labels, minlength=predictions.n_classes)
         if accuracy <= counts.max() / predictions.n_samples < 1:
             largest = predictions.classes[counts.argmax()]
@@ -73,9 +95,8 @@ class AlwaysRight(Check):
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a member."""
-        labels = predictions.true_labels
-        for name, member in zip(predictions.names, predictions.proba, strict=True):
-            if np.array_equal(member.argmax(axis=-1), labels):
+        for name, correct in zip(predictions.names, predictions.correct, strict=True):
+            if correct.all():
                 severity: Severity = "info" if best_of_others(predictions, name) > self.easy else "error"
                 message = f"member {name!r} is right in every row"
                 yield self.finding(name, message, "is it a copy of the labels?", severity=severity)
@@ -83,7 +104,7 @@ class AlwaysRight(Check):
 
 def best_of_others(predictions: Predictions, name: str) -> float:
     """Return the best accuracy among the members other than the one of this name; 0 without any."""
-    accuracy = METRICS["accuracy"](predictions.true_labels, predictions.proba)
+    accuracy = predictions.correct.mean(axis=1)
     others = [float(value) for other, value in zip(predictions.names, accuracy, strict=True) if other != name]
     return max(others, default=0.0)
 
@@ -157,6 +178,7 @@ class ClassNotInValidation(Check):
 
 QUICK_CHECKS: tuple[Check, ...] = (
     OneMember(),
+    MissingVotes(),
     Constant(),
     NoBetterThanLargestClass(),
     AlwaysRight(),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import MISSING_VOTE
 from ensembler.errors import AlignmentError, Problems, ShapeError, ValueRangeError
 from ensembler.predictions.loading.table import Table
 
@@ -50,7 +51,7 @@ def name_classes(
             return table.columns
     arrays = [table.array for table in (*tables, *labels)]
     if all(array.dtype.kind in "US" and array.ndim == 1 for array in arrays):
-        names = tuple(str(name) for name in np.unique(np.concatenate([array.astype(str) for array in arrays])))
+        names = tuple(str(name) for name in np.unique(np.concatenate([array.astype(str) for array in arrays])) if name)
         check_alike(names)
         return names
     return sparse_classes(arrays) if all(is_hard(array) for array in arrays) else None
@@ -67,6 +68,7 @@ def sparse_classes(arrays: Sequence[NDArray[Any]]) -> tuple[str, ...] | None:
     Class numbers such as 10, 200 and 40000 are codes; counting up to the largest would make thousands of empty classes.
     """
     numbers = np.unique(np.concatenate([np.unique(np.asarray(array)) for array in arrays]))
+    numbers = numbers[numbers != MISSING_VOTE]
     if not len(numbers) or numbers[0] < 0 or numbers[-1] < SPARSE_FROM or numbers[-1] < SPARSE_TIMES * len(numbers):
         return None
     return tuple(str(number) for number in numbers.tolist())

@@ -84,6 +84,16 @@ def archive_tables(path: Path, arrays: dict[str, NDArray[Any]]) -> list[Table]:
     """Return an archive's members: ``proba`` or a lone ``arr_0`` is called as the file, others by their own names."""
     alone = len([name for name in arrays if name != "labels"]) == 1
     return [
-        Table(path.stem if name == "proba" or (alone and name in PROBA_KEYS) else name, path, array)
+        Table(path.stem if name == "proba" or (alone and name in PROBA_KEYS) else name, path, with_missing_votes(array))
         for name, array in arrays.items()
     ]
+
+
+def with_missing_votes(array: NDArray[Any]) -> NDArray[Any]:
+    """Return whole floats, some of which are NaN, as predicted classes with -1 where there is none."""
+    if array.dtype.kind != "f" or array.ndim != 1:
+        return array
+    missing = np.isnan(array)
+    if not missing.any() or missing.all() or (array[~missing] % 1 != 0).any():
+        return array
+    return np.where(missing, -1, array).astype(np.int64)

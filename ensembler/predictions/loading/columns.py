@@ -264,13 +264,28 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
             f"{path}: holds no column of predictions beside {', '.join(map(str, frame.columns))}; expected one a class"
         )
     part = frame[list(roles.proba)]
-    check_cells(part, path)
     array: NDArray[Any]
-    if len(roles.proba) == 1:
+    if len(roles.proba) == 1 and may_miss_votes(part.iloc[:, 0]):
+        array, header = votes(part.iloc[:, 0]), None
+    elif len(roles.proba) == 1:
+        check_cells(part, path)
         array, header = plain_values(part.iloc[:, 0]), None
     else:
+        check_cells(part, path)
         array, header = part.to_numpy(dtype=np.float64), roles.proba
     return Table(name or path.stem, path, array, ids, header, labels, numbers, tuple(frame.columns))
+
+
+def may_miss_votes(values: "pd.Series[Any]") -> bool:
+    """Whether a column holds predicted classes, some cells of which are empty."""
+    return bool(values.isna().any()) and not bool(values.isna().all()) and not fractions(values)
+
+
+def votes(values: "pd.Series[Any]") -> NDArray[Any]:
+    """Return predicted classes, -1 or an empty text where there is none."""
+    if is_numeric(values):
+        return values.fillna(-1).to_numpy().astype(np.int64)
+    return values.fillna("").map(str).to_numpy(dtype=str)
 
 
 def plain_values(values: "pd.Series[Any]") -> NDArray[Any]:

@@ -1,14 +1,17 @@
 """Turning what a file holds into rows of probabilities: logits, hard labels, P(class 1), columns in another order."""
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import (
+    MISSING_VOTE,
     ROUNDING,
     ROW_SUM_TOLERANCE,
+    Missing,
     check_labels,
     check_rows,
     one_hot,
@@ -22,10 +25,19 @@ from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table
 
 
+@dataclass(frozen=True)
+class Member:
+    """What a file holds of a member: (N, C) probabilities, whether they stand for hard labels, and missing votes."""
+
+    proba: NDArray[Any]
+    is_hard: bool = False
+    missing: Missing | None = None
+
+
 def member_proba(
     table: Table, classes: ClassSpace, labels: NDArray[Any] | None, options: ReadOptions, which: str
-) -> tuple[NDArray[Any], bool]:
-    """Return a member's (N, C) probabilities, and whether they stand for hard labels."""
+) -> Member:
+    """Return what a table holds of a member."""
     array, subject = table.array, f"{which}{table.subject}"
     if array.dtype.kind not in "biufUS":
         raise ValueRangeError(f"{subject} has dtype {array.dtype}, expected numbers (or class names)")
@@ -35,19 +47,39 @@ def member_proba(
         raise ShapeError(f"{subject} has shape {array.shape}, expected at least one row")
     single = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if single and array.dtype.kind != "f":
-        numbers = check_labels(
-            class_numbers(array, classes, subject, table.path), len(array), classes.n_classes, subject
-        )
-        return one_hot(numbers, classes.n_classes), True
+        return hard_votes(table, classes, subject)
     if single:
-        return positive_class(table, classes, labels, options, subject), False
+        return Member(positive_class(table, classes, labels, options, subject))
     if array.ndim != 2:
         raise ShapeError(f"{subject} has shape {array.shape}, expected (rows, classes); give one file a member")
     if array.shape[1] != classes.n_classes:
         raise ShapeError(
             f"{subject} has {array.shape[1]} columns, expected {classes.n_classes} as in the other members"
         )
-    return to_probabilities(ordered_columns(table, classes), options, subject, labels), False
+    return Member(to_probabilities(ordered_columns(table, classes), options, subject, labels))
+
+
+def hard_votes(table: Table, classes: ClassSpace, subject: str) -> Member:
+    """Return hard labels as one-hot votes; -1 and empty texts are missing votes."""
+    values = np.asarray(table.array).reshape(len(table.array))
+    missing = (values.astype(str) if values.dtype.kind == "S" else values) == ("" if values.dtype.kind in "US" else -1)
+    numbers = np.full(len(values), MISSING_VOTE, dtype=np.int64)
+    if not missing.all():
+        given = class_numbers(values[~missing], classes, subject, table.path)
+        try:
+            numbers[~missing] = check_labels(given, len(given), classes.n_classes, subject)
+        except ValueRangeError:
+            # Once more with all rows, so that the message counts as the file does.
+            check_labels(np.where(missing, 0, place(given, ~missing)), len(values), classes.n_classes, subject)
+            raise
+    return Member(one_hot(numbers, classes.n_classes), is_hard=True, missing=missing if missing.any() else None)
+
+
+def place(values: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return values in the rows of a mask, 0 elsewhere."""
+    placed = np.zeros(len(where), dtype=values.dtype)
+    placed[where] = values
+    return placed
 
 
 def ordered_columns(table: Table, classes: ClassSpace) -> NDArray[Any]:

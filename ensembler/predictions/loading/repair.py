@@ -71,9 +71,9 @@ def repair_member(
         return None, [Finding("length", "error", name, message, "save it for the same rows, or leave it out")]
     findings = list(check_saturation(table, which))
     try:
-        proba, is_hard = member_proba(table, classes, None if labels is None else labels.array, options, which)
-        if options.logits and not is_hard:
-            table = replace(table, array=proba, columns=classes.class_names)
+        member = member_proba(table, classes, None if labels is None else labels.array, options, which)
+        if (options.logits or options.normalize) and not member.is_hard:
+            table = replace(table, array=member.proba, columns=classes.class_names)
     except DataError as error:
         finding, repaired = repair_proba(np.asarray(array), name, which, classes)
         findings.append(finding or Finding("unreadable", "error", name, str(error)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import check_labels
+from ensembler.arrays import Missing, check_labels
 from ensembler.errors import Problems, ShapeError, ValueRangeError
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
 from ensembler.predictions.loading.conversion import member_proba
@@ -81,7 +81,7 @@ def assemble(
     if rows.labels is not None:
         with problems.collected():
             label_values = label_numbers(rows.labels, classes, f"{rows.which}labels")
-    proba, hard = stacked_members(rows, classes, label_values, options, order, problems)
+    proba, hard, missing = stacked_members(rows, classes, label_values, options, order, problems)
     problems.raise_all()
     labels = None
     if rows.labels is not None and label_values is not None:
@@ -95,6 +95,7 @@ def assemble(
         class_names=classes.class_names,
         metadata=[metadata.get(name, {}) for name in rows.names],
         hard=hard,
+        missing=missing,
         sample_weight=values.get("weights"),
         groups=values.get("groups"),
         ids=ids,
@@ -109,22 +110,29 @@ def stacked_members(
     options: ReadOptions,
     order: Mapping[tuple[Path, str], Any],
     problems: Problems,
-) -> tuple[NDArray[Any], list[bool]]:
-    """Return the (M, N, C) probabilities of all members, and which are hard labels; collect what cannot be read."""
+) -> tuple[NDArray[Any], list[bool], Missing | None]:
+    """Return the (M, N, C) probabilities of all members, which are hard labels, and which votes are missing.
+
+    What cannot be read is collected.
+    """
     n_samples = len(rows.tables[0].array) if rows.tables[0].array.ndim else 0
     # float64 files are kept as they are; everything else fits into float32.
     wide = any(table.array.dtype == np.float64 for table in rows.tables)
     # Nothing is stacked once something is wrong.
     proba = np.empty((len(rows.tables), n_samples, classes.n_classes), dtype=np.float64 if wide else np.float32)
     hard = []
+    missing = np.zeros((len(rows.tables), n_samples), dtype=bool)
     for index, table in enumerate(rows.tables):
         with problems.collected():
             in_order = labels if table.ids is None else None
-            member, is_hard = member_proba(table, classes, in_order, options, rows.which)
-            hard.append(is_hard)
+            member = member_proba(table, classes, in_order, options, rows.which)
+            hard.append(member.is_hard)
             if not problems.errors:
-                proba[index] = member[order[table.path, table.name]]
-    return proba, hard
+                rows_of = order[table.path, table.name]
+                proba[index] = member.proba[rows_of]
+                if member.missing is not None:
+                    missing[index] = member.missing[rows_of]
+    return proba, hard, missing if missing.any() else None
 
 
 def check_single_label(table: Table, subject: str) -> None:

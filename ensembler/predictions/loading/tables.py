@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ensembler.errors import FileError, ShapeError, UsageError
 from ensembler.predictions.files import readable
-from ensembler.predictions.loading.array_files import archive_tables, read_npy, read_npz
-from ensembler.predictions.loading.columns import Roles, as_table, find_id, frame_table
+from ensembler.predictions.loading.array_files import archive_tables, read_npy, read_npz, with_missing_votes
+from ensembler.predictions.loading.columns import LABEL_NAMES, Roles, as_table, find_id, frame_table, simple
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
@@ -33,7 +33,7 @@ def read_tables(path: Path, options: ReadOptions | None = None) -> list[Table]:
         if file.stat().st_size == 0:
             raise FileError(f"{file}: the file is empty, expected predictions; was it fully written?")
         if file.suffix == ".npy":
-            return [Table(file.stem, file, read_npy(file))]
+            return [Table(file.stem, file, with_missing_votes(read_npy(file)))]
         if file.suffix == ".npz":
             arrays = read_npz(file, options.most_bytes)
             if key is None:
@@ -74,6 +74,11 @@ def read_value_column(path: Path, columns: Columns) -> Table:
     frame = read_frame_file(path, (columns.id,) if columns.id else ())
     names = [name for name in frame.columns if name not in columns.drop]
     identity = columns.id if columns.id in names else find_id(frame, names)
+    if identity is None:
+        called = [name for name in names if simple(name) in LABEL_NAMES]
+        rest = [name for name in names if name not in called]
+        if len(called) == len(rest) == 1 and frame[rest[0]].is_unique:
+            identity = rest[0]
     values = [name for name in names if name != identity]
     if columns.label in values:
         values = [columns.label]

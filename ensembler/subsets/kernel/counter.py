@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.kernel.margins import Margins, make_margins
+from ensembler.subsets.kernel.unanswered import UnansweredRows
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout
 
@@ -24,16 +25,17 @@ class Counter:
     plan: Plan
     pairs: "OpenPairs"
     order: "WalkOrder"
+    unanswered: UnansweredRows
 
     @classmethod
     def of(cls, data: Contributions, plan: Plan) -> "Counter":
         """Put margins into fixed point and order the members by influence."""
         pairs = open_pairs(make_margins(data))
-        return cls(plan, pairs, order_members(pairs, plan))
+        return cls(plan, pairs, order_members(pairs, plan), UnansweredRows.of(data))
 
     def with_plan(self, plan: Plan) -> "Counter":
         """Return a counter of the same rows for shards of another size."""
-        return Counter(plan, self.pairs, order_members(self.pairs, plan))
+        return Counter(plan, self.pairs, order_members(self.pairs, plan), self.unanswered)
 
     def count(self, shard: int) -> Counts:
         """Return the correct rows of each committee of a shard, in order of their masks; -1 for those not asked for."""
@@ -48,6 +50,8 @@ class Counter:
         mask = sum(1 << member for member in fixed)
         bounds = Bounds(mask, len(fixed), max(plan.size_min, 1), plan.size_max)
         walk(self.pairs, self.order, bounds, start, out)
+        if len(self.unanswered.masks):
+            np.add(out, self.unanswered.of_shard(plan, shard), out=out, where=out >= 0, casting="same_kind")
         return out
 
     def count_some(self, masks: NDArray[np.int64]) -> Counts:
@@ -56,6 +60,8 @@ class Counter:
 
         out = np.empty(len(masks), dtype=np.int32)
         count_committees(self.pairs, masks, out)
+        if len(self.unanswered.masks):
+            np.add(out, self.unanswered.of_masks(masks), out=out, casting="same_kind")
         return out
 
 
