@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ensembler.metrics.intervals import Interval, percentile_interval
 
-Counts = NDArray[np.float32]
+Counts = NDArray[np.float32] | NDArray[np.float64]
+"""How often each row was drawn, exact in float32; times the rows' weights where there are some, in float64."""
 
 RESAMPLES = 2000
 FEWEST_RESAMPLES = 40

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Labels, Values
-from ensembler.metrics.bootstrap import RESAMPLES, bootstrap_counts
+from ensembler.metrics.areas import OfRankings
+from ensembler.metrics.bootstrap import RESAMPLES, Counts, bootstrap_counts
 from ensembler.metrics.metric import Metric
-from ensembler.metrics.sums import OfBinSums, OfClassCounts, OfCounts, Probas, RowMean, class_sums
+from ensembler.metrics.sums import OfBinSums, OfClassCounts, OfCounts, OfRowMeans, Probas, RowMean, class_sums
 
 
 def resampled_metrics(
@@ -27,7 +28,7 @@ def resampled_metrics(
     Parameters
     ----------
     metrics : sequence of Metric
-        Those that are no function of sums over rows (ROC AUC, functions of the user) are left out of the result.
+        Functions of the user, which know nothing of counts, are left out of the result.
     labels : (N,)
     probas : R arrays (N, C)
     sample_weight, groups : (N,), optional
@@ -40,15 +41,15 @@ def resampled_metrics(
     evaluated: dict[str, OfCounts] = {}
     shared = None
     for metric in metrics:
-        function, parameters = metric.function, dict(metric.parameters)
+        function, parameters = metric.function, dict(metric.numbered(probas[0].shape[1]).parameters)
         if isinstance(function, OfClassCounts):
             shared = shared or class_sums(labels, probas)
-            evaluated[metric.name] = function.of_sums(shared)
-        elif isinstance(function, (RowMean, OfBinSums)):
+            evaluated[metric.name] = function.of_sums(shared, **parameters)
+        elif isinstance(function, (RowMean, OfRowMeans, OfBinSums, OfRankings)):
             evaluated[metric.name] = function.of_counts(labels, probas, **parameters)
     parts: dict[str, list[Values]] = {name: [] for name in evaluated}
     for block in bootstrap_counts(len(labels), n_resamples, seed, groups):
-        counts = block if sample_weight is None else (block * sample_weight).astype(np.float32)
+        counts: Counts = block if sample_weight is None else block * sample_weight
         for name, of_counts in evaluated.items():
             parts[name].append(of_counts(counts))
     return {name: np.concatenate(values) for name, values in parts.items()}

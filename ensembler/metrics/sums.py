@@ -78,24 +78,56 @@ class OfClassCounts:
     Parameters
     ----------
     value : callable
-        ``value(correct, predicted, true)``, each (..., C), returning the leading axes.
+        ``value(correct, predicted, true, **parameters)``, each (..., C), returning the leading axes.
     """
 
-    value: Callable[[Values, Values, Values], Values]
+    value: Callable[..., Values]
+    parameter_names: tuple[str, ...] = ()
+
+    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+        """Return the metric for each leading index of ``proba`` (..., N, C)."""
+        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+        return self.value(correct, predicted, true, **parameters)
+
+    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows."""
+        return self.of_sums(class_sums(labels, probas), **parameters)
+
+    def of_sums(self, sums: Callable[[Counts], ClassSums], **parameters: Any) -> OfCounts:
+        """Return the same from class sums that other metrics use too."""
+        return lambda counts: self.value(*sums(counts), **parameters)
+
+
+@dataclass(frozen=True)
+class OfRowMeans:
+    """A metric of the means of several values per row.
+
+    Parameters
+    ----------
+    rows : callable
+        ``rows(labels, proba)``: from (N,) and (..., N, C) to (K, ..., N) float64.
+    value : callable
+        From the K means, (K, ...), to the metric, the other axes.
+    """
+
+    rows: Callable[..., Values]
+    value: Callable[[Values], Values]
     parameter_names: tuple[str, ...] = ()
 
     def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
-        return self.value(correct, predicted, true)
+        return self.value(weighted_mean(self.rows(labels, proba), sample_weight))
 
     def of_counts(self, labels: Labels, probas: Probas) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows."""
-        return self.of_sums(class_sums(labels, probas))
+        values = np.array([self.rows(labels, proba) for proba in probas])
+        columns = np.ascontiguousarray(values.reshape(-1, len(labels)).T)
 
-    def of_sums(self, sums: Callable[[Counts], ClassSums]) -> OfCounts:
-        """Return the same from class sums that other metrics use too."""
-        return lambda counts: self.value(*sums(counts))
+        def of_counts(counts: Counts) -> Values:
+            means = divided(counts.astype(np.float64) @ columns, counts)
+            return self.value(np.moveaxis(means.reshape(len(counts), *values.shape[:2]), 2, 0))
+
+        return of_counts
 
 
 @dataclass(frozen=True)
