@@ -1,7 +1,7 @@
 """How long ``bench`` takes by each metric, beside accuracy: writes ``results/metric_speed.json``.
 
-369 rows, 6 members, cross-fitting, all default rules: each metric in a process of its own, by the processor's time, taking turns
-with accuracy.
+369 rows, 6 members, cross-fitting, all default rules: each metric in a process of its own, by the processor's time,
+taking turns with accuracy.
 """
 
 import argparse

@@ -97,8 +97,8 @@ class OfRankings:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         flat = proba.reshape(-1, *proba.shape[-2:])
         weight = np.ones((1, len(labels))) if sample_weight is None else sample_weight[None]
-        values: Values = self.of_counts(labels, list(flat), **parameters)(weight)
-        return values[0].reshape(proba.shape[:-2])
+        values = self.of_counts(labels, list(flat), **parameters)(weight)
+        return np.asarray(values[0].reshape(proba.shape[:-2]))
 
     def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows."""
