@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Labels, Values
-from ensembler.metrics.bootstrap import Counts
+from ensembler.metrics.bootstrap import Counts, Units
 from ensembler.metrics.confusion import class_counts
 
 Proba = NDArray[np.floating[Any]]
@@ -37,10 +37,11 @@ def nan_mean(values: Values) -> Values:
         return np.asarray(np.where(there, values, 0.0).sum(axis=-1) / there.sum(axis=-1))
 
 
-def divided(sums: Values, counts: Counts) -> Values:
+def divided(sums: Values, counts: Counts, units: Units | None = None) -> Values:
     """Divide each sample's sums by its weight; NaN where it has none."""
+    total = counts.sum(axis=1, dtype=np.float64) if units is None else counts @ units.sizes
     with np.errstate(invalid="ignore"):
-        return np.asarray(sums / counts.sum(axis=1, dtype=np.float64)[:, None])
+        return np.asarray(sums / total[:, None])
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,14 @@ class RowMean:
         """The metric's own parameters."""
         return keyword_names(self.rows)
 
-    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
-        values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
-        columns = np.ascontiguousarray(values.T)
-        return lambda counts: divided(counts.astype(np.float64) @ columns, counts)
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+        if units is None:
+            values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
+            columns = np.ascontiguousarray(values.T)
+        else:
+            columns = np.stack([units.sums(self.rows(labels, proba, **parameters)) for proba in probas], axis=1)
+        return lambda counts: divided(counts.astype(np.float64) @ columns, counts, units)
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ class OfClassCounts:
         correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
         return self.value(correct, predicted, true, **parameters)
 
-    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
-        return self.of_sums(class_sums(labels, probas), **parameters)
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+        return self.of_sums(class_sums(labels, probas, units), **parameters)
 
     def of_sums(self, sums: Callable[[Counts], ClassSums], **parameters: Any) -> OfCounts:
         """Return the same from class sums that other metrics use too."""
@@ -118,14 +122,14 @@ class OfRowMeans:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         return self.value(weighted_mean(self.rows(labels, proba), sample_weight))
 
-    def of_counts(self, labels: Labels, probas: Probas) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
-        values = np.array([self.rows(labels, proba) for proba in probas])
-        columns = np.ascontiguousarray(values.reshape(-1, len(labels)).T)
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+        parts = [self.rows(labels, proba).T for proba in probas]
+        columns = np.concatenate(parts if units is None else [units.sums(part) for part in parts], axis=1)
 
         def of_counts(counts: Counts) -> Values:
-            means = divided(counts.astype(np.float64) @ columns, counts)
-            return self.value(np.moveaxis(means.reshape(len(counts), *values.shape[:2]), 2, 0))
+            means = divided(counts.astype(np.float64) @ columns, counts, units)
+            return self.value(np.moveaxis(means.reshape(len(counts), len(probas), -1), 2, 0))
 
         return of_counts
 
@@ -157,8 +161,8 @@ class OfBinSums:
         """The metric's own parameters."""
         return keyword_names(self.binned)
 
-    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
         from scipy.sparse import csr_array
 
         n_rows, n_rules = len(labels), len(probas)
@@ -168,16 +172,18 @@ class OfBinSums:
         values = np.array([values for _, values, _ in parts])
         rows = np.broadcast_to(np.arange(n_rows), places.shape)
         sums = csr_array((values.ravel(), (places.ravel(), rows.ravel())), shape=(n_rules * n_bins, n_rows))
+        if units is not None:
+            sums = sums @ units.matrix.T
 
         def of_counts(counts: Counts) -> Values:
             found = np.asarray(sums @ np.ascontiguousarray(counts.T, dtype=np.float64)).T
-            return divided(np.abs(found.reshape(-1, n_rules, n_bins)).sum(axis=2), counts)
+            return divided(np.abs(found.reshape(-1, n_rules, n_bins)).sum(axis=2), counts, units)
 
         return of_counts
 
 
-def class_sums(labels: Labels, probas: Probas) -> Callable[[Counts], ClassSums]:
-    """Return what gives the correct, predicted and true rows of each class in samples.
+def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Callable[[Counts], ClassSums]:
+    """Return what gives the correct, predicted and true rows of each class in samples of rows, or of units of rows.
 
     Of b samples and R predictions: (b, R, C), (b, R, C) and (b, 1, C).
     """
@@ -192,8 +198,12 @@ def class_sums(labels: Labels, probas: Probas) -> Callable[[Counts], ClassSums]:
     all_predicted = csr_array((ones, ((predicted + offsets).ravel(), rows.ravel())), shape=shape)
     correct = predicted == labels
     all_correct = csr_array((ones[: correct.sum()], ((predicted + offsets)[correct], rows[correct])), shape=shape)
-    true = np.zeros((n_rows, n_classes), dtype=np.float32)
-    true[np.arange(n_rows), labels] = 1.0
+    if units is None:
+        true = np.zeros((n_rows, n_classes), dtype=np.float32)
+        true[np.arange(n_rows), labels] = 1.0
+    else:
+        all_correct, all_predicted = (matrix @ units.matrix.T for matrix in (all_correct, all_predicted))
+        true = (units.matrix @ csr_array((np.ones(n_rows), labels, np.arange(n_rows + 1)))).toarray()
 
     def sums(counts: Counts) -> ClassSums:
         turned = np.ascontiguousarray(counts.T)

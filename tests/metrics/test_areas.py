@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn import metrics as theirs
@@ -40,6 +40,7 @@ REFERENCE = {
 }
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), st.integers(3, 6), st.booleans(), st.sampled_from(["ones", "some zero", "any"]))
 def test_metrics_with_weights_and_ties_are_scikit_learns(seed, n_classes, coarse, kind):
     rng = np.random.default_rng(seed)
