@@ -59,7 +59,7 @@ class Units:
     r"""Many rows, dealt at random to fewer units of one size that are drawn as wholes.
 
     The units of an independent draw of rows are independent too, and alike: resampling them gives means of rows the
-    same spread as resampling the rows, with a relative error of about :math:`1/\sqrt{2U}`, half a percent for U = 16,384
+    same spread as resampling the rows, with a relative error of about :math:`1/\sqrt{2U}`, half a percent for 16,384
     units, where 2,000 samples leave 1.6.
 
     Attributes

@@ -45,8 +45,8 @@ def bias_corrected_best(
 
     Rows are drawn with replacement; the candidate with most correct rows in the sample (the first among equals) is
     scored on the rows that were not drawn. Of more than 131,072 rows only the numbers are drawn of those about which
-    the same candidates are correct, which is all that a sample matters by; of the n rows of such a pattern that is drawn c
-    times, the expected number :math:`n (1 - 1/n)^c` is left outside.
+    the same candidates are correct, which is all that a sample matters by; of the n rows of such a pattern that is
+    drawn c times, the expected number :math:`n (1 - 1/n)^c` is left outside.
 
     Parameters
     ----------
