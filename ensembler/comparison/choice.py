@@ -64,14 +64,20 @@ def score_choices(
     running = [candidate for candidate in candidates if candidate.name in names]
     if split.cross_fitted:
         choice = choose_nested(running, fits, split, metric, counter)
-        proba = {fit.name: fit.proba for fit in fits}
-        if best_member is not None:
-            proba[REFERENCE] = best_member.proba
+        proba = score_out_of_fold(fits, best_member).proba
     else:
         proba = cross_fit([*running, reference], split.fitting, split.folds, counter.tick).proba
         scores = {name: measure(metric, split.fitting, proba[name]) for name in proba if name != REFERENCE}
         choice = Choice(scores)
     return replace(choice, proba=proba, best=pick(fits, choice.scores, metric))
+
+
+def score_out_of_fold(fits: Sequence[Fit], best_member: Fit | None) -> Choice:
+    """Keep what rules predict of the fitting rows out of fold, in cross-fitting, without choosing one."""
+    proba = {fit.name: fit.proba for fit in fits}
+    if best_member is not None:
+        proba[REFERENCE] = best_member.proba
+    return Choice(proba=proba)
 
 
 def choose_nested(
