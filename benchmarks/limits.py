@@ -26,7 +26,7 @@ BLOCK_VALUES = 1 << 24
 
 @dataclass(frozen=True)
 class Shape:
-    """A prediction set, and the command that is run on it; the time and peak that are aimed at, where there are some."""
+    """A prediction set, and the command that is run on it; the time and peak aimed at, where there are some."""
 
     name: str
     n_members: int
@@ -130,8 +130,8 @@ def table(results: dict[str, Any]) -> str:
         "# Limits",
         "",
         "What was tried, by `python benchmarks/limits.py` (made-up members, one command in a process of its own).",
-        "Seconds are the processor's, which a busy machine makes longer, too; peak is the largest resident memory, about",
-        "0.2 GB of it for the program.",
+        "Seconds are the processor's, which a busy machine makes longer, too; peak is the largest resident memory, of",
+        "which the program itself has 0.2 GB.",
         "",
         f"Measured on {results['machine']['processor']}, {results['machine']['cores']} cores.",
         "",

@@ -85,7 +85,7 @@ def cross_fit(
             result.proba[candidate.name] = np.empty((data.n_samples, data.n_classes))
         else:
             result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
-    for train, rest in folds.pairs:
+    for train, rest in folds.pairs if trained else ():
         if data.sample_weight is not None and not data.sample_weight[train].any():
             for candidate in trained:
                 result.failed[candidate.name] = (
