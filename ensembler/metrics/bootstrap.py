@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Values
 from ensembler.metrics.intervals import Interval, percentile_interval
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 Counts = NDArray[np.float32] | NDArray[np.float64]
 """How often each row was drawn, exact in float32; times the rows' weights where there are some, in float64."""
@@ -64,14 +62,14 @@ class Units:
 
     Attributes
     ----------
-    matrix : (U, N) sparse
-        The weight of each row in its unit.
-    sizes : (U,)
-        The weight of each unit.
+    place : (N,)
+        The unit of each row.
+    weight : (N,) or None
+        Of each row; None where all weigh the same.
     """
 
-    matrix: "csr_array"
-    sizes: Values
+    place: NDArray[np.intp]
+    weight: Values | None
 
     @classmethod
     def of(cls, n_rows: int, sample_weight: Values | None, groups: NDArray[Any] | None, seed: int) -> Self | None:
@@ -80,16 +78,20 @@ class Units:
         n_drawn = int(drawn.max()) + 1
         if n_drawn <= MOST_DRAWN:
             return None
-        from scipy.sparse import csr_array
-
         place = np.random.default_rng(seed).permutation(n_drawn) % DEALT_UNITS
-        weight = np.ones(n_rows) if sample_weight is None else sample_weight
-        matrix = csr_array((weight, (place[drawn], np.arange(n_rows))), shape=(DEALT_UNITS, n_rows))
-        return cls(matrix, np.asarray(matrix.sum(axis=1), dtype=np.float64))
+        return cls(place if groups is None else place[drawn], sample_weight)
 
-    def sums(self, values: NDArray[Any]) -> Values:
-        """Return the weighted sums of the units, (U, K), of K values a row, (N, K)."""
-        return np.asarray(self.matrix @ values, dtype=np.float64)
+    @cached_property
+    def sizes(self) -> Values:
+        """The weight of each unit, (U,)."""
+        return np.bincount(self.place, self.weight, DEALT_UNITS).astype(np.float64)
+
+    def sums(self, values: NDArray[Any], kinds: NDArray[np.integer] | None = None, n_kinds: int = 1) -> Values:
+        """Return the weighted sums of a value per row, (N,), by unit and kind of row: (U, n_kinds)."""
+        weighted = values if self.weight is None else values * self.weight
+        cells = self.place if kinds is None else self.place * n_kinds + kinds
+        sums = np.bincount(cells, weighted, DEALT_UNITS * n_kinds).astype(np.float64)
+        return np.asarray(sums.reshape(DEALT_UNITS, n_kinds))
 
 
 def mean_interval(

@@ -71,7 +71,8 @@ class RowMean:
             values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
             columns = np.ascontiguousarray(values.T)
         else:
-            columns = np.stack([units.sums(self.rows(labels, proba, **parameters)) for proba in probas], axis=1)
+            parts = [units.sums(self.rows(labels, proba, **parameters)) for proba in probas]
+            columns = np.concatenate(parts, axis=1)
         return lambda counts: divided(counts.astype(np.float64) @ columns, counts, units)
 
 
@@ -124,8 +125,11 @@ class OfRowMeans:
 
     def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        parts = [self.rows(labels, proba).T for proba in probas]
-        columns = np.concatenate(parts if units is None else [units.sums(part) for part in parts], axis=1)
+        values = [row for proba in probas for row in self.rows(labels, proba)]
+        if units is None:
+            columns = np.stack(values, axis=1)
+        else:
+            columns = np.concatenate([units.sums(row) for row in values], axis=1)
 
         def of_counts(counts: Counts) -> Values:
             means = divided(counts.astype(np.float64) @ columns, counts, units)
@@ -168,16 +172,19 @@ class OfBinSums:
         n_rows, n_rules = len(labels), len(probas)
         parts = [self.binned(labels, proba, **parameters) for proba in probas]
         n_bins = parts[0][2]
+        if units is not None:
+            dense = np.concatenate([units.sums(values, bins, n_bins) for bins, values, _ in parts], axis=1)
+            return lambda counts: divided(
+                np.abs((counts.astype(np.float64) @ dense).reshape(-1, n_rules, n_bins)).sum(axis=2), counts, units
+            )
         places = np.array([bins for bins, _, _ in parts]) + n_bins * np.arange(n_rules)[:, None]
         values = np.array([values for _, values, _ in parts])
         rows = np.broadcast_to(np.arange(n_rows), places.shape)
         sums = csr_array((values.ravel(), (places.ravel(), rows.ravel())), shape=(n_rules * n_bins, n_rows))
-        if units is not None:
-            sums = sums @ units.matrix.T
 
         def of_counts(counts: Counts) -> Values:
             found = np.asarray(sums @ np.ascontiguousarray(counts.T, dtype=np.float64)).T
-            return divided(np.abs(found.reshape(-1, n_rules, n_bins)).sum(axis=2), counts, units)
+            return divided(np.abs(found.reshape(-1, n_rules, n_bins)).sum(axis=2), counts)
 
         return of_counts
 
@@ -189,6 +196,8 @@ def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Ca
     """
     from scipy.sparse import csr_array
 
+    if units is not None:
+        return class_sums_of_units(labels, probas, units)
     n_rows, n_classes, n_rules = len(labels), probas[0].shape[1], len(probas)
     predicted = np.array([proba.argmax(axis=1) for proba in probas])
     offsets = n_classes * np.arange(n_rules)[:, None]
@@ -198,18 +207,31 @@ def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Ca
     all_predicted = csr_array((ones, ((predicted + offsets).ravel(), rows.ravel())), shape=shape)
     correct = predicted == labels
     all_correct = csr_array((ones[: correct.sum()], ((predicted + offsets)[correct], rows[correct])), shape=shape)
-    if units is None:
-        true = np.zeros((n_rows, n_classes), dtype=np.float32)
-        true[np.arange(n_rows), labels] = 1.0
-    else:
-        all_correct, all_predicted = (matrix @ units.matrix.T for matrix in (all_correct, all_predicted))
-        true = (units.matrix @ csr_array((np.ones(n_rows), labels, np.arange(n_rows + 1)))).toarray()
+    true = np.zeros((n_rows, n_classes), dtype=np.float32)
+    true[np.arange(n_rows), labels] = 1.0
 
     def sums(counts: Counts) -> ClassSums:
         turned = np.ascontiguousarray(counts.T)
         of_rules = [np.asarray(matrix @ turned, dtype=np.float64).T for matrix in (all_correct, all_predicted)]
         hits, predictions = (part.reshape(-1, n_rules, n_classes) for part in of_rules)
         return hits, predictions, np.asarray(counts @ true, dtype=np.float64)[:, None]
+
+    return sums
+
+
+def class_sums_of_units(labels: Labels, probas: Probas, units: Units) -> Callable[[Counts], ClassSums]:
+    """Return what gives the same in samples of units of rows."""
+    n_classes, n_rules = probas[0].shape[1], len(probas)
+    predicted = [proba.argmax(axis=1) for proba in probas]
+    ones = np.ones(len(labels))
+    all_correct = np.concatenate([units.sums(said == labels, said, n_classes) for said in predicted], axis=1)
+    all_predicted = np.concatenate([units.sums(ones, said, n_classes) for said in predicted], axis=1)
+    true = units.sums(ones, labels, n_classes)
+
+    def sums(counts: Counts) -> ClassSums:
+        drawn = counts.astype(np.float64)
+        hits, predictions = ((drawn @ part).reshape(-1, n_rules, n_classes) for part in (all_correct, all_predicted))
+        return hits, predictions, (drawn @ true)[:, None]
 
     return sums
 
