@@ -20,7 +20,7 @@ def ask(estimate: "Estimate", jobs: int | None, backend: str, *, yes: bool) -> N
 
     workers = 1 if backend == "dask" else joblib.effective_n_jobs(-1 if jobs is None else jobs)
     seconds = estimate.core_seconds / workers
-    refitted = ", each fitted again" if estimate.refitted else ""
+    refitted = ", each by itself" if estimate.refitted else ""
     cores = " on one core" if backend == "dask" else ""
     message = f"{estimate.rule}: {estimate.n_committees:,} committees{refitted}: about {duration(seconds)}{cores}"
     if seconds > SECONDS_TO_ASK:

@@ -42,8 +42,9 @@ class Committees:
     metric: Annotated[
         str,
         typer.Option(
-            metavar="accuracy|balanced-accuracy|brier|log-loss",
-            help="Metric that ranks and chooses committees.",
+            metavar="METRIC",
+            help="Metric that ranks and chooses committees (default: accuracy). That, balanced-accuracy, brier and "
+            "log-loss are quick; others measure each committee by itself.",
             rich_help_panel=options.PROTOCOL,
         ),
     ] = "accuracy"

@@ -8,6 +8,8 @@ from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
 
 NEARLY_TIED = 1e-9
+FEW_CLASSES = 32
+"""So many classes or fewer are kept class by class in memory, where the maximum over them is many times faster."""
 
 
 class Candidates:
@@ -15,8 +17,8 @@ class Candidates:
 
     def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.metric, self.proba, self.labels, self.sample_weight = metric, proba, labels, sample_weight
-        # Class by class in memory, where the maximum over few classes is many times faster than row by row.
-        self.total = np.zeros(proba.shape[1:], order="F")
+        self.few_classes = proba.shape[2] <= FEW_CLASSES
+        self.total: Values = np.zeros(proba.shape[1:], order="F" if self.few_classes else "C")
         if not answered(proba).all():
             # It decides in rows that nobody in the bag answers, and moves no sum with a vote in it.
             self.total += NO_VOTE * class_prior(labels, sample_weight, proba.shape[2])
@@ -74,14 +76,18 @@ class AccuracyCandidates(Candidates):
 
     Adding member m moves the lead of the true class over its strongest rival, in the sum, down by at most the largest
     lead that m gives a rival, and up by at most what m gives the true class over the least probable one. As the sum
-    grows, fewer and fewer rows are that close; rows in which all members are correct never are.
+    grows, fewer and fewer rows are that close; rows in which all members are correct never are. Between additions the
+    lead is known within bounds, and is looked up only where these leave open whether it is close.
     """
 
     def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         super().__init__(metric, proba, labels, sample_weight)
         n_members, n_samples, n_classes = proba.shape
-        # Rows first: one row's members lie together.
-        self.by_row = np.ascontiguousarray(np.moveaxis(proba, 0, 1))
+        # Rows first: one row's members lie together, unless that is a copy of much.
+        self.by_row = np.moveaxis(proba, 0, 1)
+        if self.few_classes:
+            self.by_row = np.ascontiguousarray(self.by_row)
+        self.lowest, self.highest = np.zeros(n_samples), np.zeros(n_samples)
         self.most_harm, self.most_help = np.empty(n_samples), np.empty(n_samples)
         for rows in row_blocks(n_samples, n_members * n_classes):
             by_class = np.ascontiguousarray(np.moveaxis(proba[:, rows], 2, 0), dtype=np.float64)
@@ -89,15 +95,27 @@ class AccuracyCandidates(Candidates):
             self.most_harm[rows] = (by_class.max(axis=0) - true_proba).max(axis=0) + NEARLY_TIED
             self.most_help[rows] = (true_proba - by_class.min(axis=0)).max(axis=0) + NEARLY_TIED
 
+    def add(self, member: int) -> None:
+        """Add a member to the sum."""
+        super().add(member)
+        self.lowest -= self.most_harm
+        self.highest += self.most_help
+
+    def look_up(self, rows: Labels) -> None:
+        """Take the leads of some rows from the sum."""
+        for part in row_blocks(len(rows), self.total.shape[1]):
+            some = rows[part]
+            own, places = self.labels[some], np.arange(part.stop - part.start)
+            by_class = self.total.T[:, some] if self.few_classes else self.total[some].T
+            true_proba = by_class[own, places]
+            by_class[own, places] = -np.inf
+            self.lowest[some] = self.highest[some] = true_proba - by_class.max(axis=0)
+
     def signed_scores(self) -> Values:
         """Return the accuracy of the mean with each member added."""
-        rows = np.arange(len(self.labels))
-        true_proba = self.total[rows, self.labels]
-        self.total[rows, self.labels] = -np.inf
-        lead = true_proba - self.total.max(axis=1)
-        self.total[rows, self.labels] = true_proba
-        safe = lead > self.most_harm
-        close = np.flatnonzero(~safe & (lead >= -self.most_help))
+        self.look_up(np.flatnonzero((self.lowest <= self.most_harm) & (self.highest >= -self.most_help)))
+        safe = self.lowest > self.most_harm
+        close = np.flatnonzero(~safe & (self.highest >= -self.most_help))
         correct = np.full(len(self.proba), self.sample_weight[safe].sum())
         n_members, n_classes = self.by_row.shape[1:]
         for part in row_blocks(len(close), n_members * n_classes):

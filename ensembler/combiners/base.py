@@ -349,7 +349,7 @@ class Combiner(Parameterized, ABC):
         names = self.fitted_state if self._declares_all() else [name for name in vars(self) if name not in given]
         values = {name: getattr(self, name) for name in SIZES}
         values |= {name: getattr(self, name) for name in names if name not in SIZES}
-        state = {name: self._plain(name, value) for name, value in values.items()}
+        state = {name: self._plain(name, value) for name, value in values.items()} | self._prior_state()
         try:
             self.take_state(state)
         except ValueRangeError as error:
@@ -381,6 +381,10 @@ class Combiner(Parameterized, ABC):
             declared["class_prior_"] = PRIORS
         values = take_state(self.name, declared, rest, {**sizes, **self._state_sizes(**sizes)})
         return dict(zip(SIZES, sizes.values(), strict=True)) | values
+
+    def _prior_state(self) -> dict[str, Any]:
+        """Return the class prior as JSON holds it, where the rule was fitted to hard labels."""
+        return {"class_prior_": to_plain(self.class_prior_)} if hasattr(self, "class_prior_") else {}
 
     def _declares_all(self) -> bool:
         """Whether the class itself says what it fits; what a class above it says need not be all."""

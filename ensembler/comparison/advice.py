@@ -87,6 +87,12 @@ def advise(
     )
 
 
+def is_known_default(fits: Sequence[Fit], split: Split) -> bool:
+    """Whether many sets name a default among these rules."""
+    evidence = shipped_evidence().without(label_checksums(split.predictions))
+    return default_advice([fit.name for fit in fits], split, evidence) is not None
+
+
 def unused_members(fit: Fit, names: Sequence[str]) -> tuple[str, ...]:
     """Return the members that a rule reads in no fold; none for the best single member, whose name says it."""
     if fit.name == "best-member":

@@ -133,11 +133,13 @@ def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predict
     for index, item in enumerate(metrics):
         if item.name in [other.name for other in metrics[:index]] or METRICS.get(item.name, item) != item:
             raise UsageError(f"two metrics are called {item.name!r}; rename the function, or give it once")
+    metrics = [item.bind(predictions.classes) for item in metrics]
     metrics += [METRICS[name] for name in ALWAYS_REPORTED if name not in [item.name for item in metrics]]
     if predictions.any_hard and metrics[0].needs_probabilities:
+        *some, last = (name for name, item in METRICS.items() if not item.needs_probabilities)
         raise UsageError(
             f"metric {metrics[0].name} needs probabilities, and some members are hard labels; "
-            "choose by accuracy, balanced-accuracy, macro-f1 or mcc"
+            f"choose by {', '.join(some)} or {last}"
         )
     return tuple(metrics)
 

@@ -11,6 +11,7 @@ from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import REFERENCE, Candidate
 from ensembler.comparison.fitting import Fit, cross_fit
+from ensembler.comparison.folds import Folds
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
@@ -64,14 +65,20 @@ def score_choices(
     running = [candidate for candidate in candidates if candidate.name in names]
     if split.cross_fitted:
         choice = choose_nested(running, fits, split, metric, counter)
-        proba = {fit.name: fit.proba for fit in fits}
-        if best_member is not None:
-            proba[REFERENCE] = best_member.proba
+        proba = score_out_of_fold(fits, best_member).proba
     else:
         proba = cross_fit([*running, reference], split.fitting, split.folds, counter.tick).proba
         scores = {name: measure(metric, split.fitting, proba[name]) for name in proba if name != REFERENCE}
         choice = Choice(scores)
     return replace(choice, proba=proba, best=pick(fits, choice.scores, metric))
+
+
+def score_out_of_fold(fits: Sequence[Fit], best_member: Fit | None) -> Choice:
+    """Keep what rules predict of the fitting rows out of fold, in cross-fitting, without choosing one."""
+    proba = {fit.name: fit.proba for fit in fits}
+    if best_member is not None:
+        proba[REFERENCE] = best_member.proba
+    return Choice(proba=proba)
 
 
 def choose_nested(
@@ -83,12 +90,13 @@ def choose_nested(
         return Choice()
     outcome = np.empty((data.n_samples, data.n_classes))
     by_fold: list[str | None] = []
+    trained = any(candidate.rule.is_trainable for candidate in candidates)
     scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
     for train, rest in split.folds.pairs:
         if data.sample_weight is not None and not data.sample_weight[train].any():
             by_fold.append(None)
             continue
-        fitting, folds = split.inside(train)
+        fitting, folds = split.inside(train) if trained else (split.fitting.take(train), Folds())
         cross_fitted = cross_fit(candidates, fitting, folds, counter.tick)
         scores = {name: measure(metric, fitting, proba) for name, proba in cross_fitted.proba.items()}
         for name, value in scores.items():

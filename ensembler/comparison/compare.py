@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ensembler.arrays import Rows, Values
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.advice import advise
+from ensembler.comparison.advice import advise, is_known_default
 from ensembler.comparison.candidates import (
     Balance,
     Candidate,
@@ -17,7 +18,7 @@ from ensembler.comparison.candidates import (
     list_metrics,
     own_metric,
 )
-from ensembler.comparison.choice import Choice, score_choices
+from ensembler.comparison.choice import Choice, score_choices, score_out_of_fold
 from ensembler.comparison.fitting import Fit
 from ensembler.comparison.outcome import Advice, Recommendation
 from ensembler.comparison.progress import FitCounter
@@ -33,6 +34,9 @@ from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis import checks
 from ensembler.predictions.diagnosis.findings import warn_of
 from ensembler.predictions.prediction_set import Predictions
+
+MOST_TO_ADVISE = 1 << 16
+"""Fitting rows that are enough to find which rule to use."""
 
 
 def compare_rules(
@@ -181,14 +185,41 @@ def fit_and_advise(
 def recommend_rule(
     split: Split, metric: MetricLike = "accuracy", calibrate: str = "none", progress: Progress | None = None
 ) -> Recommendation | None:
-    """Return the rule that `compare_rules` recommends of all rules, fitted; None where no rule ran."""
-    metrics = list_metrics(metric, split.predictions)
-    candidates = list_candidates(None, split.predictions, metrics[0], calibrate)
-    fitted = fit_and_advise(candidates, best_member(metrics[0], calibrate), split, metrics[0], progress)
-    if fitted.advice is None:
+    """Return the rule that `compare_rules` recommends of all rules, fitted; None where no rule ran.
+
+    Which rule that is does not hang on the choice of one in nested folds, which is left out. Of more than 65,536
+    fitting rows so many are drawn, without replacement, to find and to fit it.
+    """
+    first = list_metrics(metric, split.predictions)[0]
+    candidates = list_candidates(None, split.predictions, first, calibrate)
+    reference = best_member(first, calibrate)
+    some, rows = split.sample(MOST_TO_ADVISE)
+    counter = FitCounter(progress, count_fits(candidates, some))
+    best, fits = fit_rules([reference], some, counter)[0], fit_rules(candidates, some, counter)[0]
+    if split.cross_fitted and is_known_default(fits, some):
+        choice = score_out_of_fold(fits, best[0] if best else None)
+    else:
+        choice = score_choices(candidates, fits, reference, best[0] if best else None, some, first, counter)
+    advice = advise(candidates, fits, choice, some, first, counter)
+    if advice is None:
         return None
-    rule = next(fit for fit in fitted.fits if fit.name == fitted.advice.rule)
-    return Recommendation(fitted.advice, rule.proba, None if fitted.best_member is None else fitted.best_member.proba)
+    rule = next(fit for fit in fits if fit.name == advice.rule)
+    return Recommendation(
+        advice, predict_scored(rule, split, rows), predict_scored(best[0], split, rows) if best else None
+    )
+
+
+def predict_scored(fit: Fit, split: Split, rows: Rows | None) -> Values:
+    """Return the probabilities of all scored rows, by a rule fitted on some of the fitting rows only.
+
+    In cross-fitting those rows keep what rules said that have not seen them.
+    """
+    if rows is None:
+        return fit.proba
+    proba = fit.rule.predict_proba(split.scored.proba, check_input=False)
+    if split.cross_fitted:
+        proba[rows] = fit.proba
+    return proba
 
 
 def fit_rule(

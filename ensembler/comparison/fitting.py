@@ -38,11 +38,16 @@ class Fit:
 
 
 def fit_and_apply(
-    candidate: Candidate, fitting: Predictions, scored: Predictions, fitted: Mapping[str, Combiner] | None = None
+    candidate: Candidate,
+    fitting: Predictions,
+    scored: Predictions,
+    fitted: Mapping[str, Combiner] | None = None,
+    proba: Values | None = None,
 ) -> Fit:
     """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes.
 
-    ``fitted`` are rules by their texts that are fitted on the same rows.
+    ``fitted`` are rules by their texts that are fitted on the same rows. With ``proba``, in cross-fitting, the other
+    rows are predicted already.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
@@ -53,7 +58,9 @@ def fit_and_apply(
             notes.append(str(item.message))
         else:
             warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
-    return Fit(candidate.name, rule, rule.predict_proba(scored.proba, check_input=False), tuple(notes))
+    if proba is None:
+        proba = rule.predict_proba(scored.proba, check_input=False)
+    return Fit(candidate.name, rule, proba, tuple(notes))
 
 
 def mean_proba(split: Split) -> Values:
@@ -89,7 +96,7 @@ def cross_fit(
             result.proba[candidate.name] = np.empty((data.n_samples, data.n_classes))
         else:
             result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
-    for train, rest in folds.pairs:
+    for train, rest in folds.pairs if trained else ():
         if data.sample_weight is not None and not data.sample_weight[train].any():
             for candidate in trained:
                 result.failed[candidate.name] = (

@@ -25,10 +25,12 @@ class PairedTest:
     better, worse : int
         Rows that only the rule, and only the other one, is correct about.
     p_value, p_holm : float or None
-        McNemar's exact test of the two accuracies, alone and adjusted for all rules against the same one; None where
-        rows are weighted or grouped, so that they are no independent trials.
+        Of that difference, alone and adjusted for all rules against the same one. For accuracy by McNemar's exact test,
+        None where rows are weighted or grouped, so that they are no independent trials; for any other metric by its
+        standard error in bootstrap samples, None where it cannot be resampled.
     smallest_detectable : float or None
-        The accuracy difference that so many rows would show in 80 of 100 cases, at this discordance.
+        The accuracy difference that so many rows would show in 80 of 100 cases, at this discordance; None for any other
+        metric.
     excluded_beyond : float or None
         Differences larger than this, either way, are excluded by the interval.
     of_accuracy : bool
@@ -56,16 +58,21 @@ class PairedTest:
         *,
         independent: bool,
         of_accuracy: bool = True,
+        p_value: float | None = None,
     ) -> Self:
-        """Make a test of what is correct and wrong on the same rows, and of the difference of a metric."""
+        """Make a test of what is correct and wrong on the same rows, and of the difference of a metric.
+
+        ``p_value`` is of a metric that is not the accuracy.
+        """
+        exact = independent and of_accuracy
         return cls(
             against=against,
             difference=difference,
             interval=interval,
             better=pair.b,
             worse=pair.c,
-            p_value=pair.p_value if independent else None,
-            smallest_detectable=pair.smallest_detectable if independent else None,
+            p_value=pair.p_value if exact else p_value,
+            smallest_detectable=pair.smallest_detectable if exact else None,
             excluded_beyond=None if interval is None or interval[0] == interval[1] else max(map(abs, interval)),
             of_accuracy=of_accuracy,
         )
@@ -80,10 +87,17 @@ class PairedTest:
         """Whether the interval excludes 0, and McNemar's test does not agree."""
         return not self.significant and is_significant(self.interval, None)
 
+    @property
+    def test(self) -> str | None:
+        """What the p-value is of: "mcnemar", or "bootstrap" for metrics other than the accuracy; None without one."""
+        if self.p_value is None:
+            return None
+        return "mcnemar" if self.of_accuracy else "bootstrap"
+
     def to_dict(self) -> dict[str, object]:
-        """Return plain values, with whether the difference is significant."""
+        """Return plain values, with what the p-value is of, and whether the difference is significant."""
         plain = {name: value for name, value in vars(self).items() if name != "of_accuracy"}
-        return {**plain, "significant": self.significant}
+        return {**plain, "test": self.test, "significant": self.significant}
 
 
 @dataclass(frozen=True)

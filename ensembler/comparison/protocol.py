@@ -1,6 +1,6 @@
 """Which rows weights are fitted on, and which are scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -155,6 +155,19 @@ class Split:
     def cross_fitted(self) -> bool:
         """Whether each row is scored by rules fitted on the other folds."""
         return self.protocol.fit_on == "cross"
+
+    def sample(self, most: int) -> "tuple[Split, Rows | None]":
+        """Return the same split of so many fitting rows at most, which are scored as well, and which rows they are.
+
+        None stands for all, of the very same split.
+        """
+        n_fitting = self.fitting.n_samples
+        if n_fitting <= most:
+            return self, None
+        rows, _ = split_part(self.fitting.true_labels, self.fitting.groups, most / n_fitting, self.seed)
+        fitting = self.fitting.take(rows)
+        folds = make_folds(fitting.true_labels, fitting.groups, self.n_folds, self.seed)
+        return replace(self, fitting=fitting, scored=fitting, folds=folds), rows
 
     def inside(self, rows: Rows) -> tuple[Predictions, Folds]:
         """Return some of the fitting rows, and folds of their own."""

@@ -12,6 +12,7 @@ import numpy as np
 from ensembler.arrays import Values
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
+from ensembler.comparison.imbalance import Imbalance
 from ensembler.comparison.outcome import Advice, PairedTest, Recommendation, Verdict
 from ensembler.comparison.protocol import SplitResult
 from ensembler.errors import UnknownNameError
@@ -229,6 +230,11 @@ class Comparison(SplitResult):
         return Recommendation(self.advice, self[self.advice.rule].proba, best)
 
     @property
+    def imbalance(self) -> Imbalance | None:
+        """The class that has most of the scored rows, where one has so many that accuracy says little."""
+        return Imbalance.of(self.scored)
+
+    @property
     def best_member_name(self) -> str | None:
         """Which member the best member is; several where folds chose differently."""
         if self.best_member is None:
@@ -272,6 +278,7 @@ class Comparison(SplitResult):
             "advice": None if self.advice is None else self.advice.to_dict(),
             "nested": self.nested,
             "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            "imbalance": None if self.imbalance is None else vars(self.imbalance),
             "warnings": self.warnings,
         }
         return document(SCHEMA, body, provenance(self.predictions, self.protocol.seed, command))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,14 +40,14 @@ def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter
             left_out[candidate.name] = failed[candidate.name]
             continue
         try:
-            fit = fit_and_apply(candidate, split.fitting, split.scored, fitted)
+            proba = None if cross_fitted is None else cross_fitted.proba[candidate.name]
+            fit = fit_and_apply(candidate, split.fitting, split.scored, fitted, proba)
         except NotApplicableError as error:
             left_out[candidate.name] = str(error)
             continue
         fitted[fit.rule.to_text()] = fit.rule
         if cross_fitted is not None:
-            rules = tuple(cross_fitted.rules.get(candidate.name, ()))
-            fit = Fit(fit.name, fit.rule, cross_fitted.proba[candidate.name], fit.notes, rules)
+            fit = replace(fit, fold_rules=tuple(cross_fitted.rules.get(candidate.name, ())))
         fits.append(fit)
     return fits, [(candidate.name, left_out[candidate.name]) for candidate in candidates if candidate.name in left_out]
 

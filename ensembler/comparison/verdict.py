@@ -6,6 +6,7 @@ to these very rules, not what other fitting rows would.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,18 @@ from ensembler.comparison import wording
 from ensembler.comparison.fitting import Fit, mean_proba
 from ensembler.comparison.outcome import Advice, PairedTest, Verdict
 from ensembler.comparison.protocol import Split
-from ensembler.metrics import Metric
+from ensembler.metrics import TIED_DECIMALS, Metric
 from ensembler.metrics.bootstrap import FEWEST_UNITS, enough_units
 from ensembler.metrics.intervals import Interval, percentile_interval, wilson
-from ensembler.metrics.paired import ALPHA, CochranQ, Discordance, cochran_q, compact_letter_display, holm
+from ensembler.metrics.paired import (
+    ALPHA,
+    CochranQ,
+    Discordance,
+    cochran_q,
+    compact_letter_display,
+    holm,
+    resampled_p_value,
+)
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
@@ -109,20 +118,44 @@ class Contest:
             found["accuracy"] = wilson(int(self.correct[place].sum()), self.scored.n_samples)
         return found
 
+    @property
+    def of_accuracy(self) -> bool:
+        """Whether the metric that ranks is the accuracy, which McNemar's test is about."""
+        return self.metric.name == "accuracy"
+
     def compare(self, first: int, second: int, against: str) -> PairedTest:
         """Test one prediction against another."""
         interval = None
-        samples = self.samples.get(self.metric.name)
-        if samples is not None and self.enough:
-            interval = percentile_interval(self.metric.signed(samples[:, first] - samples[:, second]))
+        differences = self.differences(first, second)
+        if differences is not None:
+            interval = percentile_interval(differences)
         return PairedTest.of(
             against,
             Discordance.of(self.correct[first], self.correct[second]),
-            float(self.metric.signed(self.values[first] - self.values[second])),
+            self.difference(first, second),
             interval,
             independent=self.independent,
-            of_accuracy=self.metric.name == "accuracy",
+            of_accuracy=self.of_accuracy,
+            p_value=None if self.of_accuracy else self.p_value(first, second),
         )
+
+    def difference(self, first: int, second: int) -> float:
+        """Return by how much one prediction is better than another."""
+        return float(not_tied(self.metric.signed(self.values[first] - self.values[second])))
+
+    def differences(self, first: int, second: int) -> Values | None:
+        """Return the same on the bootstrap samples; None where there are none to go by."""
+        samples = self.samples.get(self.metric.name)
+        if samples is None or not self.enough:
+            return None
+        return not_tied(self.metric.signed(samples[:, first] - samples[:, second]))
+
+    def p_value(self, first: int, second: int) -> float | None:
+        """Return the p-value of the metric's difference: McNemar's for accuracy, else by bootstrap samples."""
+        if self.of_accuracy:
+            return Discordance.of(self.correct[first], self.correct[second]).p_value if self.independent else None
+        differences = self.differences(first, second)
+        return None if differences is None else resampled_p_value(self.difference(first, second), differences)
 
     def test_against(self, other: int | None, label: str, name: str) -> TestPairs:
         """Test every rule but the one of that name against another prediction, adjusted by Holm for their number."""
@@ -142,22 +175,27 @@ class Contest:
 
     def optimism(self, n_resamples: int, seed: int) -> BiasCorrected | None:
         """Correct the best rule's accuracy for having been picked; the simplest first among equals."""
-        if not (self.independent and self.enough and self.metric.name == "accuracy"):
+        if not (self.independent and self.enough and self.of_accuracy):
             return None
         order = sorted(range(self.mean), key=self.simplicity)
         return bias_corrected_best(self.correct[order], n_resamples, seed)
 
     def compact_letter_display(self) -> dict[str, str] | None:
-        """Return letters that rules share if McNemar's test, adjusted for all pairs, does not show them to differ."""
-        if not self.independent:
-            return None
+        """Return letters that rules share if their tests, adjusted for all pairs, do not show them to differ."""
         n_rules = self.mean
         pairs = [(first, second) for first in range(n_rules) for second in range(first + 1, n_rules)]
-        p_values = [Discordance.of(self.correct[first], self.correct[second]).p_value for first, second in pairs]
+        p_values = [p_value for pair in pairs if (p_value := self.p_value(*pair)) is not None]
+        if len(p_values) < len(pairs):
+            return None
         differ = np.zeros((n_rules, n_rules), dtype=bool)
         for (first, second), p_value in zip(pairs, holm(p_values), strict=True):
             differ[first, second] = differ[second, first] = p_value < ALPHA
         return dict(zip([fit.name for fit in self.fits], compact_letter_display(differ), strict=True))
+
+
+def not_tied(differences: Any) -> Values:
+    """Return differences with 0 for those that are rounding only."""
+    return np.where(np.round(differences, TIED_DECIMALS) == 0, 0.0, differences)
 
 
 def adjusted(tests: TestPairs) -> TestPairs:

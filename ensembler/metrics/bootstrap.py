@@ -1,20 +1,29 @@
 """Bootstrap samples of rows, as one matrix of counts that everything under comparison shares."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import Values
 from ensembler.metrics.intervals import Interval, percentile_interval
 
-Counts = NDArray[np.float32]
+Counts = NDArray[np.float32] | NDArray[np.float64]
+"""How often each row was drawn, exact in float32; times the rows' weights where there are some, in float64."""
 
 RESAMPLES = 2000
 FEWEST_RESAMPLES = 40
 """For the ends of a 95 % interval to be among the samples."""
 FEWEST_UNITS = 20
 BLOCK_BYTES = 1 << 25
+MOST_DRAWN = 1 << 17
+"""More rows are not drawn one by one, but dealt to units."""
+DEALT_UNITS = 1 << 14
+MOST_VALUES = 64
+"""So many different values of a mean are drawn as counts of each."""
 
 
 def enough_units(n_rows: int, groups: NDArray[Any] | None = None) -> bool:
@@ -43,6 +52,48 @@ def bootstrap_counts(
         yield block if unit_of_row is None else block[:, unit_of_row]
 
 
+@dataclass(frozen=True)
+class Units:
+    r"""Many rows, dealt at random to fewer units of one size that are drawn as wholes.
+
+    The units of an independent draw of rows are independent too, and alike: resampling them gives means of rows the
+    same spread as resampling the rows, with a relative error of about :math:`1/\sqrt{2U}`, half a percent for 16,384
+    units, where 2,000 samples leave 1.6.
+
+    Attributes
+    ----------
+    place : (N,)
+        The unit of each row.
+    weight : (N,) or None
+        Of each row; None where all weigh the same.
+    """
+
+    place: NDArray[np.intp]
+    weight: Values | None
+
+    @classmethod
+    def of(cls, n_rows: int, sample_weight: Values | None, groups: NDArray[Any] | None, seed: int) -> Self | None:
+        """Deal rows, or groups of rows, to units; None where they are few enough to be drawn one by one."""
+        drawn = np.arange(n_rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+        n_drawn = int(drawn.max()) + 1
+        if n_drawn <= MOST_DRAWN:
+            return None
+        place = np.random.default_rng(seed).permutation(n_drawn) % DEALT_UNITS
+        return cls(place if groups is None else place[drawn], sample_weight)
+
+    @cached_property
+    def sizes(self) -> Values:
+        """The weight of each unit, (U,)."""
+        return np.bincount(self.place, self.weight, DEALT_UNITS).astype(np.float64)
+
+    def sums(self, values: NDArray[Any], kinds: NDArray[np.integer] | None = None, n_kinds: int = 1) -> Values:
+        """Return the weighted sums of a value per row, (N,), by unit and kind of row: (U, n_kinds)."""
+        weighted = values if self.weight is None else values * self.weight
+        cells = self.place if kinds is None else self.place * n_kinds + kinds
+        sums = np.bincount(cells, weighted, DEALT_UNITS * n_kinds).astype(np.float64)
+        return np.asarray(sums.reshape(DEALT_UNITS, n_kinds))
+
+
 def mean_interval(
     values: NDArray[np.float64], groups: NDArray[Any] | None = None, n_resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
@@ -53,5 +104,11 @@ def mean_interval(
     """
     if not enough_units(len(values), groups):
         return None
+    if groups is None and len(values) > MOST_DRAWN:
+        distinct, counts = np.unique(values, return_counts=True)
+        if len(distinct) <= MOST_VALUES:
+            # How often each value is drawn is all there is to know of a sample.
+            drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), n_resamples)
+            return percentile_interval(drawn @ distinct / len(values))
     blocks = bootstrap_counts(len(values), n_resamples, seed, groups)
     return percentile_interval(np.concatenate([block @ values / block.sum(axis=1) for block in blocks]))

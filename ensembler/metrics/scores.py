@@ -5,11 +5,10 @@ optional ``sample_weight`` (N,), and computes in float64. The predicted class is
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ensembler.arrays import Correct, Labels, Values
 from ensembler.errors import ParameterError
-from ensembler.metrics.sums import OfClassCounts, Proba, RowMean, nan_mean
+from ensembler.metrics.sums import OfClassCounts, OfRowMeans, Proba, RowMean, nan_mean
 
 LOG_LOSS_CLIP = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 before the logarithm, as scikit-learn does for float64."""
@@ -67,6 +66,28 @@ def correlation(correct: Values, predicted: Values, true: Values) -> Values:
     return np.asarray(np.where(scale > 0, covariance / np.sqrt(np.where(scale > 0, scale, 1.0)), 0.0))
 
 
+def f1_of_class(correct: Values, predicted: Values, true: Values, **parameters: int) -> Values:
+    """Return the F1 score of one class; NaN where it neither occurs nor is predicted."""
+    label = parameters["class"]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(2 * correct[..., label] / (true[..., label] + predicted[..., label]))
+
+
+def class_moments(labels: Labels, proba: Proba) -> Values:
+    """Return the number of the true and of the predicted class of each row, their squares and product, (5, ..., N)."""
+    said = proba.argmax(axis=-1).astype(np.float64)
+    true = np.broadcast_to(labels.astype(np.float64), said.shape)
+    return np.stack([true, said, true**2, said**2, true * said])
+
+
+def agreement(means: Values) -> Values:
+    """Return quadratically weighted κ from the means of `class_moments`."""
+    true, said, true_square, said_square, product = means
+    distance, expected = true_square + said_square - 2 * product, true_square + said_square - 2 * true * said
+    with np.errstate(invalid="ignore"):
+        return np.asarray(1.0 - distance / expected)
+
+
 accuracy = RowMean(correct_rows)
 """Share of rows whose most probable class is the true one."""
 
@@ -96,17 +117,16 @@ Gorodkin 2004, doi 10.1016/j.compbiolchem.2004.09.006. With the confusion matrix
 predicted counts p: :math:`(cs - t\cdot p) / \sqrt{(s^2 - p\cdot p)(s^2 - t\cdot t)}`, and 0 where the denominator is 0.
 """
 
+class_f1 = OfClassCounts(f1_of_class, parameter_names=("class",))
+"""F1 score of one class, the parameter ``class``: the harmonic mean of its precision and recall."""
 
-def roc_auc(labels: Labels, proba: Proba, sample_weight: Values | None = None) -> NDArray[np.float64]:
-    """One-vs-rest area under the ROC curve, averaged over the classes that occur; NaN if only one does."""
-    from sklearn.metrics import roc_auc_score
+quadratic_kappa = OfRowMeans(class_moments, agreement)
+r"""Cohen's κ with quadratic weights, for classes in an order.
 
-    lead = proba.shape[:-2]
-    flat = proba.reshape(-1, *proba.shape[-2:])
-    present = np.unique(labels)
-    areas = np.full((len(flat), len(present)), np.nan)
-    if len(present) > 1:
-        for index, rows in enumerate(flat):
-            for column, c in enumerate(present):
-                areas[index, column] = roc_auc_score(labels == c, rows[:, c], sample_weight=sample_weight)
-    return np.asarray(areas.mean(axis=-1)).reshape(lead)
+Cohen 1968, doi 10.1037/h0026256. With the class numbers y of the rows and those that are predicted, z, it is
+
+.. math:: 1 - \frac{\mathrm{E}(y - z)^2}{\mathrm{E}y^2 + \mathrm{E}z^2 - 2\,\mathrm{E}y\,\mathrm{E}z}
+
+the mean squared distance over that of independent answers with the same shares: 1 where all are right, 0 for answers
+that know nothing of the labels; NaN where both say one and the same class throughout.
+"""

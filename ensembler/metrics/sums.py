@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Labels, Values
-from ensembler.metrics.bootstrap import Counts
+from ensembler.metrics.bootstrap import Counts, Units
 from ensembler.metrics.confusion import class_counts
 
 Proba = NDArray[np.floating[Any]]
@@ -37,10 +37,11 @@ def nan_mean(values: Values) -> Values:
         return np.asarray(np.where(there, values, 0.0).sum(axis=-1) / there.sum(axis=-1))
 
 
-def divided(sums: Values, counts: Counts) -> Values:
+def divided(sums: Values, counts: Counts, units: Units | None = None) -> Values:
     """Divide each sample's sums by its weight; NaN where it has none."""
+    total = counts.sum(axis=1, dtype=np.float64) if units is None else counts @ units.sizes
     with np.errstate(invalid="ignore"):
-        return np.asarray(sums / counts.sum(axis=1, dtype=np.float64)[:, None])
+        return np.asarray(sums / total[:, None])
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,15 @@ class RowMean:
         """The metric's own parameters."""
         return keyword_names(self.rows)
 
-    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
-        values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
-        columns = np.ascontiguousarray(values.T)
-        return lambda counts: divided(counts.astype(np.float64) @ columns, counts)
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+        if units is None:
+            values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
+            columns = np.ascontiguousarray(values.T)
+        else:
+            parts = [units.sums(self.rows(labels, proba, **parameters)) for proba in probas]
+            columns = np.concatenate(parts, axis=1)
+        return lambda counts: divided(counts.astype(np.float64) @ columns, counts, units)
 
 
 @dataclass(frozen=True)
@@ -78,24 +83,59 @@ class OfClassCounts:
     Parameters
     ----------
     value : callable
-        ``value(correct, predicted, true)``, each (..., C), returning the leading axes.
+        ``value(correct, predicted, true, **parameters)``, each (..., C), returning the leading axes.
     """
 
-    value: Callable[[Values, Values, Values], Values]
+    value: Callable[..., Values]
+    parameter_names: tuple[str, ...] = ()
+
+    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+        """Return the metric for each leading index of ``proba`` (..., N, C)."""
+        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+        return self.value(correct, predicted, true, **parameters)
+
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+        return self.of_sums(class_sums(labels, probas, units), **parameters)
+
+    def of_sums(self, sums: Callable[[Counts], ClassSums], **parameters: Any) -> OfCounts:
+        """Return the same from class sums that other metrics use too."""
+        return lambda counts: self.value(*sums(counts), **parameters)
+
+
+@dataclass(frozen=True)
+class OfRowMeans:
+    """A metric of the means of several values per row.
+
+    Parameters
+    ----------
+    rows : callable
+        ``rows(labels, proba)``: from (N,) and (..., N, C) to (K, ..., N) float64.
+    value : callable
+        From the K means, (K, ...), to the metric, the other axes.
+    """
+
+    rows: Callable[..., Values]
+    value: Callable[[Values], Values]
     parameter_names: tuple[str, ...] = ()
 
     def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
-        return self.value(correct, predicted, true)
+        return self.value(weighted_mean(self.rows(labels, proba), sample_weight))
 
-    def of_counts(self, labels: Labels, probas: Probas) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
-        return self.of_sums(class_sums(labels, probas))
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+        values = [row for proba in probas for row in self.rows(labels, proba)]
+        if units is None:
+            columns = np.stack(values, axis=1)
+        else:
+            columns = np.concatenate([units.sums(row) for row in values], axis=1)
 
-    def of_sums(self, sums: Callable[[Counts], ClassSums]) -> OfCounts:
-        """Return the same from class sums that other metrics use too."""
-        return lambda counts: self.value(*sums(counts))
+        def of_counts(counts: Counts) -> Values:
+            means = divided(counts.astype(np.float64) @ columns, counts, units)
+            return self.value(np.moveaxis(means.reshape(len(counts), len(probas), -1), 2, 0))
+
+        return of_counts
 
 
 @dataclass(frozen=True)
@@ -125,13 +165,18 @@ class OfBinSums:
         """The metric's own parameters."""
         return keyword_names(self.binned)
 
-    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
+    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
         from scipy.sparse import csr_array
 
         n_rows, n_rules = len(labels), len(probas)
         parts = [self.binned(labels, proba, **parameters) for proba in probas]
         n_bins = parts[0][2]
+        if units is not None:
+            dense = np.concatenate([units.sums(values, bins, n_bins) for bins, values, _ in parts], axis=1)
+            return lambda counts: divided(
+                np.abs((counts.astype(np.float64) @ dense).reshape(-1, n_rules, n_bins)).sum(axis=2), counts, units
+            )
         places = np.array([bins for bins, _, _ in parts]) + n_bins * np.arange(n_rules)[:, None]
         values = np.array([values for _, values, _ in parts])
         rows = np.broadcast_to(np.arange(n_rows), places.shape)
@@ -144,13 +189,15 @@ class OfBinSums:
         return of_counts
 
 
-def class_sums(labels: Labels, probas: Probas) -> Callable[[Counts], ClassSums]:
-    """Return what gives the correct, predicted and true rows of each class in samples.
+def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Callable[[Counts], ClassSums]:
+    """Return what gives the correct, predicted and true rows of each class in samples of rows, or of units of rows.
 
     Of b samples and R predictions: (b, R, C), (b, R, C) and (b, 1, C).
     """
     from scipy.sparse import csr_array
 
+    if units is not None:
+        return class_sums_of_units(labels, probas, units)
     n_rows, n_classes, n_rules = len(labels), probas[0].shape[1], len(probas)
     predicted = np.array([proba.argmax(axis=1) for proba in probas])
     offsets = n_classes * np.arange(n_rules)[:, None]
@@ -168,6 +215,23 @@ def class_sums(labels: Labels, probas: Probas) -> Callable[[Counts], ClassSums]:
         of_rules = [np.asarray(matrix @ turned, dtype=np.float64).T for matrix in (all_correct, all_predicted)]
         hits, predictions = (part.reshape(-1, n_rules, n_classes) for part in of_rules)
         return hits, predictions, np.asarray(counts @ true, dtype=np.float64)[:, None]
+
+    return sums
+
+
+def class_sums_of_units(labels: Labels, probas: Probas, units: Units) -> Callable[[Counts], ClassSums]:
+    """Return what gives the same in samples of units of rows."""
+    n_classes, n_rules = probas[0].shape[1], len(probas)
+    predicted = [proba.argmax(axis=1) for proba in probas]
+    ones = np.ones(len(labels))
+    all_correct = np.concatenate([units.sums(said == labels, said, n_classes) for said in predicted], axis=1)
+    all_predicted = np.concatenate([units.sums(ones, said, n_classes) for said in predicted], axis=1)
+    true = units.sums(ones, labels, n_classes)
+
+    def sums(counts: Counts) -> ClassSums:
+        drawn = counts.astype(np.float64)
+        hits, predictions = ((drawn @ part).reshape(-1, n_rules, n_classes) for part in (all_correct, all_predicted))
+        return hits, predictions, (drawn @ true)[:, None]
 
     return sums
 

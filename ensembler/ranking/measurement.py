@@ -104,7 +104,7 @@ def measure_set(
 
 def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | None, metric: Metric) -> SetValues:
     """Fit every rule on the fitting rows of a split, and measure it on the scored ones."""
-    scored = split.scored
+    scored, metric = split.scored, metric.bind(split.predictions.classes)
     fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
     reference = next(iter(fit_all([best_member(metric, "none")], split)), None)
     mean = mean_proba(split)
@@ -128,6 +128,7 @@ def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | Non
 
 def compare_with_mean(split: Split, rules: Sequence[str | Combiner] | None, metric: Metric) -> dict[str, Difference]:
     """Fit every rule on the fitting rows of a split, and return its difference from the mean on the scored ones."""
+    metric = metric.bind(split.predictions.classes)
     fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
     mean = mean_proba(split)
     return {fit.name: compare(split, metric, fit.proba, mean) for fit in fits}

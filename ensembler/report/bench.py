@@ -198,7 +198,8 @@ def calibration_table(result: Comparison) -> Table:
 
 def conclusion(result: Comparison) -> list[str]:
     """Return the sentences that say which rule to use and what it brings."""
-    return [*advice(result), *reservations(result)]
+    imbalance = result.imbalance if result.metric == "accuracy" else None
+    return [*advice(result), *reservations(result), *([] if imbalance is None else [imbalance.sentence])]
 
 
 def advice(result: Comparison) -> list[str]:

@@ -104,9 +104,24 @@ def rules_document(rules: Sequence[RuleEntry]) -> Document:
         "from rows: so many fitting rows a rule needs to have a lower log loss than the mean",
     ]
     table = Table("Rules", [*headers, "what it does\nsource"], rows, notes, left=(0, 1, 5))
-    metrics = "Metrics: " + ", ".join(METRICS) + " (top-k-accuracy:k=3)."
     usage = "Parameters are given as --rule NAME:KEY=VALUE,KEY=VALUE, values as JSON or plain text."
-    return Document([table, usage, metrics])
+    return Document([table, usage, metrics_table()])
+
+
+def metrics_table() -> Table:
+    """Say of every metric what it is."""
+    rows = [
+        [
+            metric.name,
+            "more" if metric.greater_is_better else "less",
+            "no" if metric.needs_probabilities else "yes",
+            metric.summary,
+        ]
+        for metric in METRICS.values()
+    ]
+    notes = ["a class is given by its name or number: of a mean over classes, roc-auc:class=NAME takes one"]
+    headers = ["metric", "better", "hard\nlabels", "what it is"]
+    return Table("Metrics", headers, rows, notes, left=(0, 1, 2, 3))
 
 
 def evidence_cells(rule: RuleEntry) -> list[str]:

@@ -61,6 +61,11 @@ def difference_cells(test: PairedTest | None) -> list[str]:
 def interval_notes(result: Comparison, verdict: Verdict) -> list[str]:
     """Say where intervals and p-values come from."""
     samples = f"{verdict.n_resamples:,} bootstrap samples of the scored rows, fitted weights as they are"
+    if result.metric != "accuracy":
+        if not any(result.metric in entry.intervals for entry in result.rules):
+            return [f"{result.metric} cannot be resampled, so that it has no intervals and no p-values"]
+        how = "by its standard error in these samples, adjusted by Holm for all rules against the same one"
+        return [f"95 % intervals: {samples}", f"p: of the difference in {result.metric}, {how}"]
     if result.scored.sample_weight is None and result.scored.groups is None:
         return [
             f"95 % intervals: Wilson's for accuracy, else {samples}",
@@ -75,11 +80,15 @@ def interval_notes(result: Comparison, verdict: Verdict) -> list[str]:
 def test_notes(result: Comparison, verdict: Verdict) -> list[str]:
     """Say where intervals and p-values come from, whether any rules differ, and what letters mean."""
     notes = interval_notes(result, verdict)
+    of_accuracy = result.metric == "accuracy"
     if verdict.cochran is not None and len(result.rules) > 1:
-        notes.append(f"Cochran's Q that no rule differs from any other: p {format_p_value(verdict.cochran.p_value)}")
+        where = "" if of_accuracy else " in accuracy"
+        p_value = format_p_value(verdict.cochran.p_value)
+        notes.append(f"Cochran's Q that no rule differs from any other{where}: p {p_value}")
     if verdict.letters is not None:
+        test = "McNemar" if of_accuracy else "the same p"
         notes.append(
-            "rules that share a letter are not shown to differ (McNemar, Holm over all pairs), which is not 'equal'"
+            f"rules that share a letter are not shown to differ ({test}, Holm over all pairs), which is not 'equal'"
         )
     return notes
 

@@ -2,7 +2,7 @@
 
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import format_difference, noise_word
-from ensembler.metrics import METRICS
+from ensembler.metrics import get_metric
 from ensembler.report.headline import headline
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
@@ -147,7 +147,7 @@ def members_table(rule: RuleSummary, study: StudySummary) -> Table | None:
         for member in sorted(rule.members, key=lambda member: -member.shapley)
     ]
     effects = rule.effects
-    signed = "" if METRICS[study.metric].greater_is_better else " (sign turned: more is better)"
+    signed = "" if get_metric(study.metric).greater_is_better else " (sign turned: more is better)"
     notes = [
         f"Shapley values add up to {study.metric} of all members minus {number(effects.no_member)} of none{signed}",
         f"adding a member to a committee helped in {number(effects.helped_at_all, 3)} of all cases",

@@ -19,7 +19,7 @@ from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.baselines import with_baselines
 from ensembler.subsets.results import SubsetStudy
-from ensembler.subsets.rules import METRICS
+from ensembler.subsets.rules import EXACT_METRICS
 from ensembler.subsets.search import SearchStudy, search_subsets
 from ensembler.subsets.study import study_subsets
 
@@ -115,7 +115,7 @@ def committees(comparison: Comparison, progress: Progress | None) -> tuple[Subse
     rules: list[str | Combiner] = ["mean", *additive_rules(comparison)]
     if data.n_members <= EXACT_MEMBERS:
         few = data.n_members <= OTHER_METRIC_MEMBERS
-        metric = comparison.metric if few and comparison.metric in METRICS else "accuracy"
+        metric = comparison.metric if few and comparison.metric in EXACT_METRICS else "accuracy"
         study = study_subsets(
             data,
             rules,

@@ -52,10 +52,11 @@ def nested_choice(rule: SweptRule, split: Split, request: SweepRequest) -> Neste
     correct = np.zeros(data.n_samples, dtype=bool) if request.metric == "accuracy" else None
     for number, (train, rest) in enumerate(split.folds.pairs, start=1):
         inner = rule.fitted_on(train)
-        _, folds = split.inside(train)
         what = f"{rule.name}: choosing without fold {number}"
         try:
-            parts = inner.cross_fitted(folds, len(train))
+            # Dividing millions of rows takes long, and a rule that learns nothing needs no folds.
+            trained = inner.is_trainable
+            parts = inner.cross_fitted(split.inside(train)[1], len(train)) if trained else inner.whole(len(train))
             best = request.sweep(inner, inner.fitting, parts, what, optimistic=False).best()
         except NotApplicableError:
             return None

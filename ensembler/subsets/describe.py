@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ensembler.errors import NotApplicableError
-from ensembler.metrics import METRICS
+from ensembler.metrics import get_metric
 from ensembler.subsets.committees import SubsetSweep
 from ensembler.subsets.results import RuleStudy, SubsetStudy
 from ensembler.subsets.search import Search, SearchStudy, Step
@@ -162,7 +162,7 @@ def member_values(sweep: SubsetSweep, seed: int) -> tuple[tuple[MemberValue, ...
 
 def natural(value: float, metric: str) -> float:
     """Return a value in the metric's own direction."""
-    return float(METRICS[metric].signed(value))
+    return float(get_metric(metric).signed(value))
 
 
 def mask_number(mask: int, n_members: int) -> int | str:
@@ -262,7 +262,7 @@ def study_frame(study: SubsetStudy) -> "pd.DataFrame":
             for column, sweep in (("value", rule.scored), ("val_value", rule.choice)):
                 if sweep is not None and (column == "value" or sweep is not rule.scored):
                     values = sweep.to_frame().set_index("mask").reindex(frame["mask"])["value"].to_numpy()
-                    frame[column] = METRICS[study.metric].signed(values)
+                    frame[column] = get_metric(study.metric).signed(values)
         if study.predictions.n_members > PLAIN_BITS:
             frame["mask"] = frame["mask"].astype(str)
         frames.append(frame)

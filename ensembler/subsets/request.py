@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
+from ensembler.metrics import METRICS, get_metric
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers, thread_pool
 from ensembler.predictions.loading.folder import COSTS, is_cost
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.committees import SubsetSweep
 from ensembler.subsets.plan import Plan, make_plan
-from ensembler.subsets.rules import METRICS, Part, SweptRule
+from ensembler.subsets.rules import Part, SweptRule
 from ensembler.subsets.tally import Layout
 from ensembler.subsets.workers import run_sweep, what_to_keep
 
@@ -100,10 +101,9 @@ class SweepRequest:
         UsageError
             Metrics or members that do not exist; row weights, which a count has no place for.
         """
-        if not isinstance(metric, str) or metric not in METRICS:
-            metric = str(getattr(metric, "name", metric))
-            raise UnknownNameError("metric of a sweep", metric, METRICS)
-        if predictions.any_hard and metric in ("brier", "log-loss"):
+        if not isinstance(metric, str):
+            raise UnknownNameError("metric of a sweep", str(getattr(metric, "name", metric)), METRICS)
+        if predictions.any_hard and get_metric(metric).bind(predictions.classes).needs_probabilities:
             raise UsageError(
                 f"metric {metric} needs probabilities, and some members are hard labels; sweep by accuracy"
             )

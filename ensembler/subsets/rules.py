@@ -10,9 +10,9 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Rows, Values
 from ensembler.combiners.base import AdditiveCombiner, Combiner
 from ensembler.combiners.registry import all_rules
-from ensembler.comparison.candidates import Candidate, bind_rule
+from ensembler.comparison.candidates import Candidate, bind_rule, own_metric
 from ensembler.comparison.folds import Folds
-from ensembler.errors import FitWarning, NotApplicableError, ShapeError, UsageError
+from ensembler.errors import FitWarning, NotApplicableError, ShapeError
 from ensembler.metrics import get_metric
 from ensembler.metrics.temperature import apply_temperature, fit_temperature
 from ensembler.predictions.prediction_set import Predictions
@@ -21,7 +21,8 @@ from ensembler.subsets.evaluators import Evaluator, IndividualValues, counts
 from ensembler.subsets.plan import Plan
 from ensembler.subsets.scores import NegativeBrier, NegativeLogLoss, Pooled, balanced_accuracy
 
-METRICS = ("accuracy", "balanced-accuracy", "brier", "log-loss")
+EXACT_METRICS = ("accuracy", "balanced-accuracy", "brier", "log-loss")
+"""What committees of additive rules are evaluated by without their probabilities, many at a time."""
 NO_BRIER = "its Brier score is no quadratic form; sweep mean or a weighted average"
 SMALLEST_WEIGHT = 1e-100
 
@@ -110,7 +111,7 @@ class SweptRule:
         NotApplicableError
             The rule cannot run on these predictions, or its weights cannot be frozen.
         """
-        candidate = bind_rule(rule, fitting, metric)
+        candidate = bind_rule(rule, fitting, own_metric(get_metric(metric).bind(fitting.classes)))
         if candidate.left_out is not None:
             raise NotApplicableError(candidate.left_out)
         if isinstance(rule, Combiner) and can_be_additive(rule) and hasattr(rule, "n_members_"):
@@ -143,7 +144,9 @@ class SweptRule:
 
     def is_slow(self, metric: str) -> bool:
         """Whether every committee is evaluated by itself, which takes long."""
-        return not self.additive or (metric == "log-loss" and not self.candidate.rule.is_fixed_weighted_mean)
+        if not self.additive or metric not in EXACT_METRICS:
+            return True
+        return metric == "log-loss" and not self.candidate.rule.is_fixed_weighted_mean
 
     def fitted_on(self, rows: Rows) -> "SweptRule":
         """Return the same rule with only some of the fitting rows."""
@@ -208,8 +211,6 @@ class SweptRule:
 
     def evaluator(self, scored: Predictions, parts: Sequence[Part], metric: str, plan: Plan) -> Evaluator:
         """Return what evaluates committees on the scored rows."""
-        if metric not in METRICS:
-            raise UsageError(f"metric is {metric!r}, expected one of {', '.join(METRICS)}")
         data = self.contributions(scored, parts) if self.additive else None
         scored = self.calibrated(scored, parts)
         if data is None:
@@ -223,6 +224,8 @@ class SweptRule:
             return counts(data, plan, value_of_none(scored, metric))
         if metric == "balanced-accuracy":
             return balanced_accuracy(data, plan)
+        if not get_metric(metric).needs_probabilities:
+            return individual_values(data.committee_proba, scored, metric, plan)
         weights = [average_weights(rule) for _, rule in data.parts]
         if any(values is None for values in weights):
             if metric == "brier":
@@ -230,6 +233,8 @@ class SweptRule:
             if self.frozen or self.ready is not None:
                 return individual_values(data.committee_proba, scored, metric, plan)
             return self._refitted(scored, parts, metric, plan)
+        if metric not in EXACT_METRICS:
+            return individual_values(data.committee_proba, scored, metric, plan)
         kind = NegativeBrier if metric == "brier" else NegativeLogLoss
         pieces = [
             kind.of(scored.proba[:, part.predicted], scored.true_labels[part.predicted], values, plan)
@@ -261,7 +266,7 @@ def individual_values(
     predict: Callable[[list[int]], Values | None], scored: Predictions, metric: str, plan: Plan
 ) -> IndividualValues:
     """Return what evaluates each committee by its probabilities."""
-    function = get_metric(metric)
+    function = get_metric(metric).bind(scored.classes)
 
     def measure(proba: Values) -> float:
         return float(function.signed(function(scored.true_labels, proba, None)))
@@ -271,12 +276,21 @@ def individual_values(
 
 
 def value_of_none(scored: Predictions, metric: str) -> float:
-    """Return the value of the empty committee: the rows of the largest class, or what equal probabilities reach."""
+    """Return the value of the empty committee: the rows of the largest class, or what equal probabilities reach.
+
+    By a metric of the answers alone it is what always answering the largest class reaches.
+    """
+    counts = np.bincount(scored.true_labels, minlength=scored.n_classes)
     if metric == "accuracy":
-        return float(np.bincount(scored.true_labels).max())
+        return float(counts.max())
     if metric == "log-loss":
         return -float(np.log(scored.n_classes))
-    return 1.0 / len(np.unique(scored.true_labels))
+    if metric in EXACT_METRICS:
+        return 1.0 / len(np.unique(scored.true_labels))
+    function, proba = get_metric(metric).bind(scored.classes), np.full((len(scored.true_labels), scored.n_classes), 1.0)
+    if not function.needs_probabilities:
+        proba[:, counts.argmax()] = 2.0
+    return float(function.signed(function(scored.true_labels, proba / proba.sum(axis=1, keepdims=True))))
 
 
 def average_weights(rule: AdditiveCombiner) -> Values | None:

@@ -263,7 +263,7 @@ def test_a_folder_that_may_not_be_read(given, write_set):
 def test_a_name_that_is_too_long(run):
     result = run("sample", "a" * 300)
     assert result.code == 1
-    assert "cannot be read: File name too long" in result.err
+    assert "cannot be written: File name too long" in result.err
 
 
 def test_one_member_works_and_says_so(write_set, run):

@@ -83,7 +83,7 @@ def test_an_option_that_the_group_does_not_have_cannot_be_left_out():
 @pytest.mark.parametrize(
     ("command", "absent"),
     [
-        ("check", ["--logits", "--normalize", "--weights", "--groups"]),
+        ("check", ["--weights", "--groups"]),
         ("diversity", ["--val", "--weights", "--groups", "--fit-on"]),
         ("members", ["--weights", "--groups"]),
         ("compare", ["--val", "--only", "--without", "--weights"]),

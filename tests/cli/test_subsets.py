@@ -129,7 +129,8 @@ def test_searching(run, write_set, search):
         (["--exclude", "m3"], "unknown member 'm3'"),
         (["--must", "m1", "--exclude", "m1"], "member 'm1' is both in --must and in --exclude; drop one"),
         (["--must", "m1", "--must", "m2", "--k", "1"], "2 members must be in, and a committee has at most 1"),
-        (["--metric", "mcc"], "unknown metric of a sweep 'mcc'"),
+        (["--metric", "mmc"], "unknown metric 'mmc'; did you mean 'mcc'"),
+        (["--metric", "f1:class=9"], "class is 9, expected 0 to"),
         (["--rule", "mean", "--rule", "mean"], "a rule is given twice"),
         (["--search", "best"], "unknown value of --search 'best'"),
         (["--search", "greedy", "--width", "3"], "--width has no effect with --search greedy"),
@@ -189,7 +190,7 @@ def test_a_table_of_very_many_rows_is_asked_for_first(run, tmp_path):
 def test_refitting_tells_an_estimate(run, write_set):
     done = run("subsets", write_set(n_members=9, n_samples=60), "--rule", "median", "--jobs", 1)
     assert done.code == 0
-    assert "median: 511 committees, each fitted again: about" in done.err
+    assert "median: 511 committees, each by itself: about" in done.err
 
 
 def test_masks_beyond_what_numbers_hold_are_text(run, tmp_path):

@@ -91,7 +91,10 @@ def test_resampling_can_be_left_out(fer):
             compare_rules(fer, ["mean"], **options)
 
 
-@pytest.mark.parametrize("metric", ["log-loss", "brier", "balanced-accuracy", "macro-f1", "mcc", "ece"])
+OTHERS = ["log-loss", "brier", "balanced-accuracy", "macro-f1", "mcc", "ece", "roc-auc", "average-precision"]
+
+
+@pytest.mark.parametrize("metric", OTHERS)
 def test_differences_are_better_when_positive(fer, metric):
     result = compare_rules(fer, ["mean", "min"], metric=metric)
     test = result["min"].against_mean
@@ -103,11 +106,42 @@ def test_differences_are_better_when_positive(fer, metric):
 
 
 def test_a_metric_that_cannot_be_resampled_is_told_as_untested(fer):
-    result = compare_rules(fer, ["mean", "min"], metric="roc-auc")
-    assert result["min"].against_mean.interval is None
-    assert "roc-auc" not in result["min"].intervals
-    assert "untested: roc-auc cannot be resampled" in result.verdict.sentences[0]
+    def area(labels, proba):
+        return float(METRICS["roc-auc"](labels, proba))
+
+    result = compare_rules(fer, ["mean", "min"], metric=area, letters=True)
+    test = result["min"].against_mean
+    assert (test.interval, test.p_value, test.p_holm, test.test) == (None, None, None, None)
+    assert "area" not in result["min"].intervals
+    assert "untested: area cannot be resampled" in result.verdict.sentences[0]
+    assert result.verdict.letters is None
     assert result.recommended == "mean"
+
+
+def test_mcnemars_p_is_of_accuracy_only(fer):
+    result = compare_rules(fer, ["mean", "median", "min"], metric="roc-auc", letters=True)
+    for rule in result.rules:
+        if rule.name == "mean":
+            continue
+        test = rule.against_mean
+        assert test.test == "bootstrap"
+        assert test.smallest_detectable is None
+        assert (test.p_value < 0.05) == (not test.interval[0] <= 0 <= test.interval[1])
+        own, mean = (result[name].proba.argmax(axis=1) == fer.true_labels for name in (rule.name, "mean"))
+        assert test.p_value != pytest.approx(Discordance.of(own, mean).p_value, rel=1e-3, abs=0)
+        assert test.p_value <= test.p_holm <= 2 * test.p_value
+        assert test.to_dict()["test"] == "bootstrap"
+    letters = result.verdict.letters
+    assert not set(letters["min"]) & set(letters["mean"])
+    accuracy = compare_rules(fer, ["mean", "median"])
+    assert accuracy["median"].against_mean.to_dict()["test"] == "mcnemar"
+
+
+def test_weighted_rows_have_a_test_by_other_metrics():
+    proba, labels = draw("random", 4, 120, 3, seed=2)
+    weight = np.arange(120) % 3 + 1.0
+    result = compare_rules(Predictions(proba, labels, sample_weight=weight), ["mean", "min"], metric="roc-auc")
+    assert 0 < result["min"].against_mean.p_holm <= 1
 
 
 def test_identical_rules_differ_in_nothing():

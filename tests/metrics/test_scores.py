@@ -40,6 +40,9 @@ REFERENCE = {
     "roc-auc": lambda y, p, **k: theirs.roc_auc_score(
         y, p if p.shape[1] > 2 else p[:, 1], multi_class="ovr", average="macro", **k
     ),
+    "average-precision": lambda y, p, **k: theirs.average_precision_score(np.eye(p.shape[1])[y], p, **k),
+    "quadratic-kappa": lambda y, p, **k: theirs.cohen_kappa_score(y, p.argmax(-1), weights="quadratic", **k),
+    "f1": lambda y, p, **k: theirs.f1_score(y == 1, p.argmax(-1) == 1, **k),
 }
 
 
@@ -54,13 +57,16 @@ def test_metrics_are_scikit_learns(name, n_classes, weighted):
     proba, labels = draw(1, 3, 300, n_classes)
     weight = np.random.default_rng(0).uniform(0.1, 2, 300) if weighted else None
     keywords = {"sample_weight": weight} if weighted else {}
-    ours = METRICS[name](labels, proba, weight)
+    metric = get_metric("f1:class=1" if name == "f1" else name)
+    ours = metric(labels, proba, weight)
     assert ours.shape == (3,)
     np.testing.assert_allclose(ours, [REFERENCE[name](labels, member, **keywords) for member in proba], atol=1e-12)
-    np.testing.assert_allclose(METRICS[name](labels, proba[1], weight), ours[1], atol=1e-14)
+    np.testing.assert_allclose(metric(labels, proba[1], weight), ours[1], atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "balanced-accuracy", "macro-f1", "mcc", "log-loss", "roc-auc"])
+@pytest.mark.parametrize(
+    "name", ["accuracy", "balanced-accuracy", "macro-f1", "mcc", "log-loss", "roc-auc", "f1", "quadratic-kappa"]
+)
 def test_two_classes(name):
     proba, labels = draw(2, 2, 200, 2)
     np.testing.assert_allclose(METRICS[name](labels, proba), [REFERENCE[name](labels, m) for m in proba], atol=1e-12)

@@ -9,7 +9,7 @@ import pytest
 from ensembler import Predictions, sweep_subsets
 from ensembler.combiners.registry import make_rule
 from ensembler.errors import EnsemblerError, NotApplicableError, ShapeError, UsageError
-from ensembler.metrics import METRICS
+from ensembler.metrics import get_metric
 from ensembler.subsets import effects
 from ensembler.subsets.shortcuts import regrets
 from ensembler.subsets.sweep import sweep_predictions
@@ -86,14 +86,16 @@ def test_shortcuts_are_never_better_than_the_optimum(swept):
 
 
 @pytest.mark.parametrize("rule", ["mean", "accuracy-weighted", "loss-weighted"])
-@pytest.mark.parametrize("metric", ["balanced-accuracy", "brier", "log-loss"])
+@pytest.mark.parametrize(
+    "metric", ["balanced-accuracy", "brier", "log-loss", "roc-auc", "average-precision:class=1", "mcc", "ece"]
+)
 def test_other_metrics_are_those_of_the_combined_probabilities(rule, metric):
     proba, labels = draw("random", 5, 80, 3, seed=5)
     sweep = sweep_subsets(proba, labels, rule, metric=metric)
     for mask in range(1, 32):
         members = [member for member in range(5) if mask >> member & 1]
         combined = make_rule(rule).fit(proba[members], labels).predict_proba(proba[members])
-        expected = METRICS[metric].signed(float(METRICS[metric](labels, combined)))
+        expected = get_metric(metric).signed(float(get_metric(metric)(labels, combined)))
         assert sweep.value_of([mask])[0] == pytest.approx(expected, abs=1e-9)
         assert sweep.evaluator.values_of([mask])[0] == pytest.approx(expected, abs=1e-9)
     values = [sweep.evaluator.empty, *sweep.value_of(range(1, 32))]
@@ -102,7 +104,7 @@ def test_other_metrics_are_those_of_the_combined_probabilities(rule, metric):
     assert medians[2] == pytest.approx(np.median([values[mask] for mask in range(32) if mask.bit_count() == 2]))
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "log-loss", "balanced-accuracy"])
+@pytest.mark.parametrize("metric", ["accuracy", "log-loss", "balanced-accuracy", "roc-auc", "f1:class=1"])
 @pytest.mark.parametrize("rule", ["median", "class-weighted", "product"])
 def test_other_rules_are_refitted(rule, metric):
     proba, labels = draw("random", 4, 60, 3, seed=6)
@@ -110,7 +112,7 @@ def test_other_rules_are_refitted(rule, metric):
     for mask in range(1, 16):
         members = [member for member in range(4) if mask >> member & 1]
         combined = make_rule(rule).fit(proba[members], labels).predict_proba(proba[members])
-        expected = METRICS[metric].signed(float(METRICS[metric](labels, combined)))
+        expected = get_metric(metric).signed(float(get_metric(metric)(labels, combined)))
         assert sweep.value_of([mask])[0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -192,7 +194,8 @@ def test_narrow_sizes_of_many_members():
         ({"must": [7]}, "member number 7 is not there, expected 0 to 3"),
         ({"must": ["x"]}, "unknown member 'x'"),
         ({"must": [0, 1, 2], "sizes": (1, 2)}, "3 members must be in, and a committee has at most 2"),
-        ({"metric": "f1"}, "unknown metric of a sweep 'f1'"),
+        ({"metric": "mmc"}, "unknown metric 'mmc'"),
+        ({"metric": "f1"}, "metric f1 is of one class, and there are 3"),
         ({"top": 0}, "top is 0, expected at least 1"),
     ],
 )

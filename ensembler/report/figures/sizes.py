@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.comparison.protocol import Protocol
-from ensembler.metrics import METRICS
+from ensembler.metrics import get_metric
 from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Mark, Plain, Role, metric_axis
 from ensembler.report.figures.style import GREY, TICK
@@ -182,7 +182,7 @@ def sizes_of(swept: RuleStudy, rule: RuleSummary, study: StudySummary) -> Sizes:
     ]
     marks = [committee_mark(entry, role) for role, entry in named if entry is not None]
     top = [committee_mark(entry) for entry in rule.best]
-    axis = metric_axis(METRICS[study.metric])
+    axis = metric_axis(get_metric(study.metric))
     return Sizes(axis, size_densities(swept), best, marks, top, span_of(rule.by_size))
 
 
@@ -237,7 +237,7 @@ def how_chosen(protocol: Protocol) -> str:
 def searched(search: SearchSummary) -> Figure:
     """Show the best committees that a search came upon."""
     views: list[tuple[str, Chart]] = []
-    axis = metric_axis(METRICS[search.metric])
+    axis = metric_axis(get_metric(search.metric))
     for rule in search.rules:
         best = [committee_mark(entry) for entry in rule.by_size]
         views.append((rule.rule, Sizes(axis, [], best, [committee_mark(rule.chosen, "chosen")])))

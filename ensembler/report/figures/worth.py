@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ensembler.metrics import METRICS
+from ensembler.metrics import get_metric
 from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Plain
 from ensembler.report.figures.style import BLUE, ORANGE
@@ -104,7 +104,7 @@ def worth(study: StudySummary) -> Figure | None:
         "(Shapley value): together they make up what all members reach beyond none. Right, in what share of the "
         "committees a member joined it made them better or worse."
     )
-    if not METRICS[study.metric].greater_is_better:
+    if not get_metric(study.metric).greater_is_better:
         text += f" The sign is turned: positive values lower the {study.metric}."
     text += f" {cut} members in the middle are not drawn." if cut else ""
     return Figure("members", "What each member is worth", text, views)
@@ -112,7 +112,7 @@ def worth(study: StudySummary) -> Figure | None:
 
 def worth_of(rule: RuleSummary, study: StudySummary) -> Worth:
     """Return what members are worth by one rule, most first; shares in percentage points."""
-    metric = METRICS[study.metric]
+    metric = get_metric(study.metric)
     ranked = sorted(rule.members or (), key=lambda member: -member.shapley)
     if len(ranked) > MOST_WORTH:
         ranked = ranked[: MOST_WORTH // 2] + ranked[-MOST_WORTH // 2 :]

@@ -1,0 +1,53 @@
+"""The rule that is recommended without a comparison, also of more rows than it takes to find it."""
+
+import numpy as np
+import pytest
+
+from ensembler import Predictions, compare_rules
+from ensembler.combiners._greedy_candidates import AccuracyCandidates, Candidates
+from ensembler.comparison import compare
+from ensembler.comparison.compare import recommend_rule
+from ensembler.comparison.protocol import Split
+from ensembler.metrics import METRICS
+from tests.conftest import draw
+
+
+@pytest.mark.parametrize("fit_on", ["cross", "part"])
+def test_it_is_that_of_the_comparison(fit_on):
+    proba, labels = draw(seed=4, n_members=3, n_samples=240, n_classes=3)
+    split = Split.of(Predictions(proba, labels), fit_on=fit_on)
+    found, compared = recommend_rule(split), compare_rules(split.predictions, split=split)
+    assert found.advice.rule == compared.recommended
+    assert found.advice.to_dict() == compared.advice.to_dict()
+    np.testing.assert_array_equal(found.proba, compared[compared.recommended].proba)
+    np.testing.assert_array_equal(found.best_member, compared.best_member.proba)
+
+
+@pytest.mark.parametrize("fit_on", ["cross", "part"])
+def test_of_many_rows_some_are_fitted_on_and_all_predicted(monkeypatch, fit_on):
+    proba, labels = draw(seed=5, n_members=3, n_samples=900, n_classes=3)
+    split = Split.of(Predictions(proba, labels), fit_on=fit_on)
+    whole = recommend_rule(split)
+    monkeypatch.setattr(compare, "MOST_TO_ADVISE", 300)
+    some, rows = split.sample(300)
+    assert (some.fitting.n_samples, len(rows)) == (300, 300)
+    found = recommend_rule(split)
+    assert found.proba.shape == whole.proba.shape
+    assert found.proba.sum(axis=1) == pytest.approx(1.0)
+    assert found.advice.n_fit == split.protocol.n_fit
+    scored = split.scored.true_labels
+    reached = [(item.proba.argmax(axis=1) == scored).mean() for item in (found, whole)]
+    assert reached[0] == pytest.approx(reached[1], abs=0.05)
+
+
+@pytest.mark.parametrize("n_classes", [3, 40])
+def test_leads_within_bounds_are_those_of_every_row(n_classes):
+    """Greedy selection's shortcut for accuracy says what the metric says, whatever was added before."""
+    proba, labels = draw(seed=6, n_members=6, n_samples=150, n_classes=n_classes)
+    weight = np.ones(150)
+    quick, plain = (kind(METRICS["accuracy"], proba, labels, weight) for kind in (AccuracyCandidates, Candidates))
+    rng = np.random.default_rng(0)
+    for member in rng.integers(0, 6, 40):
+        np.testing.assert_array_equal(quick.signed_scores(), plain.signed_scores())
+        quick.add(member)
+        plain.add(member)
