@@ -1,12 +1,13 @@
 """The ``ensembler`` command: one module a command, and one place where errors become messages."""
 
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
 
 from ensembler.cli.app import app
-from ensembler.cli.output import tell, to_reader
+from ensembler.cli.output import CLOSED_PIPE, tell, to_reader
 from ensembler.errors import EnsemblerError
 
 __all__ = ["main"]
@@ -21,12 +22,16 @@ def main() -> None:
         # A terminal that cannot show a character shows a question mark instead of a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    output = where_output_goes()
     try:
         with to_reader():
             app()
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             tell("stopped")
+        if stop.code == 1 and where_output_goes() != output:
+            # Typer and Rich turn a pipe that nobody reads any more into an error of the command.
+            sys.exit(CLOSED_PIPE)
         raise
     except EnsemblerError as error:
         tell(f"error: {error}")
@@ -39,6 +44,15 @@ def main() -> None:
     except MemoryError:
         tell("error: the predictions do not fit into memory; give fewer members (--only), or float32 files")
         sys.exit(1)
+
+
+def where_output_goes() -> tuple[object, ...]:
+    """Return what tells whether stdout was replaced, as is done where its reader is gone."""
+    try:
+        status = os.fstat(1)
+    except OSError:
+        return (type(sys.stdout),)
+    return (type(sys.stdout), status.st_dev, status.st_ino)
 
 
 MOST_WORDS = 12

@@ -8,7 +8,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import expand
 from ensembler.cli.output import command_line, progress, warnings_to_stderr
-from ensembler.cli.refusals import check_suffix
+from ensembler.cli.refusals import check_suffix, check_writable
 from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def bench(
     from ensembler.report.bench import bench_document
 
     check_suffix(csv, "--csv", (".csv",))
+    check_writable(csv)
+    check_writable(reliability)
     shift = options.parse_balance(balance)
     if learning_curve and (calibrate != "none" or shift is not None):
         other = f"--calibrate {calibrate}" if shift is None else "--balance"

@@ -9,7 +9,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import command_line
-from ensembler.cli.refusals import check_suffix
+from ensembler.cli.refusals import check_suffix, check_writable
 from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def compare(
 
     check_seed(seed, 2)
     check_suffix(rows, "--rows", (".csv",))
+    check_writable(rows)
     if first.resolve() == second.resolve():
         raise UsageError(f"{first} and {second} are the same file, expected two")
     data, (one, other) = load_two(source, first, second)

@@ -8,7 +8,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import command_line, print_document, progress, warnings_to_stderr
-from ensembler.cli.refusals import check_suffix, only_one
+from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
 
 
@@ -51,6 +51,7 @@ def explain(
     from ensembler.report.tables import Document, count
 
     check_suffix(out, "--out", (".csv",))
+    check_writable(out)
     rule = only_one(rules, "--rule") or "mean"
     check_rows(row, top, output)
     if fit_on == "part":

@@ -8,6 +8,7 @@ import typer
 
 from ensembler.cli import options
 from ensembler.cli.output import command_line, print_document, progress, tell, warnings_to_stderr
+from ensembler.cli.refusals import check_writable
 from ensembler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def import_files(
         raise UsageError(f"--pair {' '.join(pair)}: expected {{}} in both for the member, as in 'oof_{{}}.csv'")
     if out is None and not dry_run:
         raise UsageError("where to? give --out DIR, or --dry-run to look at the plan")
+    if out is not None:
+        check_writable(out / "members.json")
     columns = Columns(id_column, tuple(proba_columns or ()), label_column, tuple(drop_columns or ()))
     names = None if classes is None else tuple(name.strip() for name in classes.split(","))
     request = ImportRequest(labels, columns, axes, names, pair, max_bytes)

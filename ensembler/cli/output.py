@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from ensembler.report.tables import Document
 
 WIDTH_WHEN_PIPED = 160
+CLOSED_PIPE = 141
+"""The exit code of a command whose reader has enough, as a shell has it for SIGPIPE."""
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def to_reader() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         # Nothing that is left to write has a reader.
-        os._exit(128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1)
+        os._exit(CLOSED_PIPE)
 
 
 def tell(message: str) -> None:

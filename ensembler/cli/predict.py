@@ -122,6 +122,7 @@ def check_target(source: options.Source, to: Path | None, out: Path | None, *, w
     if to is not None and out is not None:
         labels = [source.labels] if source.labels is not None else []
         check_destination(out, with_proba, [*(source.paths or []), to], labels)
+        check_writable(out)
     elif with_proba:
         raise UsageError("--proba has no effect without --to and --out; drop it")
 

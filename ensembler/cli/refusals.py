@@ -1,12 +1,12 @@
 """Refusing, before any work, options that contradict one another and files that could not be written after it."""
 
 import importlib.util
-import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ensembler.errors import UsageError
+from ensembler.errors import FileError, UsageError
 
 
 def one_of(**flags: bool) -> None:
@@ -36,11 +36,18 @@ def check_suffix(path: Path | None, option: str, suffixes: Sequence[str]) -> Non
         raise UsageError(f"{option} {path.name or '(nothing)'}: expected a file that ends in {' or '.join(suffixes)}")
 
 
-def check_writable(path: Path) -> None:
-    """Refuse, before long work, a file that could not be written after it."""
+def check_writable(path: Path | None) -> None:
+    """Refuse, before long work, a file or folder that could not be written after it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise FileError(f"{path}: cannot be written: it is a folder; give another file")
     home = next(parent for parent in (path.parent, *path.parent.parents) if parent.exists())
-    if path.is_dir() or not home.is_dir() or not os.access(home, os.W_OK):
-        raise UsageError(f"{path}: cannot be written; give another file")
+    try:
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}; give another place") from error
 
 
 def require_module(name: str, extra: str) -> None:
