@@ -241,7 +241,37 @@ def label_is_the_prediction(home):
     return ["*_submission.csv", "--labels", "y.csv"], proba, labels
 
 
+def tidy(home):
+    proba, labels = members(3)
+    rows = [
+        {
+            "id": f"q{row}",
+            "model": name,
+            "class": cls,
+            "probability": proba[name][row, index],
+            "y_true": "abc"[labels[row]],
+        }
+        for name in NAMES
+        for row in range(60)
+        for index, cls in enumerate("abc")
+    ]
+    table = pd.DataFrame(rows).sample(frac=1, random_state=0)
+    table.to_csv(home / "tidy.csv", index=False)
+    order = sorted(range(60), key=lambda row: f"q{row}")
+    return ["tidy.csv"], {name: member[order] for name, member in proba.items()}, labels[order]
+
+
+def classes_and_probabilities_in_files(home):
+    proba, labels = members(4)
+    for name in NAMES:
+        np.save(home / f"y_pred_{name}.npy", proba[name].argmax(-1))
+        np.save(home / f"y_prob_{name}.npy", proba[name])
+    np.save(home / "y_true.npy", labels)
+    return ["."], proba, labels
+
+
 FORMS = (
+    tidy, classes_and_probabilities_in_files,
     kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
     stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,
     saved_dataset, harness, json_lines, matlab, semicolons_without_a_header, label_is_the_prediction,
@@ -268,6 +298,42 @@ def test_a_form_becomes_the_set_that_it_holds(form, tmp_path, run, monkeypatch):
     facts = json.loads((tmp_path / "preds" / "members.json").read_text())
     assert facts["imported"]["decisions"]
     assert facts["imported"]["sha256"]
+
+
+def test_files_are_paired_as_they_are_called(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    for name in NAMES:
+        pd.DataFrame({"id": np.arange(60), "y": labels, "p": proba[name][:, 1]}).to_csv(f"{name}-A.csv", index=False)
+        pd.DataFrame({"id": np.arange(9), "p": proba[name][:9, 1]}).to_csv(f"{name}-B.csv", index=False)
+    result = run("import", ".", "--pair", "{}-A.csv", "{}-B.csv", "--out", "preds")
+    assert result.code == 0, result.err
+    check(load_predictions("preds"), proba, labels)
+    new = load_predictions("preds/new", labelled=False)
+    np.testing.assert_allclose(new.proba, np.array(list(proba.values()))[:, :9], atol=1e-6)
+
+
+VOTES = {"-1": [2, -1, 0, 1], "empty": [2, None, 0, 1], "nan": [2.0, np.nan, 0.0, 1.0]}
+
+
+@pytest.mark.filterwarnings("ignore::ensembler.errors.DataWarning")
+@pytest.mark.parametrize("kind", VOTES)
+def test_missing_votes_in_files(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        if kind == "empty":
+            pd.DataFrame({"id": range(4), "vote": pd.array(VOTES[kind], dtype="Int64")}).to_csv(
+                f"{name}.csv", index=False
+            )
+        else:
+            np.save(f"{name}.npy", np.array(VOTES[kind]))
+    np.save("labels.npy", np.array([2, 1, 0, 0]))
+    data = load_predictions(".")
+    assert data.missing.tolist() == [[False, True, False, False]] * 3
+    assert data.votes.tolist() == [[2, -1, 0, 1]] * 3
+    assert data.member_accuracy.tolist() == [0.5] * 3
+    data.save("again")
+    np.testing.assert_array_equal(load_predictions("again").missing, data.missing)
 
 
 def test_a_dry_run_writes_nothing(tmp_path, run, monkeypatch):

@@ -238,25 +238,30 @@ def stacked_lengths(items: Sequence[Item]) -> set[int]:
 
 
 def prefer_probabilities(items: Sequence[Item], decisions: list[Decision]) -> list[Item]:
-    """Leave out logits and predicted classes of members whose probabilities are in the same file and place."""
+    """Leave out logits and predicted classes of members whose probabilities are there as well.
+
+    Those stand in the same place of the same file, or in the same folder in a file of the same name but for such words
+    as ``pred`` and ``prob``.
+    """
     kept = []
     for item in items:
-        place = item.key.rpartition("/")[0]
-        beside = [
-            other
-            for other in items
-            if other is not item
-            and other.path == item.path
-            and other.key.rpartition("/")[0] == place
-            and is_soft(other)
-            and len(other.array) == len(item.array)
-        ]
-        same = [other for other in beside if own_words(other.key) == own_words(item.key)]
-        if item.key and len(same) == 1 and not is_soft(item):
-            decisions.append(Decision(item.source, "nothing", f"{same[0].key} has probabilities of the same"))
+        same = [other for other in items if other is not item and is_soft(other) and is_same_member(item, other)]
+        if len(same) == 1 and not is_soft(item) and len(same[0].array) == len(item.array):
+            decisions.append(Decision(item.source, "nothing", f"{same[0].source} has probabilities of the same"))
         else:
             kept.append(item)
     return kept
+
+
+def is_same_member(item: Item, other: Item) -> bool:
+    """Whether two arrays are of one member, judged by where they are and what they are called."""
+    if item.path == other.path:
+        places = [(part.key.rpartition("/")[0], own_words(part.key)) for part in (item, other)]
+        return bool(item.key) and places[0] == places[1]
+    if item.key or other.key or item.path.parent != other.path.parent:
+        return False
+    names = [own_words(part.path.stem) for part in (item, other)]
+    return names[0] == names[1]
 
 
 def is_soft(item: Item) -> bool:

@@ -32,13 +32,17 @@ ROW_NAMES = frozenset({
 
 @dataclass(frozen=True)
 class LongColumns:
-    """The columns of a long table: the row, the member, and its class or probabilities."""
+    """The columns of a long table: the row, the member, and its class or probabilities.
+
+    With ``is_class``, ``label`` is the class that a probability belongs to, and there is a row for each class.
+    """
 
     row: str
     member: str
     label: str | None
     proba: str | None
     truth: str | None
+    is_class: bool = False
 
 
 def long_columns(opened: Opened) -> LongColumns | None:
@@ -50,8 +54,10 @@ def long_columns(opened: Opened) -> LongColumns | None:
     by_name = {simple(str(name)): str(name) for name in frame.columns}
     member = next((by_name[name] for name in by_name if name in MEMBER_NAMES), None)
     row = next((by_name[name] for name in by_name if name in ROW_NAMES and by_name[name] != member), None)
-    if member is None or row is None or is_unique(frame[row]) or frame.duplicated([row, member]).any():
+    if member is None or row is None or is_unique(frame[row]):
         return None
+    if frame.duplicated([row, member]).any():
+        return columns_by_class(frame, row, member)
     rest = [str(name) for name in frame.columns if str(name) not in (row, member)]
     proba = next((name for name in rest if fractions(frame[name])), None)
     whole = [name for name in rest if name != proba and not fractions(frame[name])]
@@ -66,6 +72,19 @@ def long_columns(opened: Opened) -> LongColumns | None:
     if label is None:
         return None
     return LongColumns(row, member, label, proba, truth)
+
+
+def columns_by_class(frame: "pd.DataFrame", row: str, member: str) -> LongColumns | None:
+    """Return the columns of a table with a row for each row, member and class; None for another table."""
+    rest = [str(name) for name in frame.columns if str(name) not in (row, member)]
+    proba = next((name for name in rest if fractions(frame[name])), None)
+    whole = [name for name in rest if name != proba and not fractions(frame[name])]
+    labels = [name for name in whole if not frame.duplicated([row, member, name]).any()]
+    if proba is None or not labels:
+        return None
+    same = [name for name in whole if name not in labels and (frame.groupby(row)[name].nunique() == 1).all()]
+    truth = next((name for name in same if simple(name) in LABEL_NAMES), None)
+    return LongColumns(row, member, labels[0], proba, truth, is_class=True)
 
 
 def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], request: ImportRequest) -> Plan:
@@ -146,13 +165,31 @@ def vote_tables(
 def probability_tables(
     frame: "pd.DataFrame", path: Path, columns: LongColumns, rows: "pd.Index[Any]"
 ) -> tuple[list[Table], tuple[str, ...] | None]:
-    """Return the members of a table with a row for each row, member and class, or for each row and member."""
+    """Return the members of a table with a row for each row, member and class, or for each row and member.
+
+    Raises
+    ------
+    DataError
+        A member has no probability for a row or class.
+    """
     ids = rows.map(str).to_numpy(dtype=str)
     tables = []
+    names = tuple(sorted(map(str, frame[columns.label].unique()))) if columns.is_class and columns.label else None
     for member, own in frame.groupby(columns.member, sort=True):
-        wide = own.set_index(columns.row).loc[rows]
-        tables.append(Table(str(member), path, wide[columns.proba].to_numpy(dtype=float), ids))
-    return tables, None
+        if columns.is_class:
+            wide = own.pivot(index=columns.row, columns=columns.label, values=columns.proba).reindex(rows)
+            wide.columns = [str(name) for name in wide.columns]
+            array: NDArray[Any] = wide.reindex(columns=list(names or ())).to_numpy(dtype=float)
+        else:
+            array = own.set_index(columns.row)[columns.proba].reindex(rows).to_numpy(dtype=float)
+        if np.isnan(array).any():
+            n_holes = int(np.isnan(array).sum())
+            raise DataError(
+                f"{path}: member {member} lacks {n_holes} of {array.size} probabilities, expected every member on "
+                "every row and class"
+            )
+        tables.append(Table(str(member), path, array, ids, names))
+    return tables, names
 
 
 def probability_lists(opened: Opened, columns: LongColumns, rows: "pd.Index[Any]") -> list[Table]:
