@@ -82,10 +82,10 @@ def import_files(
 
     Shows what each file and column is taken for, and why. Nothing in a file is ever run.
     """
-    from ensembler.predictions.loading.intake.arrays import AXES
     from ensembler.predictions.loading.intake.plan import ImportRequest
     from ensembler.predictions.loading.intake.read import plan_import
     from ensembler.predictions.loading.intake.save import make_sets, write_import
+    from ensembler.predictions.loading.intake.stacks import AXES
     from ensembler.predictions.loading.options import Columns
     from ensembler.report.intake import import_document, import_summary
 

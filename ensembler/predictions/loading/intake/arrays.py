@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, softmax
 from ensembler.errors import DataError, FileError, ShapeError
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.formats import open_file
@@ -18,19 +17,18 @@ from ensembler.predictions.loading.intake.names import (
     says_class_names,
     says_ids,
     says_labels,
-    says_logits,
     split_of,
     words,
 )
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Plan, is_whole, rows_of
+from ensembler.predictions.loading.intake.probabilities import as_probabilities, is_one_hot, is_soft
 from ensembler.predictions.loading.intake.splits import arrange
+from ensembler.predictions.loading.intake.stacks import stacked_tables
 from ensembler.predictions.loading.table import SUFFIXES, Table
 from ensembler.predictions.loading.tables import read_row_values, split_key
 
 FEWEST_ROWS = 4
 """Shorter arrays are shapes, folds or sizes rather than predictions."""
-AXES = ("MNC", "NMC", "NCM")
-"""Orders of the axes of stacked arrays: members, rows, classes."""
 
 
 @dataclass
@@ -171,11 +169,6 @@ def says_count(name: str) -> bool:
     return last[0] in ("repeats", "count", "counts", "index", "idx", "fold", "folds", "conf", "weight", "weights")
 
 
-def is_one_hot(array: NDArray[Any]) -> bool:
-    """Whether each row is 0 but for one 1."""
-    return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
-
-
 def n_classes_of(parts: dict[str | None, tuple[list[Table], Table | None]]) -> int | None:
     """Return how many columns members have, where some have columns."""
     shapes = [table.array.shape[1] for tables, _ in parts.values() for table in tables if table.array.ndim == 2]
@@ -264,24 +257,6 @@ def is_same_member(item: Item, other: Item) -> bool:
     return names[0] == names[1]
 
 
-def is_soft(item: Item) -> bool:
-    """Whether an array holds rows of probabilities."""
-    array = item.array
-    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "iuf" or not len(array) or array.min() < 0:
-        return False
-    totals = array.sum(axis=1, dtype=np.float64)
-    return bool(totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean())
-
-
-def sums_to_one(array: NDArray[Any], axis: int) -> bool:
-    """Whether values are not negative and sum to 1 along an axis."""
-    if array.dtype.kind not in "iuf":
-        return False
-    totals = np.asarray(array.sum(axis=axis, dtype=np.float64))
-    tolerance = max(5 * ROW_SUM_TOLERANCE, 2 * row_sum_tolerance(array.dtype, array.shape[axis]))
-    return bool((array >= -1e-6).all() and (np.abs(totals - 1) <= tolerance).all())
-
-
 def member_tables(
     item: Item,
     name: str,
@@ -303,71 +278,3 @@ def member_tables(
     decisions.append(Decision(item.source, what, f"{array.shape} of {array.dtype}"))
     row_ids = ids if ids is not None and len(ids) == len(values) else None
     return [Table(name, item.path, values, row_ids)]
-
-
-def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision]) -> NDArray[Any]:
-    """Return rows of probabilities: of logits, of their logarithms, of multiples, or as they are."""
-    if array.ndim == 1 or array.dtype.kind not in "iuf":
-        return np.asarray(array.astype(np.int64) if array.dtype.kind in "biuf" and is_whole(array) else array)
-    if sums_to_one(array, 1) or not np.isfinite(array).all():
-        return array
-    values = np.asarray(array, dtype=np.float64)
-    totals = values.sum(axis=1)
-    if values.min() >= 0 and totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean():
-        why = f"its rows sum to {totals.mean():.4g}"
-        decisions.append(Decision(item.source, "multiples of probabilities", why, is_guess=False))
-        return np.asarray(values / totals[:, None])
-    named = says_logits(item.source)
-    if values.min() < 0 or named:
-        logs = values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() < 1e-2
-        what = "logarithms of probabilities" if logs else "logits (a softmax is applied)"
-        why = "it is called so" if named else f"its values go from {values.min():.3g} to {values.max():.3g}"
-        decisions.append(Decision(item.source, what, why, is_guess=False))
-        return softmax(values)
-    return array
-
-
-def stacked_tables(
-    item: Item,
-    name: str,
-    n_rows: int | None,
-    ids: NDArray[Any] | None,
-    request: ImportRequest,
-    decisions: list[Decision],
-) -> list[Table]:
-    """Return the members of an array of three axes, told apart by the number of labels and by the sums of rows."""
-    array = item.array
-    orders = [order for order in AXES if fits(array, order, n_rows)]
-    if request.axes is not None:
-        orders = [request.axes]
-    if len(orders) != 1:
-        reading = f"two readings fit ({', '.join(orders)})" if orders else "no axis sums to 1"
-        known = "" if n_rows is None else f" with {n_rows} labels"
-        raise ShapeError(
-            f"{item.source}: {array.shape}{known}: {reading}; say the order of members, rows and classes: --axes "
-            f"{orders[0] if orders else 'MNC'}",
-            remedy=("--axes", orders[0] if orders else "MNC"),
-        )
-    moved = np.transpose(array, [orders[0].index(axis) for axis in "MNC"])
-    why = f"{array.shape}: axes are {', '.join({'M': 'members', 'N': 'rows', 'C': 'classes'}[a] for a in orders[0])}"
-    decisions.append(Decision(item.source, f"{len(moved)} members", why))
-    prefix = name if name and name != item.path.stem else "member"
-    tables = []
-    for index, member in enumerate(moved):
-        values = as_probabilities(item, member, decisions if index == 0 else [])
-        row_ids = ids if ids is not None and len(ids) == len(values) else None
-        tables.append(Table(f"{prefix}-{index}", item.path, values, row_ids))
-    return tables
-
-
-def fits(array: NDArray[Any], order: str, n_rows: int | None) -> bool:
-    """Whether a stacked array can have its axes in an order."""
-    if n_rows is not None and array.shape[order.index("N")] != n_rows:
-        return False
-    rows, classes = order.index("N"), order.index("C")
-    if array.shape[classes] < 2 or (n_rows is None and array.shape[rows] < array.shape[order.index("M")]):
-        return False
-    if sums_to_one(array, classes):
-        return True
-    # Logits: nothing sums to 1 along any axis, and only the number of labels tells.
-    return n_rows is not None and not any(sums_to_one(array, axis) for axis in range(3)) and order == "MNC"

@@ -1,0 +1,55 @@
+"""What numbers are: probabilities, multiples or logarithms of them, or logits."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, softmax
+from ensembler.predictions.loading.intake.names import says_logits
+from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
+
+
+def is_one_hot(array: NDArray[Any]) -> bool:
+    """Whether each row is 0 but for one 1."""
+    return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
+
+
+def is_soft(item: Item) -> bool:
+    """Whether an array holds rows of probabilities."""
+    array = item.array
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "iuf" or not len(array) or array.min() < 0:
+        return False
+    totals = array.sum(axis=1, dtype=np.float64)
+    return bool(totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean())
+
+
+def sums_to_one(array: NDArray[Any], axis: int) -> bool:
+    """Whether values are not negative and sum to 1 along an axis."""
+    if array.dtype.kind not in "iuf":
+        return False
+    totals = np.asarray(array.sum(axis=axis, dtype=np.float64))
+    tolerance = max(5 * ROW_SUM_TOLERANCE, 2 * row_sum_tolerance(array.dtype, array.shape[axis]))
+    return bool((array >= -1e-6).all() and (np.abs(totals - 1) <= tolerance).all())
+
+
+def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision]) -> NDArray[Any]:
+    """Return rows of probabilities: of logits, of their logarithms, of multiples, or as they are."""
+    if array.ndim == 1 or array.dtype.kind not in "iuf":
+        return np.asarray(array.astype(np.int64) if array.dtype.kind in "biuf" and is_whole(array) else array)
+    if sums_to_one(array, 1) or not np.isfinite(array).all():
+        return array
+    values = np.asarray(array, dtype=np.float64)
+    totals = values.sum(axis=1)
+    if values.min() >= 0 and totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean():
+        why = f"its rows sum to {totals.mean():.4g}"
+        decisions.append(Decision(item.source, "multiples of probabilities", why, is_guess=False))
+        return np.asarray(values / totals[:, None])
+    named = says_logits(item.source)
+    if values.min() < 0 or named:
+        logs = values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() < 1e-2
+        what = "logarithms of probabilities" if logs else "logits (a softmax is applied)"
+        why = "it is called so" if named else f"its values go from {values.min():.3g} to {values.max():.3g}"
+        decisions.append(Decision(item.source, what, why, is_guess=False))
+        return softmax(values)
+    return array

@@ -1,0 +1,142 @@
+"""Tables with several columns of predictions: classes of one model, models, or both."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ensembler.predictions.loading.columns import Roles, as_table, fractions, is_numeric
+from ensembler.predictions.loading.intake.names import DERIVED, own_words, words
+from ensembler.predictions.loading.intake.plan import Decision, is_whole
+from ensembler.predictions.loading.intake.probabilities import sums_to_one
+from ensembler.predictions.loading.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def is_derived(column: str, columns: Sequence[str], path: Path, decisions: list[Decision]) -> bool:
+    """Whether a column is made of the others, as its name says."""
+    if len(columns) > 2 and any(word in DERIVED for word in words(column)) and not words(column)[0].isdigit():
+        decisions.append(Decision(f"{path} ({column})", "nothing", "its name says that it is made of the others"))
+        return True
+    return False
+
+
+def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | None, roles: Roles) -> bool:
+    """Whether columns are the classes of one model rather than models."""
+    if not all(is_numeric(frame[name]) for name in names):
+        return False
+    values = frame[list(names)].to_numpy(dtype=np.float64)
+    if sums_to_one(values, 1):
+        return True
+    if not np.isfinite(values).all():
+        return True
+    totals = values.sum(axis=1)
+    if values.min() >= 0 and np.ptp(totals) <= 1e-2 * totals.mean():
+        return True
+    if values.min() < 0 or values.max() > 1 + 1e-6:
+        return not is_whole(values)
+    own = labels.array if labels is not None else None
+    if own is None and roles.label is not None:
+        own = frame[roles.label].to_numpy()
+    n_labels = None if own is None else len(np.unique(own))
+    return n_labels is not None and n_labels > 2 and n_labels == len(names)
+
+
+def class_grid(frame: "pd.DataFrame", names: Sequence[str]) -> dict[str, dict[str, str]] | None:
+    """Return, by model and class, columns called after both, as ``resnet_cat``; None where they are not."""
+    for pattern in (
+        r"(?P<model>.+)[_./ -](?:(?:f|p|c|prob|proba|class)_?(?=\d))?(?P<cls>[^_./ -]+)",
+        r"(?:prob|proba|p)_(?P<model>.+)_(?P<cls>[^_]+)",
+    ):
+        grid: dict[str, dict[str, str]] = {}
+        for name in names:
+            match = re.fullmatch(pattern, str(name))
+            if match is None:
+                break
+            grid.setdefault(match["model"], {})[match["cls"]] = str(name)
+        else:
+            classes = {tuple(of_model) for of_model in grid.values()}
+            if len(grid) > 1 and len(classes) == 1 and len(next(iter(classes))) > 1:
+                first = next(iter(grid.values()))
+                values = frame[list(first.values())]
+                if all(is_numeric(values[name]) for name in values) and sums_to_one(values.to_numpy(dtype=float), 1):
+                    return grid
+    return None
+
+
+def numbered_classes(frame: "pd.DataFrame", names: Sequence[str]) -> list[str] | None:
+    """Return the columns of a table that are numbered by class, as prob_0, prob_1, …, and sum to 1; None without."""
+    groups: dict[str, dict[int, str]] = {}
+    for name in names:
+        match = re.fullmatch(r"(.*?)(\d+)", str(name))
+        if match is not None and is_numeric(frame[name]):
+            groups.setdefault(match[1], {})[int(match[2])] = str(name)
+    for numbers in groups.values():
+        count = sorted(numbers)
+        if len(count) < 2 or len(count) == len(names) or count != list(range(count[0], count[0] + len(count))):
+            continue
+        columns = [numbers[number] for number in count]
+        if count[0] in (0, 1) and sums_to_one(frame[columns].to_numpy(dtype=float), 1):
+            return columns
+    return None
+
+
+def is_argmax(frame: "pd.DataFrame", label: str, names: Sequence[str]) -> bool:
+    """Whether a column called as labels are is the number or name of the largest column in every row."""
+    if len(names) < 2 or not all(is_numeric(frame[name]) for name in names):
+        return False
+    largest = frame[list(names)].to_numpy(dtype=float).argmax(axis=1)
+    values = frame[label]
+    if is_numeric(values):
+        return bool((values.to_numpy() == largest).all() or (values.to_numpy() == largest + 1).all())
+    return bool((values.map(str).to_numpy() == np.array(list(map(str, names)))[largest]).all())
+
+
+def without_prefix(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names of classes without what all begin with, as the model in ``vit_cat``, ``vit_dog``.
+
+    >>> without_prefix(("vit_f0", "vit_f1")), without_prefix(("cat", "car"))
+    (('0', '1'), ('cat', 'car'))
+    """
+    if names is None or len(names) < 2:
+        return names
+    end = 0
+    while all(len(name) > end for name in names) and len({name[end] for name in names}) == 1:
+        end += 1
+    end = max(names[0][:end].rfind(mark) for mark in "_. -") + 1
+    rest = tuple(name[end:] for name in names)
+    if all(re.fullmatch(r"[a-z]?\d+", name) for name in rest):
+        rest = tuple(re.sub(r"\D", "", name) for name in rest)
+    return rest if all(rest) and len(set(rest)) == len(rest) else names
+
+
+def grid_tables(frame: "pd.DataFrame", path: Path, base: Roles, grid: dict[str, dict[str, str]]) -> list[Table]:
+    """Return the members of a table with a column for each model and class."""
+    tables = []
+    for model, of_class in grid.items():
+        table = as_table(frame, path, replace(base, proba=tuple(of_class.values())), own_words(model) or model)
+        tables.append(replace(table, columns=tuple(of_class)))
+    return tables
+
+
+def column_tables(
+    frame: "pd.DataFrame", path: Path, base: Roles, names: Sequence[str], decisions: list[Decision]
+) -> list[Table]:
+    """Return the members of a table with a column a model: of each, probabilities rather than predicted classes."""
+    models: dict[str, list[str]] = {}
+    for name in names:
+        models.setdefault(own_words(str(name)) or str(name), []).append(str(name))
+    tables = []
+    for model, columns in models.items():
+        soft = [name for name in columns if is_numeric(frame[name]) and fractions(frame[name])]
+        best = (soft or columns)[0]
+        for name in columns:
+            if name != best:
+                decisions.append(Decision(f"{path} ({name})", "nothing", f"{best} is of the same model"))
+        tables.append(as_table(frame, path, replace(base, proba=(best,)), model))
+    return tables
