@@ -22,20 +22,19 @@ MEMORY = 8 * 2**30
 """Address space that no input may need more of."""
 
 
-def attempt(target: Target, content: bytes) -> str:
+def attempt(target: Target, content: bytes, folder: Path) -> str:
     """Return what became of one input: accepted, refused, or the traceback of a finding."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / target.file
-        path.write_bytes(content)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                target.read(path)
-        except EnsemblerError as error:
-            message = str(error)
-            return "refused" if message and "\x1b" not in repr(message) else f"no sentence: {message!r}"
-        except Exception:  # noqa: BLE001  what is looked for
-            return traceback.format_exc()
+    path = folder / target.file
+    path.write_bytes(content)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            target.read(path)
+    except EnsemblerError as error:
+        message = str(error)
+        return "refused" if message else "an error without a sentence"
+    except Exception:  # noqa: BLE001  what is looked for
+        return traceback.format_exc()
     return "accepted"
 
 
@@ -51,21 +50,23 @@ def run(
     counts = {name: {"accepted": 0, "refused": 0, "findings": 0} for name in names}
     seeds = {name: TARGETS[name].seeds() for name in names}
     rng = random.Random(seed)  # noqa: S311  of nothing secret
-    for name in names:
-        for content in seeds[name]:
-            outcome = attempt(TARGETS[name], content)
-            assert outcome == "accepted", f"{name}: a valid file is not accepted: {outcome}"
     end = None if seconds is None else time.monotonic() + seconds
-    n_done = 0
-    while (end is None or time.monotonic() < end) and (inputs is None or n_done < inputs):
-        n_done += 1
-        for name in names:
-            target = TARGETS[name]
-            content = target.mutate(rng.choice(seeds[name]), rng)
-            outcome = attempt(target, content)
-            counts[name][outcome if outcome in ("accepted", "refused") else "findings"] += 1
-            if outcome not in ("accepted", "refused") and findings is not None:
-                keep(findings, name, target, content, outcome)
+    with tempfile.TemporaryDirectory() as work:
+        places = {name: Path(work) / name for name in names}
+        for name, place in places.items():
+            place.mkdir()
+            for content in seeds[name]:
+                outcome = attempt(TARGETS[name], content, place)
+                assert outcome == "accepted", f"{name}: a valid file is not accepted: {outcome}"
+        n_done = 0
+        while (end is None or time.monotonic() < end) and (inputs is None or n_done < inputs):
+            n_done += 1
+            for name in names:
+                content = TARGETS[name].mutate(rng.choice(seeds[name]), rng)
+                outcome = attempt(TARGETS[name], content, places[name])
+                counts[name][outcome if outcome in ("accepted", "refused") else "findings"] += 1
+                if outcome not in ("accepted", "refused") and findings is not None:
+                    keep(findings, name, TARGETS[name], content, outcome)
     return counts
 
 

@@ -44,9 +44,10 @@ def saved(function, *arguments, **options) -> bytes:
 
 
 def write_around(folder: Path) -> None:
-    """Write the valid files that stand beside the one that is changed."""
+    """Write the valid files that stand beside the one that is changed, where they are not there yet."""
     for index, member in enumerate(PROBA[1:], start=1):
-        np.save(folder / f"m{index}.npy", member)
+        if not (folder / f"m{index}.npy").exists():
+            np.save(folder / f"m{index}.npy", member)
     if not (folder / "labels.npy").exists():
         np.save(folder / "labels.npy", LABELS)
 
@@ -55,7 +56,8 @@ def check_set(data: Predictions) -> None:
     """Assert what holds of every prediction set."""
     assert np.isfinite(data.proba).all()
     assert (data.proba >= 0).all()
-    assert (np.abs(data.proba.sum(axis=-1, dtype=float) - 1) < 5e-2).all()
+    whole = np.abs(data.proba.sum(axis=-1, dtype=float) - 1) < 5e-2
+    assert (whole if data.missing is None else whole | data.missing).all()
     assert data.labels is None or ((data.labels >= 0).all() and (data.labels < data.n_classes).all())
 
 
@@ -80,10 +82,12 @@ def read_member(path: Path) -> None:
 
 def read_labels(path: Path) -> None:
     """Load a set with changed labels."""
-    write_around(path.parent)
-    np.save(path.parent / "m0.npy", PROBA[0])
-    if path.suffix != ".npy":
-        (path.parent / "labels.npy").unlink()
+    if path.suffix == ".npy":
+        write_around(path.parent)
+    else:
+        for index, member in enumerate(PROBA):
+            if not (path.parent / f"m{index}.npy").exists():
+                np.save(path.parent / f"m{index}.npy", member)
     check_set(load_predictions(path.parent))
 
 
