@@ -11,6 +11,8 @@ from ensembler.metrics import METRICS
 CLIP = 1e-15
 """Probabilities are kept this far from 0 before the logarithm."""
 COLDEST, HOTTEST = 1e-3, 1e3
+LIKELY = 1.0
+"""Most temperatures lie between 1/e and e."""
 TOLERANCE = 1e-10
 
 
@@ -41,23 +43,26 @@ def fit_temperature(proba: Floats, labels: Labels, sample_weight: Values | None 
     weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     weight = weight / weight.sum()
 
-    logs = log_clipped(proba)
-    true = logs[np.arange(n_rows), labels]
+    # Class by class in memory: sums over few classes are many times faster so.
+    logs = np.ascontiguousarray(log_clipped(proba).T)
+    true = logs[labels, np.arange(n_rows)]
 
     def slope(log_beta: float) -> float:
         """Return the derivative of the loss by beta."""
         beta, total = math.exp(log_beta), 0.0
         for rows in row_blocks(n_rows, n_classes):
-            mean = np.einsum("nc,nc->n", softmax(beta * logs[rows]), logs[rows])
+            block = logs[:, rows]
+            shares = np.exp(beta * (block - block.max(axis=0)))
+            mean = (shares * block).sum(axis=0) / shares.sum(axis=0)
             total += float(weight[rows] @ (mean - true[rows]))
         return total
 
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
-    if slope(low) >= 0:
-        return HOTTEST
-    if slope(high) <= 0:
-        return COLDEST
-    return math.exp(-float(brentq(slope, low, high, xtol=TOLERANCE)))
+    for inner in (LIKELY, high):
+        # The slope grows with beta: a narrow bracket where that will do.
+        if slope(-inner) < 0 < slope(inner):
+            return math.exp(-float(brentq(slope, -inner, inner, xtol=TOLERANCE)))
+    return HOTTEST if slope(low) >= 0 else COLDEST
 
 
 def apply_temperature(proba: Floats, temperature: float) -> Values:
