@@ -15,8 +15,8 @@ from ensembler.serialization import from_plain
 
 LARGEST = 1e200
 """Numbers beyond it would overflow in sums and products."""
-TINY = float(np.nextafter(0.0, 1.0))
-"""The smallest number above 0."""
+TINY = float(np.finfo(np.float64).tiny)
+"""The smallest number above 0 that is one on every processor, also where subnormal ones are taken for 0."""
 SIZES = ("n_members_", "n_classes_")
 
 Sizes = MutableMapping[str, int]

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ensembler.errors import EnsemblerError, UsageError
 from ensembler.parallel.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 SECONDS_TO_CONNECT = 15
 TASKS_A_THREAD = 4
@@ -47,7 +51,17 @@ def dask_pool(address: str) -> Iterator[WorkerPool]:
                 lambda value: client.scatter(value, broadcast=True, hash=False),
             )
         except (CancelledError, OSError) as error:
+            what = "the workers that computed this are" if answers(client) else "the scheduler is"
             raise ClusterError(
-                f"the Dask scheduler at {address} is lost ({type(error).__name__}); "
+                f"the Dask cluster at {address}: {what} lost ({type(error).__name__}); "
                 "with --checkpoint FILE (rank: --cache DIR) the same command would go on where it was"
             ) from error
+
+
+def answers(client: "Client") -> bool:
+    """Whether the scheduler of a client is still there."""
+    try:
+        client.sync(client.scheduler.identity, callback_timeout=2)
+    except (CancelledError, OSError, RuntimeError, TimeoutError, AttributeError):
+        return False
+    return True

@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_a_set_as_it_was(small, tmp_path):
     before = tree(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         Disk(patch, 1, ("fsync",), OSError(28, "No space left on device"))
-        with pytest.raises(RunError, match="preds: cannot be written: No space left on device"):
+        with pytest.raises(RunError, match="cannot be written: No space left on device"):
             add(tmp_path / "preds", small)
     assert tree(tmp_path) == before
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(UNFINISHED)]

@@ -198,7 +198,7 @@ def test_predict_keeps_the_ids_of_the_new_rows(write_set, run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--rule", "mean", "--out", "x.txt"], 2, "--out x.txt: cannot write .txt, expected .npy or .csv"),
+        (["--rule", "mean", "--out", "x.txt"], 2, "--out x.txt: cannot write .txt, expected .npy, .csv or .parquet"),
         (["--rule", "mean", "--out", "x.npy", "--proba"], 2, "--proba has no effect on .npy"),
         (["--rule", "meen", "--out", "x.npy"], 2, "unknown rule 'meen'"),
         (["--rule", "hierarchical-committee", "--out", "x.npy"], 1, "give groups="),

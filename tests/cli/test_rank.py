@@ -144,7 +144,7 @@ def test_one_set(run, sets):
         (["sets", "--rule", "mean", "--rule", "mean"], 2, "error: rule 'mean' is given twice"),
         (["sets", "--csv", "values.txt"], 2, "--csv values.txt: expected a file that ends in .csv"),
         (["sets", "--html", "page.pdf"], 2, "--html page.pdf: expected a file that ends in .html"),
-        (["sets", "--html", "sets/made-0/m0.npy/page.html"], 2, "cannot be written"),
+        (["sets", "--html", "sets/made-0/m0.npy/page.html"], 1, "cannot be written"),
         (["sets", "--figure-format", "png"], 2, "--figure-format has no effect without --figures DIR"),
         (["sets", "--cache", "sets/made-0/m0.npy"], 2, "is a file, expected a folder"),
         (["sets", "--cluster", "("], 2, "is no regular expression"),

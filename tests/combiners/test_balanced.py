@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
@@ -41,6 +41,7 @@ def test_figures_of_the_published_networks(fer, tau, n_correct, balanced):
     assert same.metrics["balanced-accuracy"] == pytest.approx(balanced, abs=5e-5)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 3, allow_subnormal=False), st.integers(0, 50))
 def test_the_formula_row_by_row(tau, seed):
     proba, labels = draw(seed, n_members=2, n_samples=30, n_classes=3)

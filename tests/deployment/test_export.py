@@ -219,7 +219,7 @@ def test_the_command(form, suffix, run, write_set, tmp_path):
     [
         (["--format", "pmml", "--out", "e.pmml"], 2, "unknown format 'pmml'; known: python, onnx, sklearn"),
         (["--format", "onnx", "--out", "e.py"], 2, "--out e.py: expected a file that ends in .onnx"),
-        (["--format", "python", "--out", "none.txt/e.py"], 2, "cannot be written"),
+        (["--format", "python", "--out", "none.txt/e.py"], 1, "cannot be written"),
         (["--format", "onnx", "--out", "e.onnx"], 1, "borda has no ONNX graph"),
     ],
 )

@@ -187,17 +187,19 @@ def read_group(
             ids = item.array.astype(str)
             decisions.append(Decision(item.source, "row ids", f"it is called {item.key or item.path.stem}"))
     tables: list[Table] = []
-    members = prefer_probabilities(group.members, decisions)
+    members = [item for item in prefer_probabilities(group.members, decisions) if has_rows(item, n_rows, decisions)]
     for item, name in zip(members, member_names([(item.path, item.key) for item in members]), strict=True):
         tables += member_tables(item, name, n_rows, ids, request, decisions)
-    kept = []
-    for table in tables:
-        if n_rows is not None and len(table.array) != n_rows:
-            why = f"it has {len(table.array)} rows, and there are {n_rows} labels"
-            decisions.append(Decision(f"{table.path} ({table.name})", "nothing", why))
-        else:
-            kept.append(table)
-    return kept, labels
+    return tables, labels
+
+
+def has_rows(item: Item, n_rows: int | None, decisions: list[Decision]) -> bool:
+    """Whether an array has as many rows as there are labels; one of three axes may have them on any."""
+    if n_rows is None or n_rows in (item.array.shape if item.array.ndim == 3 else item.array.shape[:1]):
+        return True
+    why = f"it has {len(item.array)} rows, and there are {n_rows} labels"
+    decisions.append(Decision(item.source, "nothing", why))
+    return False
 
 
 def group_labels(group: Group, given: Table | None, decisions: list[Decision]) -> Table | None:
