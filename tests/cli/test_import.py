@@ -387,6 +387,8 @@ HOSTILE = {
     "os.system": lambda: b"cposix\nsystem\n(S'true'\ntR.",
     "a class of arrays": lambda: pickle.dumps(np.ma.masked_array([1.0, 2.0], [True, False])),
     "getattr": lambda: b"cbuiltins\ngetattr\n(S'a'\nS'b'\ntR.",
+    "a type changed in place": lambda: pickle.dumps(np.dtype("f4"), 2)[:-1] + b"}X\x01\x00\x00\x00aK\x01sb.",
+    "a record": lambda: pickle.dumps(np.zeros(3, dtype=[("a", "f4"), ("b", "O")])),
     "truncated": lambda: pickle.dumps(np.arange(1000.0))[:-50],
     "nothing": lambda: b"\x80\x04.",
 }

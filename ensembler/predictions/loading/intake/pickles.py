@@ -2,10 +2,12 @@
 
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing
@@ -25,12 +27,102 @@ ALLOWED = frozenset(
     }
 )
 """What a pickle of arrays, numbers, texts, tuples, lists and dictionaries refers to; nothing of it runs code."""
+MOST_LEVELS = 12
+"""Levels of containers that are looked into."""
 MOST_PICKLE = 4 * 2**30
 """Bytes of the largest pickle that is read."""
 
 
-class ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that refuses everything but plain arrays and containers, by name."""
+KINDS = re.compile(r"[<>|=]?([?]|b1|[iu][1248]|f[248]|[US]\d{1,6}|O8?)")
+"""Codes of the types of numbers and texts that an array may have."""
+
+
+class StoredType:
+    """The type of an array as a pickle describes it: NumPy's own objects are never touched by what a file says."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        if not isinstance(code, str) or not KINDS.fullmatch(code):
+            raise pickle.UnpicklingError(f"it holds an array of {str(code)[:40]!r}, expected numbers or texts")
+        self.code, self.order = code.lstrip("<>|="), "="
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if order not in ("<", ">", "|", "="):
+            raise pickle.UnpicklingError("it describes a type of array in an unknown way")
+        self.order = order
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type as NumPy has it."""
+        return np.dtype(self.code if self.order == "|" else f"{self.order}{self.code}")
+
+
+class StoredArray:
+    """An array as a pickle describes it, to be made once all of it is read."""
+
+    def __init__(self) -> None:
+        self.array: NDArray[Any] = np.empty(0)
+        self.items: list[Any] | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, is_fortran, content = state
+        if not isinstance(kind, StoredType):
+            raise pickle.UnpicklingError("it describes an array without a type")
+        if kind.code.startswith("O"):
+            if not isinstance(content, list):
+                raise pickle.UnpicklingError("it describes an array of objects in an unknown way")
+            self.items = content
+        else:
+            self.array = array_from_bytes(content, kind, shape, "F" if is_fortran else "C")
+
+
+def array_from_bytes(content: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """Return an array of a type and shape, in memory of its own, from bytes of just its size."""
+    if not isinstance(kind, StoredType) or kind.code.startswith("O"):
+        raise pickle.UnpicklingError("it describes an array without a type of numbers or texts")
+    content = content.encode("latin1") if isinstance(content, str) else bytes(content)
+    array = np.frombuffer(content, dtype=kind.dtype).reshape(shape, order=order)
+    return array.copy()
+
+
+def stored_scalar(kind: Any, content: Any) -> Any:
+    """Return a number of NumPy as one of Python."""
+    return array_from_bytes(content, kind, (1,), "C")[0].item()
+
+
+def stored_array(*_: Any) -> StoredArray:
+    """Return the array that a pickled one begins with."""
+    return StoredArray()
+
+
+def latin_bytes(text: str, encoding: str) -> bytes:
+    """Return bytes that old protocols write as a text."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it encodes a text as {encoding}")
+    return text.encode("latin1")
+
+
+class ArrayKind:
+    """What stands for `numpy.ndarray` in a pickle; nothing is made of it."""
+
+
+STANDS_FOR: dict[str, Any] = {
+    "ndarray": ArrayKind,
+    "dtype": StoredType,
+    "_reconstruct": stored_array,
+    "scalar": stored_scalar,
+    "_frombuffer": array_from_bytes,
+    "OrderedDict": dict,
+    "encode": latin_bytes,
+}
+"""What each allowed name is read as."""
+
+
+class ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+    """An unpickler that refuses everything but plain arrays and containers, by name.
+
+    It is the one written in Python, which a few bytes cannot make reserve gigabytes.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what is allowed, and raise for anything else."""
@@ -39,29 +131,24 @@ class ArrayUnpickler(pickle.Unpickler):
                 f"it holds a {module}.{name}, expected plain arrays, tuples, lists and dictionaries, for anything else "
                 "could run code; save arrays with numpy.savez"
             )
-        if name == "_reconstruct":
-            return reconstruct
-        if name == "encode":
-            return latin_bytes
-        return super().find_class(module, name)
+        return STANDS_FOR[name]
 
     def persistent_load(self, identity: Any) -> Any:
         """Refuse references to things outside the file."""
         raise pickle.UnpicklingError("it refers to something outside the file")
 
 
-def reconstruct(kind: Any, *_: Any) -> Any:
-    """Return the empty array that a pickled one begins with; of no other class."""
-    if kind is not np.ndarray:
-        raise pickle.UnpicklingError("it holds a kind of array that is not numpy.ndarray")
-    return np.ndarray.__new__(np.ndarray, (0,), "b")
-
-
-def latin_bytes(text: str, encoding: str) -> bytes:
-    """Return bytes that old protocols write as a text."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes a text as {encoding}")
-    return text.encode("latin1")
+def with_arrays(value: Any, level: int = 0) -> Any:
+    """Return containers with arrays in the place of what described them."""
+    if level > MOST_LEVELS:
+        raise pickle.UnpicklingError(f"it is nested in more than {MOST_LEVELS} levels")
+    if isinstance(value, StoredArray):
+        return value.array if value.items is None else with_arrays(value.items, level + 1)
+    if isinstance(value, dict):
+        return {str(key): with_arrays(item, level + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_arrays(item, level + 1) for item in value]
+    return value
 
 
 def read_pickle(path: Path) -> Any:
@@ -80,7 +167,7 @@ def read_pickle(path: Path) -> Any:
 
 def unpickle(content: bytes) -> Any:
     """Return the plain arrays and containers of a pickle's bytes."""
-    return ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+    return with_arrays(ArrayUnpickler(io.BytesIO(content), encoding="latin1").load())
 
 
 def read_object_array(path: Path) -> Any:
