@@ -35,8 +35,9 @@ def main() -> None:
         raise
     except EnsemblerError as error:
         tell(f"error: {error}")
-        if error.remedy:
-            tell(f"try: {mended_command(sys.argv[1:], error.remedy)}")
+        remedy = mended_command(sys.argv[1:], error.remedy) if error.remedy else ""
+        if remedy:
+            tell(f"try: {remedy}")
         sys.exit(error.exit_code)
     except OSError as error:
         tell(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
@@ -55,6 +56,8 @@ def where_output_goes() -> tuple[object, ...]:
     return (type(sys.stdout), status.st_dev, status.st_ino)
 
 
+IMPORT_OPTIONS = ("--id", "--label-column", "--drop-column", "--proba-column", "--labels", "--max-bytes", "--axes")
+"""Options of `ensembler import` that errors may suggest."""
 MOST_WORDS = 12
 """Longer command lines, as of a pattern that the shell expanded, are told by their options only."""
 
@@ -65,6 +68,10 @@ def mended_command(words: Sequence[str], remedy: Sequence[str]) -> str:
     >>> mended_command(["bench", "oof.csv"], ["--id", "object_id"])
     'ensembler bench oof.csv --id object_id'
     """
+    if words[:1] == ["import"]:
+        # Options of other commands are no remedy here.
+        kept = [list(pair) for pair in zip(remedy[::2], remedy[1::2], strict=False) if pair[0] in IMPORT_OPTIONS]
+        return shlex.join(["ensembler", *words, *(word for pair in kept for word in pair)]) if kept else ""
     if not remedy[0].startswith("-"):
         return shlex.join(["ensembler", *remedy])
     if len(words) > MOST_WORDS:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -12,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ensembler.arrays import (
+    MISSING_VOTE,
     Floats,
+    Labels,
     Missing,
     check_labels,
     check_member_names,
@@ -272,12 +275,19 @@ class Predictions(Votes):
 
     def _save_rows(self, folder: Path) -> None:
         for index, (name, hard) in enumerate(zip(self.names, self.hard, strict=True)):
-            write_array(folder / f"{name}.npy", self.votes_of(index) if hard else self.proba[index])
+            write_array(folder / f"{name}.npy", self._as_named(self.votes_of(index)) if hard else self.proba[index])
         if self.labels is not None:
-            write_array(folder / "labels.npy", self.labels)
+            write_array(folder / "labels.npy", self._as_named(self.labels))
         for name, rows in (("weights", self.sample_weight), ("groups", self.groups), ("ids", self.ids)):
             if rows is not None:
                 write_array(folder / "rows" / f"{name}.npy", rows)
+
+    def _as_named(self, labels: Labels) -> Labels:
+        """Return class numbers as files have them: class names that are numbers stand in the place of those."""
+        if self.class_names is None or not all(re.fullmatch(r"-?\d+", name) for name in self.class_names):
+            return labels
+        named = np.array([int(name) for name in self.class_names], dtype=np.int64)[labels]
+        return np.where(labels == MISSING_VOTE, MISSING_VOTE, named)
 
 
 def matching(names: Sequence[str], only: Sequence[str], without: Sequence[str]) -> list[str]:

@@ -47,6 +47,9 @@ def name_classes(
             numbered = tuple(str(number) for number in range(len(table.columns)))
             if set(table.columns) == set(numbered):
                 return numbered
+            in_order = by_number(table.columns)
+            if in_order is not None:
+                return in_order
             check_alike(table.columns)
             return table.columns
     arrays = [table.array for table in (*tables, *labels)]
@@ -55,6 +58,24 @@ def name_classes(
         check_alike(names)
         return names
     return sparse_classes(arrays) if all(is_hard(array) for array in arrays) else None
+
+
+def by_number(columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Return columns that are numbered by class in the order of their numbers; None for others.
+
+    >>> by_number(["p_10", "p_2", "p_0"]), by_number(["p1", "p0"])
+    (None, ('p0', 'p1'))
+    """
+    matches = [re.fullmatch(r"(.*?)(\d+)", name) for name in columns]
+    found = {int(match[2]): match[0] for match in matches if match is not None}
+    alike = {match[1] for match in matches if match is not None}
+    if (
+        len(found) < len(columns)
+        or len(alike) > 1
+        or sorted(found) not in (list(range(len(columns))), list(range(1, len(columns) + 1)))
+    ):
+        return None
+    return tuple(found[number] for number in sorted(found))
 
 
 def is_hard(array: NDArray[Any]) -> bool:
@@ -150,6 +171,13 @@ def by_row_numbers(tables: Sequence[Table]) -> Sequence[Table]:
         return tables
     if all(np.array_equal(own, np.arange(len(own)).astype(str)) for own in numbers):
         return tables
+    if len(numbers) < len(tables):
+        odd = next(table for table in tables if table.numbers is not None)
+        bare = next(table for table in tables if table.numbers is None)
+        raise AlignmentError(
+            f"{odd.path} numbers its rows in another order than 0, 1, … (an index without a name), and {bare.path} has "
+            "no row numbers to align by; save all files with ids, or none with an index"
+        )
     return [replace(table, ids=table.numbers) for table in tables]
 
 
@@ -187,6 +215,9 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
     names = classes.class_names
     numeric_names = names is not None and all(re.fullmatch(r"-?\d+", name) for name in names)
     whole = values.dtype.kind in "iu" or (values.dtype.kind == "f" and bool((values % 1 == 0).all()))
+    if values.dtype.kind == "b" and names is not None and {name.casefold() for name in names} == {"true", "false"}:
+        # Columns called True and False are told by name, whatever their order.
+        return np.array([[name.casefold() for name in names].index(str(value).lower()) for value in values.tolist()])
     if values.dtype.kind not in "USO" and not (numeric_names and whole and values.ndim == 1):
         return values
     texts = values.astype(np.int64).astype(str) if whole else values.astype(str)

@@ -18,7 +18,7 @@ from ensembler.predictions.loading.table import ID_COLUMN, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-ID_NAMES = re.compile(r"(.*[ _.-])?(ids?|uid|uuid|guid|key|index|idx|name|file|filename|path|image)|.*(Id|ID)")
+ID_NAMES = re.compile(r"(.*[ _.-])?(ids?|row|rows|uid|uuid|guid|key|index|idx|name|file|filename|path|image)|.*(Id|ID)")
 # fmt: off
 LABEL_NAMES = frozenset({
     "label", "labels", "true_label", "true_class", "true", "target", "targets", "actual", "actuals", "truth",
@@ -61,7 +61,9 @@ class Roles:
         return (*self.decisions, *self.folds, *self.texts)
 
 
-def find_roles(frame: "pd.DataFrame", columns: Columns, labels: NDArray[Any] | None = None) -> Roles:
+def find_roles(
+    frame: "pd.DataFrame", columns: Columns, labels: NDArray[Any] | None = None, *, guess: bool = False
+) -> Roles:
     """Find out what the columns of a table hold, from their names and their values.
 
     Parameters
@@ -71,16 +73,19 @@ def find_roles(frame: "pd.DataFrame", columns: Columns, labels: NDArray[Any] | N
         What is known; it is kept.
     labels : (N,), optional
         True classes of the rows in the table's order, where known: a column that equals them holds them.
+    guess : bool
+        Whether one column of few whole numbers beside probabilities is taken for labels whatever its name.
     """
     left = [name for name in frame.columns if name not in columns.named]
     identity = columns.id or find_id(frame, left)
     left = [name for name in left if name != identity]
     if columns.proba:
         proba = [name for name in columns.proba if name in frame.columns]
-        return Roles(identity, columns.label, (), (), tuple(left), tuple(proba))
-    label = columns.label
-    if label is None and len(left) > 1:
-        label = find_label(frame, left, labels)
+        label = columns.label if columns.label in frame.columns else None
+        return Roles(identity, label, (), (), tuple(left), tuple(proba))
+    label = columns.label if columns.label in frame.columns else None
+    if columns.label is None and len(left) > 1:
+        label = find_label(frame, left, labels, guess=guess)
         left = [name for name in left if name != label]
     folds = [name for name in left if says_fold(name) and len(left) > 1 and not fractions(frame[name])]
     left = [name for name in left if name not in folds]
@@ -88,11 +93,23 @@ def find_roles(frame: "pd.DataFrame", columns: Columns, labels: NDArray[Any] | N
     if any(fractions(frame[name]) for name in left):
         decisions = [name for name in left if simple(name) in DECISION_NAMES and not fractions(frame[name])]
         left = [name for name in left if name not in decisions]
+        if decisions and len(left) == 1 and not is_positive(frame[left[0]], frame[decisions[0]]):
+            # What stands beside the predicted class is its own probability rather than that of class 1.
+            decisions, left = [*left, *decisions[1:]], decisions[:1]
     texts = [name for name in left if not is_numeric(frame[name])]
     if len(texts) == len(left) == 1:
         texts = []  # predicted classes by name
     proba = [name for name in left if name not in texts]
     return Roles(identity, label, tuple(decisions), tuple(folds), tuple(texts), tuple(proba))
+
+
+def is_positive(proba: "pd.Series[Any]", decisions: "pd.Series[Any]") -> bool:
+    """Whether a probability beside predicted classes is that of class 1: it is above one half where these are 1."""
+    if not is_numeric(proba):
+        return True
+    if not is_numeric(decisions) or not decisions.dropna().isin((0, 1)).all():
+        return False
+    return bool(((proba > 0.5) == (decisions == 1)).mean() >= 0.9)
 
 
 def says_fold(name: str) -> bool:
@@ -114,7 +131,8 @@ def find_id(frame: "pd.DataFrame", names: Sequence[str]) -> str | None:
     named = [name for name in unlike if ID_NAMES.fullmatch(simple(name)) or ID_NAMES.fullmatch(name)]
     telling = names if len(frame) > FEW_ROWS else names[:1]
     texts = [name for name in unlike if name in telling and not is_numeric(frame[name])]
-    return next(iter((*exact, *named, *texts)), None)
+    counted = [name for name in unlike if name in names[:1] and len(frame) > FEW_ROWS]
+    return next(iter((*exact, *named, *texts, *counted)), None)
 
 
 def is_unique(values: "pd.Series[Any]") -> bool:
@@ -123,7 +141,7 @@ def is_unique(values: "pd.Series[Any]") -> bool:
     return len(present) > 0 and not fractions(values) and bool(present.is_unique)
 
 
-def find_label(frame: "pd.DataFrame", names: Sequence[str], labels: NDArray[Any] | None) -> str | None:
+def find_label(frame: "pd.DataFrame", names: Sequence[str], labels: NDArray[Any] | None, *, guess: bool) -> str | None:
     """Return the column of true classes: one that equals the labels, else one whose name and values say so."""
     if labels is not None:
         equal = [name for name in names if equals_labels(frame[name].to_numpy(), labels)]
@@ -137,7 +155,19 @@ def find_label(frame: "pd.DataFrame", names: Sequence[str], labels: NDArray[Any]
     surplus = surplus_column(frame[others].to_numpy(dtype=np.float64)) if len(others) > 2 else None
     if surplus is not None and others[surplus] in whole:
         return others[surplus]
-    return named[0] if named else None
+    if named or not guess:
+        return named[0] if named else None
+    # Beside probabilities, the one column of whole numbers that is not called after predictions.
+    alone = [
+        name for name in whole if simple(name) not in DECISION_NAMES and not says_fold(name) and is_few(frame[name])
+    ]
+    soft = [name for name in others if fractions(frame[name])]
+    return alone[0] if len(alone) == 1 and soft and simple(alone[0]) not in ("confidence", "rank") else None
+
+
+def is_few(values: "pd.Series[Any]") -> bool:
+    """Whether values are as few different ones as classes are."""
+    return 1 < values.nunique() <= max(2, len(values) // 4)
 
 
 def equals_labels(values: NDArray[Any], labels: NDArray[Any]) -> bool:
@@ -265,6 +295,11 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
         )
     part = frame[list(roles.proba)]
     array: NDArray[Any]
+    if len(roles.proba) == 1 and re.fullmatch(r"(p|prob|proba|probability|class|score)[_ ]?0", simple(roles.proba[0])):
+        raise FileError(
+            f"{path}: column {roles.proba[0]!r} is P(class 0) by its name, expected P(class 1) or a column a class; "
+            "write 1 minus it under another name"
+        )
     if len(roles.proba) == 1 and may_miss_votes(part.iloc[:, 0]):
         array, header = votes(part.iloc[:, 0]), None
     elif len(roles.proba) == 1:

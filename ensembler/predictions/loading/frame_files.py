@@ -135,8 +135,7 @@ def decimal_mark(path: Path, separator: str) -> str:
 def without_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":
     """Return a table whose first column, which has no name, is its index."""
     index = frame.pop(name)
-    counts = index.dtype.kind in "iu" and bool((index == np.arange(len(index))).all())
-    return frame if counts else frame.set_axis(index.rename(ROW_NUMBERS), axis=0)
+    return frame.set_axis(index.rename(ROW_NUMBERS), axis=0)
 
 
 def is_number(text: str) -> bool:

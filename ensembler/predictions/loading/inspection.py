@@ -88,7 +88,8 @@ def check_predictions(
     if found.scored is None or found.scored.labels is None:
         return Inspection(findings, None, [table.name for table in found.tables])
     findings += [
-        Finding("suspicious-columns", "error", "files", str(error)) for error in check_columns(found.row_sets).errors
+        Finding("suspicious-columns", "error", "files", str(error))
+        for error in check_columns(found.row_sets, options.columns).errors
     ]
     row_sets, metadata, everything = found.row_sets, found.metadata, found.tables
     names = found.scored.names

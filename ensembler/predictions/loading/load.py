@@ -86,7 +86,7 @@ def load_predictions(
     found = gather(Request(paths, labels, val, members, only, without, weights, groups, options, labelled))
     if found.scored is None:
         found.raise_all()
-    problems = check_columns(found.row_sets)
+    problems = check_columns(found.row_sets, options.columns)
     for part in (found.files, found.validation, found.facts):
         problems.errors += part.errors
     problems.raise_all()

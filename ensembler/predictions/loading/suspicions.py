@@ -8,20 +8,21 @@ from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import EnsemblerError, FileError, Problems
 from ensembler.predictions.loading.columns import equals_labels, quoted, simple
 from ensembler.predictions.loading.labels import USUAL_NAMES
+from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.row_set import RowSet
 from ensembler.predictions.loading.table import Table
 
 
-def check_columns(row_sets: Sequence[RowSet]) -> Problems:
+def check_columns(row_sets: Sequence[RowSet], columns: Columns) -> Problems:
     """Look for columns and files that hold the labels, and for columns that are models."""
     problems = Problems()
     for rows in row_sets:
         for table in rows.tables:
-            problems.errors += suspicious(table, rows.labels)
+            problems.errors += suspicious(table, rows.labels, columns)
     return problems
 
 
-def suspicious(table: Table, labels: Table | None) -> Iterator[EnsemblerError]:
+def suspicious(table: Table, labels: Table | None, columns: Columns) -> Iterator[EnsemblerError]:
     """Yield what makes a member's file something else than predictions."""
     values = None if labels is None else in_order(labels, table)
     called_labels = table.array.ndim == 1 and simple(table.name) in USUAL_NAMES
@@ -44,15 +45,16 @@ def suspicious(table: Table, labels: Table | None) -> Iterator[EnsemblerError]:
             remedy=("--drop-column", name),
         )
     rest = array[:, [name not in equal for name in table.columns]]
-    if values is not None and are_models(rest, values):
+    if rest.dtype.kind == "f" and ((values is not None and are_models(rest, values)) or are_several(rest)):
         kept = [name for name in table.columns if name not in equal]
         given = [str(table.path)]
         if labels is not None and labels.path != table.path:
             given += ["--labels", str(labels.path)]
-        command = ("import", *given, "--out", "preds")
+        command = ("import", *given, *typed_columns(columns), "--out", "preds")
+        shown = ", ".join(kept[:8]) + (", …" if len(kept) > 8 else "")
         yield FileError(
-            f"{table.path}: the labels are 0 and 1, and the columns {', '.join(kept)} lie between 0 and 1 without "
-            "summing to 1: each is a model rather than a class; ensembler import makes a file a model of them",
+            f"{table.path}: the columns {shown} are those of several models rather than the classes of one, since rows "
+            "do not sum to 1; ensembler import makes a file a model of them",
             remedy=command,
         )
 
@@ -68,6 +70,21 @@ def in_order(labels: Table, table: Table) -> np.ndarray | None:
     if None in rows:
         return None
     return np.asarray(values[np.array(rows, dtype=np.intp)])
+
+
+def typed_columns(columns: Columns) -> list[str]:
+    """Return the options that name columns, as they were typed."""
+    pairs = [("--id", columns.id), ("--label-column", columns.label)]
+    pairs += [("--drop-column", name) for name in columns.drop]
+    return [word for option, name in pairs if name is not None for word in (option, name)]
+
+
+def are_several(array: np.ndarray) -> bool:
+    """Whether rows sum to a whole number of models, of equally many classes each."""
+    totals = array.sum(axis=1)
+    n_models = round(float(totals[0])) if len(totals) and np.isfinite(totals[0]) else 0
+    alike = n_models > 1 and bool((np.abs(totals - n_models) <= n_models * ROW_SUM_TOLERANCE).all())
+    return alike and array.shape[1] % n_models == 0 and array.shape[1] > n_models and bool((array <= 1 + 1e-6).all())
 
 
 def are_models(array: np.ndarray, labels: np.ndarray) -> bool:

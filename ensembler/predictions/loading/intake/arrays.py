@@ -1,6 +1,6 @@
 """Arrays in archives, folders and nested containers: which are members, which labels, ids and class names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,14 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
         raise FileError("no array of numbers in these files, expected predictions as arrays, tables or logs")
     decisions: list[Decision] = []
     names: tuple[str, ...] | None = None
+    names_of: dict[Path, tuple[str, ...]] = {}
     groups: dict[str | None, Group] = {}
     for item in told_pairs(items, decisions):
         group = groups.setdefault(split_of(item.path, item.key), Group())
         kind, why = kind_of(item)
         if kind == "class names":
-            names = tuple(map(str, item.array.tolist()))
+            names_of[item.path] = tuple(map(str, item.array.tolist()))
+            names = names or names_of[item.path]
             decisions.append(Decision(item.source, "names of the classes", why))
         elif kind == "labels":
             group.labels.append(item)
@@ -71,6 +73,11 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
     lend_labels(groups)
     parts = {split: read_group(group, given, request, decisions) for split, group in groups.items()}
     parts = {split: part for split, part in parts.items() if part[0]}
+    if len(set(names_of.values())) > 1:
+        # Each file has its own order of classes: columns are brought into one by name.
+        parts = {
+            split: ([with_names(table, names_of) for table in tables], own) for split, (tables, own) in parts.items()
+        }
     if not parts:
         raise FileError(f"{items[0].path}: holds no array of predictions; {'; '.join(map(describe, items[:8]))}")
     return arrange("arrays", parts, decisions, names, n_classes_of(parts))
@@ -137,6 +144,13 @@ def lend_labels(groups: dict[str | None, Group]) -> None:
                 getattr(fitting[0], kind).append(item)
 
 
+def with_names(table: Table, names_of: Mapping[Path, tuple[str, ...]]) -> Table:
+    """Return a member with the names of its columns, where its file tells them."""
+    names = names_of.get(table.path)
+    has_columns = names is not None and table.array.ndim == 2 and table.array.shape[1] == len(names)
+    return replace(table, columns=names) if has_columns else table
+
+
 def describe(item: Item) -> str:
     """Say what an array is like."""
     return f"{item.source} is {item.array.shape} of {item.array.dtype}"
@@ -148,8 +162,13 @@ def kind_of(item: Item) -> tuple[str, str]:
     if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "biufUS":
         return "nothing", f"{array.shape} of {array.dtype} holds no rows of numbers"
     texts = array.dtype.kind in "US"
-    if says_class_names(name) and array.ndim == 1 and texts and len(set(array.tolist())) == len(array):
-        return "class names", f"it is called {name}, and all its texts are different"
+    if (
+        says_class_names(name)
+        and array.ndim == 1
+        and len(set(array.tolist())) == len(array)
+        and array.dtype.kind != "f"
+    ):
+        return "class names", f"it is called {name}, and all its entries are different"
     if says_ids(name) and array.ndim == 1:
         return "ids", f"it is called {name}"
     if says_labels(name) and (texts or is_whole(array)) and array.ndim <= 2:

@@ -102,7 +102,9 @@ def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:
 
 def says_labels(name: str) -> bool:
     """Whether a name is one of labels, alone or beside a split."""
-    left = [word for word in words(name) if split_word(word) is None]
+    left = [
+        word for word in words(name) if split_word(word) is None and word not in ("onehot", "one", "hot", "encoded")
+    ]
     if len(left) > 1 and left[-1] in ("true", "labels", "label", "targets"):
         return True
     return "_".join(left) in {*LABEL_NAMES, "classes", "gts"} or "_".join(words(name)) in LABEL_NAMES

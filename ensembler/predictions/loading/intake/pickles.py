@@ -118,7 +118,7 @@ STANDS_FOR: dict[str, Any] = {
 """What each allowed name is read as."""
 
 
-class ArrayUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class ArrayUnpickler(pickle._Unpickler):
     """An unpickler that refuses everything but plain arrays and containers, by name.
 
     It is the one written in Python, which a few bytes cannot make reserve gigabytes.

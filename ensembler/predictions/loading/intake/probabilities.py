@@ -37,10 +37,13 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
     """Return rows of probabilities: of logits, of their logarithms, of multiples, or as they are."""
     if array.ndim == 1 or array.dtype.kind not in "iuf":
         return np.asarray(array.astype(np.int64) if array.dtype.kind in "biuf" and is_whole(array) else array)
-    if sums_to_one(array, 1) or not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         return array
     values = np.asarray(array, dtype=np.float64)
     totals = values.sum(axis=1)
+    if sums_to_one(array, 1):
+        exact = np.abs(totals - 1).max() <= row_sum_tolerance(array.dtype, array.shape[1]) and values.min() >= 0
+        return array if exact else np.clip(values, 0, None) / np.clip(values, 0, None).sum(axis=1, keepdims=True)
     if values.min() >= 0 and totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean():
         why = f"its rows sum to {totals.mean():.4g}"
         decisions.append(Decision(item.source, "multiples of probabilities", why, is_guess=False))

@@ -8,14 +8,15 @@ import numpy as np
 
 from ensembler.errors import FileError, Problems
 from ensembler.predictions.files import readable
-from ensembler.predictions.loading.folder import expand, is_folder
+from ensembler.predictions.loading.folder import LABELS, expand, is_folder
 from ensembler.predictions.loading.intake.arrays import plan_arrays
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
 from ensembler.predictions.loading.intake.formats import ARROW, READERS, open_file, opened_frame
 from ensembler.predictions.loading.intake.names import says_class_names, says_labels
-from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, rows_of
 from ensembler.predictions.loading.intake.tables import plan_tables
 from ensembler.predictions.loading.intake.votes import long_columns, plan_long
+from ensembler.predictions.loading.table import Table
 
 MOST_FILES = 5_000
 NOT_DATA = ("dataset_info.json", "state.json", "dataset_dict.json")
@@ -127,12 +128,19 @@ def plan_opened(opened: list[Opened], request: ImportRequest) -> Plan:
     if tables and not any(
         item.array.ndim >= 2 or item.array.dtype.kind == "f" for file in arrays for item in file.items
     ):
-        plan = plan_tables(tables, request)
+        plan = plan_tables(tables, request, label_arrays(arrays))
     else:
         items = [item for file in arrays for item in file.items]
         plan = plan_arrays([*items, *label_items(tables)], request)
     plan.class_names = request.class_names or plan.class_names or names
     return plan
+
+
+def label_arrays(files: Sequence[Opened]) -> list[Table]:
+    """Return the arrays of labels that stand beside tables."""
+    items = [item for file in files for item in file.items]
+    named = [item for item in items if says_labels(item.key.split("/")[-1] or item.path.stem)]
+    return [Table(LABELS, item.path, rows_of(item.array)) for item in named if rows_of(item.array).ndim == 1]
 
 
 def may_be_member(item: Item) -> bool:

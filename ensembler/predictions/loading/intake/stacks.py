@@ -32,8 +32,7 @@ def stacked_tables(
         known = "" if n_rows is None else f" with {n_rows} labels"
         raise ShapeError(
             f"{item.source}: {array.shape}{known}: {reading}; say the order of members, rows and classes: --axes "
-            f"{orders[0] if orders else 'MNC'}",
-            remedy=("--axes", orders[0] if orders else "MNC"),
+            f"{'|'.join(orders or AXES)}",
         )
     moved = np.transpose(array, [orders[0].index(axis) for axis in "MNC"])
     why = f"{array.shape}: axes are {', '.join({'M': 'members', 'N': 'rows', 'C': 'classes'}[a] for a in orders[0])}"

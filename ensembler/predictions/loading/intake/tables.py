@@ -36,6 +36,7 @@ from ensembler.predictions.loading.intake.wide import (
     numbered_classes,
     without_prefix,
 )
+from ensembler.predictions.loading.labels import check_same_labels
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import ID_COLUMN, Table
 from ensembler.predictions.loading.tables import read_row_values
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 SAMPLES = re.compile(r"sample_?submission.*", re.IGNORECASE)
 
 
-def plan_tables(files: Sequence[Opened], request: ImportRequest) -> Plan:
-    """Plan a prediction set of tables.
+def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequence[Table] = ()) -> Plan:
+    """Plan a prediction set of tables, with arrays of labels that stand beside them.
 
     Raises
     ------
@@ -58,6 +59,12 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest) -> Plan:
     files = [file for file in files if not is_sample(file, decisions)]
     given = None if request.labels is None else given_labels(request)
     named = {file.path: name for file, name in zip(files, table_names(files, request.pair), strict=True)}
+    label_tables: list[Table] = list(beside)
+    if len(files) > 1:
+        for file in [file for file in files if is_label_file(file)]:
+            decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
+            label_tables.append(read_row_values(file.path, request.columns))
+        files = [file for file in files if not is_label_file(file)]
     by_split: dict[str | None, list[Opened]] = {}
     for file in files:
         by_split.setdefault(table_split(file.path, request.pair), []).append(file)
@@ -67,7 +74,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest) -> Plan:
         with problems.collected():
             parts[split] = read_split(group, given, request, named, decisions)
     problems.raise_all()
-    share_labels(parts)
+    share_labels(parts, label_tables if given is None else [])
     parts = {split: rows for split, rows in parts.items() if rows[0]}
     if not parts:
         told = "; ".join(f"{decision.source}: {decision.taken_as}" for decision in decisions[:6])
@@ -127,11 +134,7 @@ def read_split(
     labels = given
     rest = []
     for file in files:
-        if is_label_file(file, len(files)):
-            decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
-            labels = labels if given is not None else read_row_values(file.path, request.columns)
-        else:
-            rest.append(file)
+        rest.append(file)
     tables: list[Table] = []
     problems = Problems()
     for file in rest:
@@ -139,6 +142,8 @@ def read_split(
             tables += frame_tables(file, named[file.path], labels, request, decisions)
     problems.raise_all()
     own = [replace(table, name=LABELS, array=table.labels, labels=None) for table in tables if table.labels is not None]
+    for other in own[1:]:
+        check_same_labels(own[0], other)
     if labels is None and own:
         labels = own[0]
     if labels is not None and any(len(table.array) == len(labels.array) for table in tables):
@@ -150,25 +155,28 @@ def read_split(
     return [replace(table, labels=None) for table in tables], labels
 
 
-def is_label_file(file: Opened, n_files: int) -> bool:
+def is_label_file(file: Opened) -> bool:
     """Whether a table holds labels and nothing else."""
     frame = file.frame
     identity = find_id(frame, list(frame.columns))
     values = [name for name in frame.columns if name != identity]
-    if n_files == 1 or len(values) != 1 or fractions(frame[values[0]]):
+    if len(values) != 1 or fractions(frame[values[0]]):
         return False
     solution = any(word in ("solution", "answers", "truth", "gt", "labels", "gold") for word in words(file.path.stem))
     return solution or says_labels(file.path.stem)
 
 
-def share_labels(parts: dict[str | None, Rows]) -> None:
-    """Give rows without labels those of another set whose ids are the same."""
+def share_labels(parts: dict[str | None, Rows], aside: Sequence[Table]) -> None:
+    """Give rows without labels those of another file whose ids are the same, or that has as many rows."""
     for split, (tables, labels) in parts.items():
-        if labels is not None or not tables or tables[0].ids is None:
+        if labels is not None or not tables:
             continue
-        for _, other in parts.values():
-            if other is not None and other.ids is not None and set(other.ids) == set(tables[0].ids):
-                parts[split] = (tables, other)
+        own, n_rows = tables[0].ids, len(tables[0].array)
+        known = [*aside, *(other for _, other in parts.values() if other is not None)]
+        by_id = [other for other in known if own is not None and other.ids is not None and set(other.ids) == set(own)]
+        by_length = [other for other in aside if len(other.array) == n_rows and (own is None or other.ids is None)]
+        if by_id or by_length:
+            parts[split] = (tables, [*by_id, *by_length][0])
 
 
 def frame_tables(
@@ -177,7 +185,10 @@ def frame_tables(
     """Return the members in one table."""
     frame, path = file.frame, file.path
     columns = known_columns(request.columns, frame)
-    roles = find_roles(frame, columns, aligned_labels(frame, columns, labels))
+    if columns.label is not None and fractions(frame[columns.label]):
+        # In rows to predict, the column of the target holds the prediction.
+        columns = replace(columns, label=None)
+    roles = find_roles(frame, columns, aligned_labels(frame, columns, labels), guess=True)
     if roles.id is not None and path.suffix in (".csv", ".tsv", ".txt"):
         # Once more, so that ids keep their zeros.
         again = read_frame_file(path, (roles.id,), headerless=True)

@@ -76,14 +76,16 @@ def numbered_classes(frame: "pd.DataFrame", names: Sequence[str]) -> list[str] |
         match = re.fullmatch(r"(.*?)(\d+)", str(name))
         if match is not None and is_numeric(frame[name]):
             groups.setdefault(match[1], {})[int(match[2])] = str(name)
+    found: list[list[str]] = []
     for numbers in groups.values():
         count = sorted(numbers)
         if len(count) < 2 or len(count) == len(names) or count != list(range(count[0], count[0] + len(count))):
             continue
         columns = [numbers[number] for number in count]
         if count[0] in (0, 1) and sums_to_one(frame[columns].to_numpy(dtype=float), 1):
-            return columns
-    return None
+            found.append(columns)
+    # Several such groups are several models.
+    return found[0] if len(found) == 1 else None
 
 
 def is_argmax(frame: "pd.DataFrame", label: str, names: Sequence[str]) -> bool:
