@@ -336,6 +336,102 @@ def test_missing_votes_in_files(tmp_path, monkeypatch, kind):
     np.testing.assert_array_equal(load_predictions("again").missing, data.missing)
 
 
+def orders_of_classes(home):
+    proba, labels = members(3)
+    for name, order in zip(NAMES, ([0, 1, 2], [2, 0, 1], [1, 0, 2]), strict=True):
+        classes = np.array(["ant", "bee", "cow"])
+        truth = classes[labels]
+        np.savez(home / f"{name}.npz", proba=proba[name][:, order], classes=classes[order], y_true=truth)
+    return proba, labels
+
+
+def truth_called_as_columns(home):
+    proba, labels = members(2)
+    for name in NAMES:
+        frame = pd.DataFrame({"True": proba[name][:, 1], "False": proba[name][:, 0], "label": labels == 1})
+        frame.to_csv(home / f"{name}.csv", index=False)
+    return proba, labels
+
+
+def columns_by_number(home):
+    proba, labels = draw(0, len(NAMES), 60, 11)
+    for name, member in zip(NAMES, proba, strict=True):
+        order = sorted(range(11), key=str)
+        frame = pd.DataFrame(member[:, order], columns=[f"class_{number}" for number in order])
+        frame.assign(label=labels).to_csv(home / f"{name}.csv", index=False)
+    return dict(zip(NAMES, proba, strict=True)), labels
+
+
+def confidence_beside_classes(home):
+    proba, labels = members(2)
+    for name in NAMES:
+        frame = pd.DataFrame({"pred": proba[name].argmax(-1), "confidence": proba[name].max(-1), "label": labels})
+        frame.to_csv(home / f"{name}.csv", index=False)
+    return {name: np.eye(2)[member.argmax(-1)] for name, member in proba.items()}, labels
+
+
+def numbered_columns_of_models(home):
+    proba, labels = members(3)
+    columns = {f"{name}_{index}": proba[name][:, index] for name in NAMES for index in range(3)}
+    pd.DataFrame({**columns, "Outcome": labels}).to_csv(home / "all.csv", index=False)
+    return proba, labels
+
+
+def labels_with_a_shuffled_index(home):
+    proba, labels = members(3)
+    for name in NAMES:
+        pd.DataFrame(proba[name], columns=list("abc")).to_csv(home / f"{name}.csv")
+    frame = pd.DataFrame({"label": np.array(list("abc"))[labels]}).sample(frac=1, random_state=0)
+    frame.to_csv(home / "labels.csv")
+    return proba, labels
+
+
+def names_that_are_numbers(home):
+    proba, labels = members(3)
+    for name in NAMES:
+        frame = pd.DataFrame(proba[name], columns=["3", "5", "8"])
+        frame.assign(label=np.array([3, 5, 8])[labels]).to_csv(home / f"{name}.csv", index=False)
+    return proba, labels
+
+
+def truth_beside_a_label_that_is_a_prediction(home):
+    proba, labels = members(3)
+    for name in NAMES:
+        frame = pd.DataFrame(proba[name], columns=["p0", "p1", "p2"]).assign(id=range(60), label=proba[name].argmax(-1))
+        frame.to_csv(home / f"{name}.csv", index=False)
+    pd.DataFrame({"id": range(60), "target": labels}).to_csv(home / "y_test.csv", index=False)
+    return proba, labels
+
+
+TRAPS = (
+    orders_of_classes, truth_called_as_columns, columns_by_number, confidence_beside_classes,
+    numbered_columns_of_models, labels_with_a_shuffled_index, names_that_are_numbers,
+    truth_beside_a_label_that_is_a_prediction,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: trap.__name__)
+def test_a_trap_is_not_walked_into(trap, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "theirs").mkdir()
+    proba, labels = trap(tmp_path / "theirs")
+    result = run("import", "theirs", "--out", "preds")
+    assert result.code == 0, result.err
+    data = load_predictions("preds")
+    assert accuracies(data) == {name: (member.argmax(-1) == labels).mean() for name, member in proba.items()}
+
+
+def test_files_of_other_rows_are_no_members_of_one_set(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    for fold in range(3):
+        frame = pd.DataFrame(proba["cat"][fold::3], columns=["p0", "p1", "p2"]).assign(target=labels[fold::3])
+        frame.to_csv(f"cat_part{fold}.csv", index=False)
+    result = run("import", ".", "--out", "preds")
+    assert result.code == 1
+    assert "have different labels; expected the same rows" in result.err
+
+
 def test_a_dry_run_writes_nothing(tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
     wide_binary(tmp_path)

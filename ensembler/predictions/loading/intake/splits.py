@@ -38,15 +38,18 @@ def arrange(
         decisions += [Decision(str(table.path), "nothing", why) for table in parts[split][0]]
     for part in plan.values():
         if part.labels is not None:
-            part.labels = counted_from_zero(part.labels, n_classes, decisions)
+            part.labels = counted_from_zero(part, part.labels, n_classes, decisions)
     same_members(plan, decisions)
     return Plan(layout, plan, decisions, class_names)
 
 
-def counted_from_zero(labels: Table, n_classes: int | None, decisions: list[Decision]) -> Table:
+def counted_from_zero(part: Part, labels: Table, n_classes: int | None, decisions: list[Decision]) -> Table:
     """Return labels that go from 1 to the number of classes as from 0."""
     values = np.asarray(labels.array)
     if values.dtype.kind not in "iuf" or n_classes is None or values.min() < 1 or values.max() != n_classes:
+        return labels
+    if any(table.columns is not None and str(int(values.max())) in table.columns for table in part.tables):
+        # Columns are called as the labels are.
         return labels
     why = f"they go from {int(values.min())} to {int(values.max())}, and there are {n_classes} classes"
     decisions.append(Decision(str(labels.path), "labels counted from 1", why))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ensembler.errors import FileError
 from ensembler.predictions.loading.columns import Roles, as_table, fractions, is_numeric
 from ensembler.predictions.loading.intake.names import DERIVED, own_words, words
 from ensembler.predictions.loading.intake.plan import Decision, is_whole
@@ -133,10 +134,19 @@ def column_tables(
     models: dict[str, list[str]] = {}
     for name in names:
         models.setdefault(own_words(str(name)) or str(name), []).append(str(name))
+    chosen = {
+        model: next((name for name in columns if is_numeric(frame[name]) and fractions(frame[name])), columns[0])
+        for model, columns in models.items()
+    }
+    odd = [name for name in chosen.values() if not (is_numeric(frame[name]) and fractions(frame[name]))]
+    if odd and len(odd) < len(chosen):
+        raise FileError(
+            f"{path}: {', '.join(odd)} hold no probabilities, and other columns do: are they labels or predicted "
+            "classes? pass --label-column NAME for the labels, and --drop-column NAME for each other one"
+        )
     tables = []
     for model, columns in models.items():
-        soft = [name for name in columns if is_numeric(frame[name]) and fractions(frame[name])]
-        best = (soft or columns)[0]
+        best = chosen[model]
         for name in columns:
             if name != best:
                 decisions.append(Decision(f"{path} ({name})", "nothing", f"{best} is of the same model"))
