@@ -64,6 +64,11 @@ def read_parquet(path: Path) -> "pd.DataFrame":
             frame = frame.reset_index()
         elif not is_plain_index(frame.index):
             frame.index.name = ROW_NUMBERS
+        check_different([str(name).strip() for name in frame.columns], path)
+        # Texts are only decoded when they are looked at; damaged ones shall be found here.
+        for name in frame.columns:
+            if frame[name].dtype.kind not in "biuf":
+                frame[name] = frame[name].astype(object)
     return frame
 
 
