@@ -217,6 +217,8 @@ class MisalignedRows(AlignmentCheck):
 
     confident = 0.15
     """By how much the confidence of a misaligned member exceeds its accuracy, as that of an untrained one does not."""
+    hard_deviations = 2.0
+    """As `chance_deviations`, for members that exist as hard labels only."""
     n_blocks = 8
     """Stretches of the rows that are looked at by themselves."""
     fewest_block_rows = 100
@@ -233,7 +235,9 @@ class MisalignedRows(AlignmentCheck):
             confidence = float(predictions.proba[index].max(axis=1).mean(dtype=np.float64))
             if confidence - agreement.accuracy <= self.confident:
                 continue
-            if agreement.lead < self.chance_deviations * agreement.error:
+            # Hard labels are always sure of themselves, so that only their agreement speaks.
+            deviations = self.hard_deviations if predictions.hard[index] else self.chance_deviations
+            if agreement.lead < deviations * agreement.error:
                 message = (
                     f"is right in {agreement.accuracy:.3f} of the {which}rows, no more than by chance "
                     f"({agreement.chance:.3f}), and {confidence:.2f} confident: its rows are in another order"
