@@ -84,6 +84,20 @@ def test_columns_of_other_names_are_asked_about_at_once(binary, here, run):
     np.testing.assert_allclose(list(mended(run, result).values()), right(*binary))
 
 
+def test_names_and_sums_of_columns_are_told_at_once(here, run):
+    proba, labels = draw(0, 3, 60, 3)
+    for name, member in zip("abc", proba, strict=True):
+        frame = pd.DataFrame(member * 100, columns=["x", "y", "z"]).assign(
+            key=range(60), truth=np.array(list("xyz"))[labels]
+        )
+        frame.to_csv(f"{name}.csv", index=False)
+    result = run("bench", "a.csv", "b.csv", "c.csv")
+    assert result.code == 1
+    for option in ("--id key", "--label-column truth", "--normalize"):
+        assert option in result.err.splitlines()[-1]
+    np.testing.assert_allclose(list(mended(run, result).values()), (proba.argmax(-1) == labels).mean(axis=1))
+
+
 def test_labels_under_a_usual_name_are_asked_about(here, run):
     proba, labels = draw(0, 2, 100, 4)
     for name, array in {"y_pred_a": proba[0].argmax(-1), "y_pred_b": proba[1].argmax(-1), "y_true": labels}.items():

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE
+from ensembler.arrays import ROW_SUM_TOLERANCE, check_rows
 from ensembler.errors import FileError, Problems
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS
-from ensembler.predictions.loading.options import Columns
+from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import ID_COLUMN, Table
 
 if TYPE_CHECKING:
@@ -209,14 +209,15 @@ def surplus_column(array: NDArray[np.float64]) -> int | None:
     return None
 
 
-def frame_table(frame: "pd.DataFrame", path: Path, columns: Columns) -> Table:
-    """Return the member in a table whose columns are a column a class, an id, and what ``columns`` names.
+def frame_table(frame: "pd.DataFrame", path: Path, options: ReadOptions) -> Table:
+    """Return the member in a table whose columns are a column a class, an id, and what the options name.
 
     Raises
     ------
     FileError
         A column is something else; the remedy says which option names it.
     """
+    columns = options.columns
     roles = find_roles(frame, columns)
     problems = Problems()
     if columns.id is not None and columns.id not in frame.columns:
@@ -240,8 +241,24 @@ def frame_table(frame: "pd.DataFrame", path: Path, columns: Columns) -> Table:
         )
     if not columns.proba:
         problems.errors += [surplus_error(path, name, frame[name]) for name in roles.surplus]
-    problems.raise_all()
+    if problems.errors:
+        # What else is wrong once these columns have their names is told at once.
+        with problems.collected():
+            check_values(as_table(frame, path, roles), options)
+        problems.raise_all()
     return as_table(frame, path, roles)
+
+
+def check_values(table: Table, options: ReadOptions) -> None:
+    """Raise where a member's rows are no probabilities, or two rows have one id."""
+    problems = Problems()
+    if table.columns is not None and not options.logits:
+        with problems.collected():
+            check_rows(table.array, str(table.path), sums=not options.normalize)
+    if table.ids is not None and len(set(table.ids.tolist())) < len(table.ids):
+        names, counts = np.unique(table.ids, return_counts=True)
+        problems.add(FileError(f"{table.path}: id {str(names[counts > 1][0])!r} stands in {counts.max()} rows"))
+    problems.raise_all()
 
 
 def surplus_error(path: Path, name: str, values: "pd.Series[Any]") -> FileError:

@@ -42,7 +42,7 @@ def read_tables(path: Path, options: ReadOptions | None = None) -> list[Table]:
                 raise FileError(f"{path}: the archive has no array {key!r}, only {', '.join(arrays)}")
             return [Table(key, path, arrays[key])]
         as_text = () if options.columns.id is None else (options.columns.id,)
-        return [frame_table(read_frame_file(file, as_text), file, options.columns)]
+        return [frame_table(read_frame_file(file, as_text), file, options)]
 
 
 def split_key(path: Path) -> tuple[Path, str | None]:
