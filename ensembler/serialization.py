@@ -204,6 +204,7 @@ def numbers_from_plain(content: Any, kinds: tuple[type, ...]) -> Any:
 STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 BRACKETS = re.compile(rb"[\[\]{}]")
 DEEPEST, MOST_BRACKETS = 64, 1_000_000
+MOST_DIGITS = 300
 
 
 def parse_json(data: bytes, most_bytes: int) -> Any:
@@ -228,7 +229,12 @@ def parse_json(data: bytes, most_bytes: int) -> Any:
         if depth > DEEPEST or index >= MOST_BRACKETS:
             raise ValueError(f"its brackets are nested deeper than {DEEPEST} or more than {MOST_BRACKETS:,}")
     try:
-        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique_keys, parse_constant=refuse_constant)
+        value = json.loads(
+            data.decode("utf-8-sig"),
+            object_pairs_hook=unique_keys,
+            parse_constant=refuse_constant,
+            parse_int=bounded_integer,
+        )
         # Lone surrogates and numbers such as 1e999 are read, but are no text and no number.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except RecursionError as error:
@@ -244,6 +250,13 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {key[:40]!r} stands there twice")
         made[key] = value
     return made
+
+
+def bounded_integer(text: str) -> int:
+    """Return a whole number of JSON, refusing one that no float could hold."""
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"it holds a number of {len(text)} digits, expected at most {MOST_DIGITS}")
+    return int(text)
 
 
 def refuse_constant(name: str) -> Any:

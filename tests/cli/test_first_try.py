@@ -347,6 +347,25 @@ def test_a_name_with_brackets_is_a_name(here, run):
     assert load_predictions(".", only=["resnet[seed=1]"]).names == ("resnet[seed=1]",)
 
 
+FACTS = {
+    "brackets": '{"members": ' + "[" * 200_000,
+    "a huge number": '{"members": {"m0": {"cost": ' + "9" * 400 + "}}}",
+    "infinity": '{"members": {"m0": {"cost": Infinity}}}',
+    "half a character": '{"class_names": ["\\ud800", "b", "c", "d"]}',
+    "a key twice": '{"members": {}, "members": {}}',
+}
+
+
+@pytest.mark.parametrize("kind", FACTS)
+@pytest.mark.parametrize("command", [["bench"], ["subsets", "--json"], ["report"]], ids=lambda words: words[0])
+def test_facts_about_members_that_are_no_json(write_set, run, kind, command):
+    home = write_set()
+    (home / "members.json").write_text(FACTS[kind])
+    result = run(*command, home)
+    assert result.code == 1
+    assert re.fullmatch(r"error: .*members\.json: cannot be read as JSON: .*\n", result.err), result.err
+
+
 HOSTILE_NAMES = ["\x1b[2Jred", "\x1b]0;title\x07", "a\u202eb", "[bold]x[/bold]", "\x9b31m", "=cmd|' (calc)'!A0"]
 
 
