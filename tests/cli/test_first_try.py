@@ -366,6 +366,33 @@ def test_facts_about_members_that_are_no_json(write_set, run, kind, command):
     assert re.fullmatch(r"error: .*members\.json: cannot be read as JSON: .*\n", result.err), result.err
 
 
+def broken_text(array):
+    """Return texts with a character that is none."""
+    codes = array.astype("U4").view(np.uint32).copy()
+    codes[0] = 0x7FFFFFFF
+    return codes.view("U4")
+
+
+TEXTS = {
+    "bytes in columns": lambda proba: proba.astype("S8"),
+    "texts in columns": lambda proba: proba.astype("U8"),
+    "empty bytes": lambda proba: np.full(proba.shape, b""),
+    "broken characters": lambda proba: broken_text(proba.argmax(-1)),
+    "broken bytes": lambda proba: np.full(len(proba), b"\xff\xfe"),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("name", ["m0", "labels", "val/m0"])
+def test_damaged_texts_are_one_sentence(write_set, run, kind, name):
+    home = write_set(n_samples=40)
+    np.save(home / f"{name}.npy", TEXTS[kind](draw(0, 1, 40, 4)[0][0]))
+    result = run("bench", home)
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert "Traceback" not in result.err
+
+
 HOSTILE_NAMES = ["\x1b[2Jred", "\x1b]0;title\x07", "a\u202eb", "[bold]x[/bold]", "\x9b31m", "=cmd|' (calc)'!A0"]
 
 

@@ -220,6 +220,8 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
         return np.array([[name.casefold() for name in names].index(str(value).lower()) for value in values.tolist()])
     if values.dtype.kind not in "USO" and not (numeric_names and whole and values.ndim == 1):
         return values
+    if values.ndim != 1:
+        raise ShapeError(f"{subject} ({path}) are texts of shape {values.shape}, expected one class name a row")
     texts = values.astype(np.int64).astype(str) if whole else values.astype(str)
     if names is None:
         raise ValueRangeError(

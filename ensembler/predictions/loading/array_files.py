@@ -33,7 +33,17 @@ def read_npy(path: Path) -> NDArray[Any]:
             mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except ValueError as error:
             raise FileError(f"{path}: {format_error(error)}") from error
-    return mapped
+        return decoded(mapped)
+
+
+def decoded(array: NDArray[Any]) -> NDArray[Any]:
+    """Return texts that were looked at, bytes as UTF-8, or raise what is wrong with them; other arrays as they are."""
+    if array.dtype.kind == "S":
+        return np.asarray(np.char.decode(array, "utf-8"))
+    if array.dtype.kind == "U":
+        # Characters that are none only show when they are read.
+        "".join(np.unique(np.asarray(array))).encode("utf-8")
+    return array
 
 
 def format_error(error: Exception) -> str:
@@ -55,14 +65,15 @@ def read_npz(path: Path, most_bytes: int | None = None) -> dict[str, NDArray[Any
         check_unpacked(path, most_bytes)
         try:
             with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+                arrays = {}
+                for name in archive.files:
+                    if isinstance(archive[name], bytes):
+                        raise FileError(f"{path}: {name!r} in it is no array, expected only what numpy.savez writes")
+                    arrays[name] = decoded(archive[name])
         except ValueError as error:
             raise FileError(f"{path}: {format_error(error)}") from error
     if not arrays:
         raise FileError(f"{path}: the archive holds no array, expected 'proba' or one array a member")
-    raw = [name for name, array in arrays.items() if isinstance(array, bytes)]
-    if raw:
-        raise FileError(f"{path}: {raw[0]!r} in it is no array, expected only what numpy.savez writes")
     return arrays
 
 

@@ -52,6 +52,10 @@ def member_proba(
         return Member(positive_class(table, classes, labels, options, subject))
     if array.ndim != 2:
         raise ShapeError(f"{subject} has shape {array.shape}, expected (rows, classes); give one file a member")
+    if array.dtype.kind in "US":
+        raise ValueRangeError(
+            f"{subject} has texts in {array.shape[1]} columns, expected numbers, or one class name a row"
+        )
     if array.shape[1] != classes.n_classes:
         raise ShapeError(
             f"{subject} has {array.shape[1]} columns, expected {classes.n_classes} as in the other members"
