@@ -29,7 +29,7 @@ from ensembler.predictions.prediction_set import matching
 class Request:
     """Which prediction set is asked for; fields as in `load_predictions`.
 
-    ``labelled`` says whether labels must be there: False takes them if they are, None leaves them unread.
+    ``labelled`` says whether labels must be there; with False they are taken if they are.
     """
 
     paths: Sequence[str | Path] = ()

@@ -46,13 +46,13 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
         return array if exact else np.clip(values, 0, None) / np.clip(values, 0, None).sum(axis=1, keepdims=True)
     if values.min() >= 0 and totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean():
         why = f"its rows sum to {totals.mean():.4g}"
-        decisions.append(Decision(item.source, "multiples of probabilities", why, is_guess=False))
+        decisions.append(Decision(item.source, "multiples of probabilities", why))
         return np.asarray(values / totals[:, None])
     named = says_logits(item.source)
     if values.min() < 0 or named:
         logs = values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() < 1e-2
         what = "logarithms of probabilities" if logs else "logits (a softmax is applied)"
         why = "it is called so" if named else f"its values go from {values.min():.3g} to {values.max():.3g}"
-        decisions.append(Decision(item.source, what, why, is_guess=False))
+        decisions.append(Decision(item.source, what, why))
         return softmax(values)
     return array
