@@ -1,13 +1,14 @@
 """The document in a recipe's file, read without trust."""
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ensembler.arrays import check_member_names
-from ensembler.errors import FileError, ValueRangeError
-from ensembler.predictions.files import readable
+from ensembler.errors import EnsemblerError, FileError, NotApplicableError, ValueRangeError
+from ensembler.predictions.files import readable, write_text
 from ensembler.serialization import json_digest, parse_json
 
 MOST_BYTES, CHUNK = 1 << 27, 1 << 20
@@ -55,18 +56,54 @@ def not_recipe(path: Path, reason: str = "") -> NotRecipeError:
     return NotRecipeError(f"{path}: no recipe{reason}; expected a file that `ensembler predict --save` wrote")
 
 
-def check_entries(document: Mapping[str, Any]) -> None:
-    """Raise unless a recipe has its entries, each of the right kind, and no others."""
-    missing = [name for name in ENTRIES if name not in document]
-    surplus = [name for name in document if name not in (*ENTRIES, CHECKSUM)]
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a document is made use of into an error that names its file."""
+    try:
+        yield
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+    except Exception as error:
+        # Rules of other distributions may raise anything when they are given what they did not write.
+        what = str(error) if isinstance(error, EnsemblerError) else f"{type(error).__name__}: {error}"
+        raise FileError(f"{path}: the recipe is damaged ({what[:500]}); save it again") from error
+
+
+def write_document(path: str | Path, document: dict[str, Any], subject: str) -> None:
+    """Write a document with its checksum; an older file stays until the new one is whole.
+
+    Raises
+    ------
+    NotApplicableError
+        A name in it is no text, or it is too large.
+    """
+    try:
+        text = json.dumps({**document, CHECKSUM: json_digest(document)}, indent=1, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise NotApplicableError(
+            f"{error.object[error.start : error.end]!r} of a name is no text; rename it"
+        ) from error
+    if size >= MOST_BYTES:
+        raise NotApplicableError(f"{subject} cannot be saved: as JSON it is larger than {MOST_BYTES:,} bytes")
+    write_text(path, text + "\n")
+
+
+Entries = Mapping[str, tuple[Callable[[Any], bool], str]]
+"""What an object of JSON holds: each entry with a test of its kind, and what is expected."""
+
+
+def check_entries(document: Mapping[str, Any], entries: Entries) -> None:
+    """Raise unless an object has its entries, each of the right kind, and no others."""
+    missing = [name for name in entries if name not in document]
+    surplus = [name for name in document if name not in (*entries, CHECKSUM)]
     if missing or surplus:
         what = [f"it has no {', '.join(missing)}"] if missing else []
         what += [f"it has {', '.join(map(repr, surplus))[:80]}"] if surplus else []
-        raise ValueRangeError(f"{' and '.join(what)}, expected {', '.join(ENTRIES)}")
-    for name, (is_valid, expected) in ENTRIES.items():
+        raise ValueRangeError(f"{' and '.join(what)}, expected {', '.join(entries)}")
+    for name, (is_valid, expected) in entries.items():
         if not is_valid(document[name]):
             raise ValueRangeError(f"{name} is not {expected}")
-    check_member_names(document["members"], len(document["members"]))
 
 
 def check_unchanged(document: Mapping[str, Any]) -> None:
@@ -96,6 +133,11 @@ def is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def is_names(value: Any) -> bool:
+    """Whether a value is a list of different names, and not empty."""
+    return is_list_of(str)(value) and all(value) and len(set(value)) == len(value)
+
+
 def is_balance(value: Any) -> bool:
     """Whether a value is what `Balanced` is made of, or nothing."""
     return value is None or (isinstance(value, dict) and set(value) == {"tau", "metric"})
@@ -111,14 +153,14 @@ def is_provenance(value: Any) -> bool:
     return all(is_text(item) and HEX.fullmatch(item) for item in checksums.values())
 
 
-ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
+ENTRIES: Entries = {
     "schema": (is_text, "a text"),
     "ensembler": (is_text, "a text"),
     "rule": (is_text, "the name of a rule"),
     "parameters": (is_object, "parameters by name"),
     "calibrate": (is_text, "'none', 'members' or 'ensemble'"),
     "balance": (is_balance, "null, or tau and metric"),
-    "members": (is_list_of(str), "a list of names"),
+    "members": (is_names, "a list of different names"),
     "hard": (is_list_of(bool), "a list of true and false"),
     "n_classes": (lambda value: is_whole(value, 2), "a whole number of at least 2"),
     "class_names": (lambda value: value is None or is_list_of(str)(value), "null or a list of names"),

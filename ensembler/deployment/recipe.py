@@ -3,7 +3,6 @@
 The file is JSON, to be read and compared by people too; every number in it comes back to the last bit.
 """
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,18 +19,18 @@ from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
 from ensembler.deployment.document import (
-    CHECKSUM,
-    MOST_BYTES,
+    ENTRIES,
     NotRecipeError,
     check_entries,
     check_unchanged,
     read_document,
+    restoring,
+    write_document,
 )
 from ensembler.deployment.output import check_prediction
-from ensembler.errors import EnsemblerError, FileError, NotApplicableError, ShapeError
-from ensembler.predictions.files import write_text
+from ensembler.errors import FileError, ShapeError
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.serialization import json_digest, to_plain
+from ensembler.serialization import to_plain
 
 if TYPE_CHECKING:
     from ensembler.adapters.sklearn import EnsembleClassifier
@@ -118,8 +117,8 @@ class Recipe:
 
         return EnsembleClassifier.fitted(self.rule, self.names, self.class_names)
 
-    def save(self, path: str | Path) -> None:
-        """Write the recipe; an older file stays until the new one is whole.
+    def to_document(self) -> dict[str, Any]:
+        """Return all of it as values that JSON holds.
 
         Raises
         ------
@@ -130,7 +129,7 @@ class Recipe:
         before_shift = self.rule if balanced is None else balanced.rule
         calibrated = before_shift if isinstance(before_shift, Calibrated) else None
         rule = before_shift if calibrated is None else calibrated.rule
-        document = {
+        return {
             "schema": SCHEMA,
             "ensembler": serialization.__version__,
             "rule": rule.name,
@@ -144,16 +143,16 @@ class Recipe:
             "state": self.rule.state(),
             "fitted_on": dict(self.fitted_on),
         }
-        try:
-            document[CHECKSUM] = json_digest(document)
-        except UnicodeEncodeError as error:
-            raise NotApplicableError(
-                f"{error.object[error.start : error.end]!r} of a name is no text; rename it"
-            ) from error
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-        if len(text.encode()) >= MOST_BYTES:
-            raise NotApplicableError(f"{rule.name} cannot be saved: as JSON it is larger than {MOST_BYTES:,} bytes")
-        write_text(path, text + "\n")
+
+    def save(self, path: str | Path) -> None:
+        """Write the recipe; an older file stays until the new one is whole.
+
+        Raises
+        ------
+        NotApplicableError
+            The rule has a parameter or a fitted attribute that JSON has no form for.
+        """
+        write_document(path, self.to_document(), self.rule.name)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -165,30 +164,31 @@ class Recipe:
             The file is missing, no recipe, damaged, changed, or of a rule that is not installed.
         """
         path = Path(path)
-        document = {"balance": None, **read_document(path)}
-        schema = document["schema"]
-        if schema != SCHEMA:
-            raise FileError(f"{path}: schema is {schema!r}, expected {SCHEMA!r}; was it written by another version?")
-        try:
-            check_entries(document)
-            if document["rule"] not in all_rules():
-                raise FileError(f"{path}: rule {document['rule']!r} is not known here; install what it comes from")
-            made = cls(
-                restored_rule(document),
-                tuple(document["members"]),
-                tuple(document["hard"]),
-                document["n_classes"],
-                None if document["class_names"] is None else tuple(document["class_names"]),
-                document["fitted_on"],
+        document = read_document(path)
+        with restoring(path):
+            return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `to_document` returned, with every entry checked."""
+        document = {"balance": None, **document}
+        if document["schema"] != SCHEMA:
+            raise FileError(
+                f"schema is {document['schema']!r}, expected {SCHEMA!r}; was it written by another version?"
             )
-            made.check_use()
-            check_unchanged(document)
-        except FileError:
-            raise
-        except Exception as error:
-            # Rules of other distributions may raise anything when they are given what they did not write.
-            what = str(error) if isinstance(error, EnsemblerError) else f"{type(error).__name__}: {error}"
-            raise FileError(f"{path}: the recipe is damaged ({what[:500]}); save it again") from error
+        check_entries(document, ENTRIES)
+        if document["rule"] not in all_rules():
+            raise FileError(f"rule {document['rule']!r} is not known here; install what it comes from")
+        made = cls(
+            restored_rule(document),
+            tuple(document["members"]),
+            tuple(document["hard"]),
+            document["n_classes"],
+            None if document["class_names"] is None else tuple(document["class_names"]),
+            document["fitted_on"],
+        )
+        made.check_use()
+        check_unchanged(document)
         return made
 
     def check_use(self) -> None:

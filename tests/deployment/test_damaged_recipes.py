@@ -185,8 +185,8 @@ def test_messages_name_what_is_wrong(fault, data, tmp_path, run):
         ({"class_names": ["a", "a", "b"]}, "class_names has 2 names, expected 3"),
         ({"class_names": [1, None, {}]}, "class_names is not null or a list of names"),
         ({"members": ["a", "a", "b"]}, "member"),
-        ({"members": [1, 2, 3]}, "members is not a list of names"),
-        ({"members": "abc"}, "members is not a list of names"),
+        ({"members": [1, 2, 3]}, "members is not a list of different names"),
+        ({"members": "abc"}, "members is not a list of different names"),
         ({"hard": [False]}, "hard has 1 entries, expected one for each of 3 members"),
         ({"hard": "abc"}, "hard is not a list of true and false"),
         ({"hard": [0, 0, 0]}, "hard is not a list of true and false"),
@@ -234,7 +234,6 @@ def test_json_is_read_strictly(text, message, tmp_path):
 
 def test_a_file_is_read_up_to_a_bound(tmp_path, monkeypatch, data):
     monkeypatch.setattr("ensembler.deployment.document.MOST_BYTES", 1000)
-    monkeypatch.setattr("ensembler.deployment.recipe.MOST_BYTES", 1000)
     path = tmp_path / "ensemble.json"
     path.write_text('{"schema": "' + "x" * 1000)
     with pytest.raises(FileError, match="it is larger than 1,000 bytes"):
