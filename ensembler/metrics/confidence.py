@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import MISSING_VOTE, Floats, Labels, Values
 from ensembler.errors import UnknownNameError
 
 SIGNALS = ("top-probability", "margin", "entropy", "agreement", "mutual-information")
@@ -59,10 +59,27 @@ def entropy_confidence(proba: Floats) -> Values:
 def agreement(members: Floats, predicted: Labels) -> Values:
     """Return the share of the members (M, N, C) whose most probable class is the one predicted for the row, (N,).
 
+    Members that leave a row unanswered (zeros) are not asked; where all do, the share is 0.
+
     >>> agreement(np.array([[[0.9, 0.1]], [[0.4, 0.6]]]), np.array([0])).tolist()
     [0.5]
     """
-    return np.asarray((members.argmax(axis=-1) == predicted).mean(axis=0), dtype=np.float64)
+    return share_of_votes(votes(members), predicted)
+
+
+def votes(members: Floats) -> Labels:
+    """Return the most probable class of each member and row, (M, N); -1 where a row is unanswered.
+
+    >>> votes(np.array([[[0.9, 0.1]], [[0.0, 0.0]]])).tolist()
+    [[0], [-1]]
+    """
+    return np.where(members.any(axis=-1), members.argmax(axis=-1), MISSING_VOTE)
+
+
+def share_of_votes(cast: Labels, predicted: Labels) -> Values:
+    """Return the share of the votes (M, N) for the class predicted for the row, of those that are there."""
+    there = np.maximum(np.count_nonzero(cast != MISSING_VOTE, axis=0), 1)
+    return np.asarray(np.count_nonzero(cast == predicted, axis=0) / there, dtype=np.float64)
 
 
 def mutual_information(members: Floats) -> Values:
