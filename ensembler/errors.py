@@ -8,6 +8,7 @@
     │   ├── ShapeError       axes or lengths do not fit
     │   ├── ValueRangeError  values that cannot be probabilities, labels or weights
     │   └── AlignmentError   files that do not belong together
+    │       └── MissingMemberError  predictions of a member are not there
     ├── UsageError           what was asked for does not exist         (exit code 2)
     │   ├── UnknownNameError a rule, parameter, metric or member of that name is not there
     │   └── ParameterError   a parameter has a value it cannot have
@@ -64,6 +65,10 @@ class ValueRangeError(DataError):
 
 class AlignmentError(DataError):
     """Files that do not belong together."""
+
+
+class MissingMemberError(AlignmentError):
+    """Predictions of a member are not there."""
 
 
 class UsageError(EnsemblerError, ValueError):

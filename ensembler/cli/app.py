@@ -6,6 +6,7 @@ import typer
 
 from ensembler.cli import (
     bench,
+    cascade,
     check,
     compare,
     diversity,
@@ -61,6 +62,7 @@ app.command("compare")(compare.compare)
 app.command("diversity")(diversity.diversity)
 app.command("explain")(explain.explain)
 app.command("predict")(predict.predict)
+app.command("cascade")(cascade.cascade)
 app.command("export")(export.export)
 app.command("members")(members.members)
 app.command("list")(list_rules.list_rules)

@@ -1,6 +1,6 @@
 """``ensembler predict``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +39,17 @@ def predict(
         typer.Option(metavar="FILE", help="Also write the fitted rule (.json), to be used without these predictions."),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(readable=False, metavar="FILE", help="Use a rule that was saved, instead of fitting.")
+        Path | None,
+        typer.Option(
+            readable=False, metavar="FILE", help="Use a rule or a cascade that was saved, instead of fitting."
+        ),
+    ] = None,
+    pending: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of a cascade, where predictions of later members are missing: write the rows that need them (.csv).",
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -68,8 +78,9 @@ def predict(
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
     from ensembler.combiners.balanced import Balanced
     from ensembler.comparison.compare import fit_rule
+    from ensembler.deployment.cascades.document import is_cascade
     from ensembler.deployment.output import write_prediction
-    from ensembler.deployment.recipe import Recipe
+    from ensembler.deployment.recipe import Recipe, is_recipe
 
     rule = only_one(rules, "--rule")
     check_target(source, to, out, with_proba=proba)
@@ -82,14 +93,21 @@ def predict(
         )
         if to is None or out is None:
             raise UsageError("--recipe needs rows to predict; give --to FOLDER and --out FILE")
+        if is_cascade(recipe):
+            check_suffix(pending, "--pending", (".csv",))
+            check_writable(pending)
+            predict_by_cascade(recipe, source, to, out, pending, with_proba=proba, like=sample)
+            return
+        refuse_given({"--pending": pending}, "with a recipe that is no cascade")
         predict_by_recipe(recipe, source, to, out, with_proba=proba, like=sample)
         return
+    refuse_given({"--pending": pending}, "without --recipe CASCADE")
     if rule is None:
         raise UsageError("which rule? give --rule RULE (`ensembler bench` says which one), or --recipe FILE")
     if to is None and save is None:
         raise UsageError("nothing to do with the fitted rule; give --to FOLDER and --out FILE, or --save FILE")
     if save is not None:
-        check_save(save)
+        check_save(save, is_recipe, "recipe")
     shift = options.parse_balance(balance)
     data = load_fitting(source, fit_on)
     with warnings_to_stderr():
@@ -140,17 +158,16 @@ def check_like(like: Path | None, out: Path | None, *, with_proba: bool) -> "pd.
     return read_sample(like)
 
 
-def check_save(save: Path) -> None:
-    """Refuse, before the work, a file that the fitted rule cannot be saved as."""
-    from ensembler.deployment.recipe import is_recipe
+def check_save(save: Path, may_replace: Callable[[Path], bool], kind: str) -> None:
+    """Refuse, before the work, a file that a recipe, or another such document, cannot be saved as."""
     from ensembler.predictions.loading.folder import METADATA_FILE
 
     if save.name == METADATA_FILE:
         raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")
     check_suffix(save, "--save", (".json",))
     check_writable(save)
-    if save.exists() and not is_recipe(save):
-        raise UsageError(f"--save {save}: is there already and is no recipe, so it stays; choose another name")
+    if save.exists() and not may_replace(save):
+        raise UsageError(f"--save {save}: is there already and is no {kind}, so it stays; choose another name")
 
 
 def fitting_options(source: options.Source) -> dict[str, object]:
@@ -181,6 +198,41 @@ def load_new_rows(
     return load_rows_like(
         like, folder, logits=source.logits, normalize=source.normalize, needed=needed, columns=source.columns
     )
+
+
+def predict_by_cascade(
+    path: Path,
+    source: options.Source,
+    to: Path,
+    out: Path,
+    pending: Path | None,
+    *,
+    with_proba: bool,
+    like: "pd.DataFrame | None",
+) -> None:
+    """Send new rows through a cascade, whose later members are read where rows are left for them."""
+    from ensembler.deployment.cascades.cascade import Cascade
+    from ensembler.deployment.cascades.files import run_on_files
+    from ensembler.deployment.output import write_prediction
+
+    cascade = Cascade.load(path)
+    with warnings_to_stderr():
+        result = run_on_files(
+            cascade, lambda members: load_new_rows(cascade.recipe, source, to, members), may_wait=pending is not None
+        )
+    run, rows = result.run, result.rows
+    write_prediction(out, run.proba, rows, with_proba=with_proba, like=like)
+    if pending is not None:
+        result.write_pending(pending)
+    asked = ", then ".join(
+        f"{', '.join(cascade.names[member] for member in cascade.added(stage))} {count:,}"
+        for stage, count in enumerate(run.reached)
+        if count
+    )
+    cost = "" if result.waiting_for else f" at {run.cost_share:.0%} of the cost of all members"
+    tell(f"{path}: predicted {rows.n_samples:,} rows{cost} (rows asked of {asked}), wrote {out}")
+    if pending is not None:
+        tell(result.describe_pending(pending))
 
 
 def predict_by_recipe(

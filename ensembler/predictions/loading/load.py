@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ensembler.errors import AlignmentError, Problems, UsageError
+from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError
 from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.loading.alignment import ClassSpace
 from ensembler.predictions.loading.folder import find_files, read_all
@@ -149,20 +149,22 @@ def load_rows_like(
 
     Raises
     ------
+    MissingMemberError
+        A member that is needed is not there.
     AlignmentError
-        A member that is needed is not there, or of another kind.
+        It is of another kind.
     """
     wanted = list(range(predictions.n_members)) if needed is None else sorted(needed)
     options = ReadOptions(logits, normalize, columns or Columns())
     unreadable = Problems()
     names = [predictions.names[member] for member in wanted]
-    files = find_files(paths, reserved=[]).members
+    files = files_of(names, find_files(paths, reserved=[]).members)
     tables = {table.name: table for table in read_all(files, options, unreadable.add)}
     missing = [name for name in names if name not in tables]
     if missing:
         unreadable.errors.insert(
             0,
-            AlignmentError(
+            MissingMemberError(
                 f"{', '.join(map(str, paths))}: no predictions of member {missing[0]!r} "
                 f"(missing: {len(missing)} of {len(wanted)}); expected the members that the rule is fitted on"
             ),
@@ -186,6 +188,12 @@ def load_rows_like(
     return rows.replace(
         proba=proba, names=predictions.names, hard=predictions.hard, metadata=[{}] * predictions.n_members
     )
+
+
+def files_of(names: Sequence[str], files: Sequence[Path]) -> Sequence[Path]:
+    """Return the files that members are called after, or all where that does not name each of them once."""
+    called = [file for file in files if file.stem in names]
+    return called if sorted(file.stem for file in called) == sorted(names) else files
 
 
 def column_order(tables: Sequence[Table]) -> tuple[str, ...] | None:

@@ -1,0 +1,1 @@
+"""Cascades: a few members answer first, and only rows that they are unsure of are passed on to more."""
