@@ -21,6 +21,7 @@ from .combiners.super_learner import SuperLearner
 from .combiners.weighted_vote import WeightedVote
 from .comparison.compare import compare_rules
 from .comparison.protocol import Split
+from .deployment.cascades.cascade import Cascade
 from .deployment.recipe import Recipe
 from .metrics.metric import Metric
 from .predictions.loading.load import load_predictions
@@ -34,6 +35,7 @@ __all__ = [
     "BestMember",
     "Blend",
     "BordaCount",
+    "Cascade",
     "ClassWeightedAverage",
     "EnsembleClassifier",
     "ExponentialWeightedAverage",

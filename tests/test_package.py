@@ -27,6 +27,7 @@ PUBLIC = {
     "Minimum",
     "TrimmedMean",
     "BordaCount",
+    "Cascade",
     "BestMember",
     "Blend",
     "GreedySelection",

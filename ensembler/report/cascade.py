@@ -101,12 +101,12 @@ def promise(study: CascadeStudy) -> list[str]:
     summary = study.summary
     observed = summary.disagreement_with_last if made.risk == LAST_STAGE else summary.disagreement
     observed = 1 - summary.accuracy if "wrong" in made.risk else observed
-    return [made.promise, f"On the scored rows it {made.risk} in {percent(observed, 1)}.", BROKEN]
+    return [made.promise, f"On the scored rows it {made.risk} in {percent(observed)}.", BROKEN]
 
 
-def percent(share: float, decimals: int = 0) -> str:
-    """Write a share of rows or costs in per cent."""
-    return f"{share * 100:.{decimals}f} %"
+def percent(share: float) -> str:
+    """Write a share of rows or costs in per cent, small ones with a decimal."""
+    return f"{share * 100:.{1 if share < 0.1 else 0}f} %"
 
 
 def listed(study: CascadeStudy, most: int = MOST_LISTED) -> list[FrontPoint]:

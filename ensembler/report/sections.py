@@ -7,9 +7,10 @@ from ensembler.comparison.results import Comparison
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.provenance import provenance
-from ensembler.report import balance, bench, check, compare, diversity, explain, noise, search, subsets
+from ensembler.report import balance, bench, cascade, check, compare, diversity, explain, noise, search, subsets
 from ensembler.report.blocks import Block, Listing, Section, Text
 from ensembler.report.figures.by_class import recall
+from ensembler.report.figures.cascade_front import cascade_front
 from ensembler.report.figures.diagrams import reliability
 from ensembler.report.figures.front import front
 from ensembler.report.figures.gains import gains
@@ -34,6 +35,7 @@ def sections(survey: Survey, command: str | None = None) -> list[Section]:
     made = [
         rules(result),
         *committees(survey),
+        cascades(survey),
         classes(result),
         calibration(result),
         spread(survey),
@@ -141,6 +143,20 @@ def costs(summary: StudySummary, listed: Sequence[RuleSummary]) -> Iterator[Sect
             if rule.cost is not None
         ]
         yield Section("cost", "Cost", "What accuracy costs", [figure, *listings])
+
+
+def cascades(survey: Survey) -> Section | None:
+    """Show which members to run first, and when to ask more."""
+    study = survey.cascades
+    figure = None if study is None else cascade_front(study)
+    if study is None or figure is None:
+        return None
+    blocks: list[Block] = [Text(cascade.answer(study), strong=True), figure]
+    blocks.append(Listing("table-cascade", cascade.front_table(study), folded=True))
+    shares = cascade.class_table(study)
+    blocks += [] if shares is None else [Listing("table-passed-on", shares, folded=True)]
+    blocks.append(Text(" ".join(cascade.method(study))))
+    return Section("cascade", "Cascade", "Which members to run first", blocks)
 
 
 def classes(result: Comparison) -> Section | None:

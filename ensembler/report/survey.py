@@ -10,7 +10,9 @@ from ensembler.combiners.simple_average import SimpleAverage
 from ensembler.comparison.compare import compare_rules
 from ensembler.comparison.protocol import Split, split_of
 from ensembler.comparison.results import Comparison
-from ensembler.errors import UsageError
+from ensembler.deployment.cascades.results import CascadeStudy
+from ensembler.deployment.cascades.study import study_cascades
+from ensembler.errors import NotApplicableError, UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis.checks import examine
@@ -30,6 +32,8 @@ OTHER_METRIC_MEMBERS = 12
 BEAM_WIDTH, BEAM_SIZE = 16, 30
 BEAM_VALUES = 3e9
 """Scores that a search may look at; its beam becomes narrower and its committees smaller to stay below."""
+MOST_CASCADING, CASCADE_STEPS = 12, 2e9
+"""With so many members or fewer, and so many rows times pairs of committees, cascades are looked at."""
 LISTED = 200
 """Committees whose members are known by name."""
 
@@ -45,6 +49,8 @@ class Survey:
         Every committee, where there are not too many.
     search : SearchStudy or None
         Good committees of each size, where there are.
+    cascades : CascadeStudy or None
+        Which members to run first, where that is not too much work.
     diversity : Diversity or None
     findings : list of Finding or None
         What is suspicious about the set; None where nobody looked.
@@ -54,6 +60,7 @@ class Survey:
     comparison: Comparison
     study: SubsetStudy | None = None
     search: SearchStudy | None = None
+    cascades: CascadeStudy | None = None
     diversity: Diversity | None = None
     findings: list[Finding] | None = None
     left_out: tuple[tuple[str, str], ...] = ()
@@ -92,19 +99,31 @@ def survey(
         calibrate=calibrate,
         progress=progress,
     )
-    study, search, diversity = None, None, None
+    study, search, cascades, diversity = None, None, None, None
     left_out: list[tuple[str, str]] = []
     if predictions.n_members > 1:
         try:
             study, search = committees(comparison, progress)
         except UsageError as error:
             left_out.append(("committees", str(error)))
+        try:
+            cascades = cheap_cascades(split, progress)
+        except NotApplicableError as error:
+            left_out.append(("cascades", str(error)))
         if progress is not None:
             progress(0, 1, "diversity")
         diversity = measure_diversity(comparison.scored, split.seed)
     if progress is not None:
         progress(0, 1, "looking for faults")
-    return Survey(comparison, study, search, diversity, examine(predictions), tuple(left_out))
+    return Survey(comparison, study, search, cascades, diversity, examine(predictions), tuple(left_out))
+
+
+def cheap_cascades(split: Split, progress: Progress | None) -> CascadeStudy:
+    """Look at all cascades of the mean, where that takes a second or a few."""
+    n_members, times = split.scored.n_members, len(split.folds.pairs) + 1 if split.cross_fitted else 1
+    if n_members > MOST_CASCADING or 3.0**n_members * split.fitting.n_samples * times > CASCADE_STEPS:
+        raise NotApplicableError("too many for a page; `ensembler cascade` looks at them")
+    return study_cascades(split.predictions, split=split, progress=progress)
 
 
 def committees(comparison: Comparison, progress: Progress | None) -> tuple[SubsetStudy | None, SearchStudy | None]:
