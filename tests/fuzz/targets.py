@@ -13,6 +13,8 @@ import pandas as pd
 
 from ensembler import load_predictions
 from ensembler.combiners.registry import make_rule
+from ensembler.deployment.cascades.cascade import Cascade
+from ensembler.deployment.cascades.costs import Costs, SharedCost
 from ensembler.deployment.recipe import Recipe
 from ensembler.predictions.files import read_json
 from ensembler.predictions.loading.intake.plan import ImportRequest
@@ -143,6 +145,39 @@ def read_recipe(path: Path) -> None:
         assert (np.abs(proba.sum(axis=1) - 1) < 1e-6).all()
 
 
+def cascades() -> list[bytes]:
+    """Return the files of some saved cascades."""
+    import tempfile
+
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for rule, options in (("mean", {}), ("log-pool", {"stages": 3}), ("mean", {"alpha": 0.3})):
+            path = Path(folder) / "c.json"
+            costs = Costs((1.0, 2.0, 3.0), "ms", (SharedCost((0, 1), 1.5),))
+            Cascade.fit(DATA, rule, costs=costs, **options).save(path)
+            found.append(path.read_bytes())
+    return found
+
+
+def read_cascade(path: Path) -> None:
+    """Restore a cascade: it sends rows through, and they cost what they can cost."""
+    cascade = Cascade.load(path)
+    if (cascade.n_members, cascade.n_classes) == (3, 3):
+        run = cascade.run(PROBA)
+        assert np.isfinite(run.proba).all()
+        assert (np.abs(run.proba.sum(axis=1) - 1) < 1e-6).all()
+        assert 0 <= run.cost_share <= 1 + 1e-9
+
+
+def read_costs(path: Path) -> None:
+    """Read a file of costs: committees cost finite amounts, all members the most."""
+    costs = Costs.of_file(path, ["m0", "m1", "m2"])
+    prices = costs.of(np.array([[True, False, False], [True, True, False], [True, True, True]]))
+    assert np.isfinite(prices).all()
+    assert (np.diff(prices) >= 0).all()
+    assert costs.full > 0
+
+
 def read_intake(path: Path) -> None:
     """Import a file."""
     scored, _ = make_sets(plan_import([path], ImportRequest()))
@@ -215,6 +250,15 @@ TARGETS = {
         "x.json", lambda: [b'{"a": [1, 2.5, "x", null, true], "b": {"c": -3e5}}'], read_document, mutate_json
     ),
     "recipe": Target("r.json", recipes, read_recipe, mutate_json),
+    "cascade": Target("c.json", cascades, read_cascade, mutate_json),
+    "costs": Target(
+        "costs.json",
+        lambda: [
+            b'{"unit": "ms", "members": {"m0": 1, "m1": 2.5, "m2": 3}, "shared": [{"members": ["m0"], "cost": 2}]}'
+        ],
+        read_costs,
+        mutate_json,
+    ),
     "pickle": Target(
         "x.pkl",
         lambda: (
