@@ -1,20 +1,21 @@
 """The member that is clearly the most accurate where the members voted as they vote now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Values
+from ensembler.arrays import Floats, Rows, Values
 from ensembler.combiners.base import is_number, require
+from ensembler.combiners.dynamic.neighbours import in_threads
 from ensembler.combiners.dynamic.selection import FITTING_ROWS, DynamicSelection
 from ensembler.combiners.fitted_state import Kind
 
 Votes = NDArray[np.integer]
 
-COMPARED = 1 << 21
+COMPARED = 1 << 19
 """So many pairs of rows are compared at a time."""
 
 
@@ -78,30 +79,37 @@ class MultipleClassifierBehaviour(DynamicSelection):
             require(is_number(value) and 0 <= value <= 1, self, parameter, "a number from 0 to 1")
         require(isinstance(self.votes, bool), self, "votes", "true or false")
 
-    def _member_weights(self, proba: Floats) -> Iterator[tuple[slice, Values]]:
-        n_members, n_samples, _ = proba.shape
+    def _member_weights(self, proba: Floats) -> Values:
         # Small numbers are compared many at a time.
         kind: type[np.integer] = np.uint8 if self.n_classes_ <= 256 else np.int64
-        votes = proba.argmax(axis=2).astype(kind)
-        fitting = np.ascontiguousarray(self._fitting.votes.T, dtype=kind)
+        asked, place = distinct(proba.argmax(axis=2).T.astype(kind))
+        known, group = distinct(self._fitting.votes.astype(kind))
+        counted = self._counted(group)
         # What is 0.7 · 10 members is 7 of them, whatever its last digits say.
-        wanted = int(np.ceil(self.similarity * n_members - 1e-9))
-        counted = self._counted()
-        step = max(1, COMPARED // fitting.shape[1])
-        for start in range(0, n_samples, step):
-            rows = slice(start, min(start + step, n_samples))
-            similar = agreement(votes[:, rows], fitting) >= wanted
-            sums = (similar.astype(counted.dtype) @ counted).astype(np.float64)
-            yield rows, self._selected(sums[:, :-1], sums[:, -1:])
+        wanted = int(np.ceil(self.similarity * self.n_members_ - 1e-9))
+        weights = np.empty((len(asked), self.n_members_))
+        known = np.ascontiguousarray(known.T)
 
-    def _counted(self) -> Floats:
-        """Return what a similar row adds: its weight for each member that is correct, and for all, (N, M + 1)."""
+        def select(rows: slice) -> None:
+            similar = agreement(asked[rows].T, known) >= wanted
+            sums = (similar.astype(counted.dtype) @ counted).astype(np.float64)
+            weights[rows] = self._selected(sums[:, :-1], sums[:, -1])
+
+        step = max(1, COMPARED // known.shape[1])
+        in_threads(select, [slice(start, start + step) for start in range(0, len(asked), step)])
+        return np.asarray(weights[place])
+
+    def _counted(self, group: Rows) -> Floats:
+        """Return the weight of the fitting rows of each group that each member is correct about, and of all of them.
+
+        Shape (groups, M + 1).
+        """
         weights = self._fitting.weights
+        columns = [*(weights * correct for correct in self._fitting.correct.T), weights]
+        counted = np.stack([np.bincount(group, weights=column) for column in columns], axis=1)
         # Single precision counts rows without error as far as it knows their number.
         exact = bool((weights == 1).all()) and len(weights) < 1 << 24
-        counted = np.ones((len(weights), self.n_members_ + 1), dtype=np.float32 if exact else np.float64)
-        counted[:, :-1] = self._fitting.correct
-        return counted if exact else counted * weights[:, None]
+        return np.asarray(counted, dtype=np.float32 if exact else np.float64)
 
     def _selected(self, correct: Values, total: Values) -> Values:
         """Return 1 for the member that leads, (n, M); nothing in rows where none does."""
@@ -112,10 +120,18 @@ class MultipleClassifierBehaviour(DynamicSelection):
         others[rows, best] = -np.inf
         ahead = highest - others.max(axis=1)
         # Of equal members none leads; sums of weights in another order differ in the last digits.
-        clear = (ahead >= self.lead * total[:, 0] - 1e-9 * total[:, 0]) & (ahead > 1e-9 * total[:, 0])
+        clear = (ahead >= (self.lead - 1e-9) * total) & (ahead > 1e-9 * total)
         weights = np.zeros(correct.shape)
         weights[rows[clear], best[clear]] = 1.0
         return weights
+
+
+def distinct(votes: Votes) -> tuple[Votes, Rows]:
+    """Return the distinct rows of votes (N, M), and which of them each row is."""
+    votes = np.ascontiguousarray(votes)
+    whole = votes.view(np.dtype((np.void, votes.itemsize * votes.shape[1]))).ravel()
+    _, first, place = np.unique(whole, return_index=True, return_inverse=True)
+    return votes[first], place
 
 
 def agreement(votes: Votes, fitting: Votes) -> NDArray[np.unsignedinteger]:

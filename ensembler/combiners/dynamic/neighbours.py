@@ -6,7 +6,7 @@ distances in double precision, summed over the differences, so that equal profil
 depends neither on the processor nor on the number of threads.
 """
 
-import collections
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,9 +99,7 @@ class NearestProfiles:
                 queries, own = as_profiles(proba[:, rows]), None
             found[rows] = table.nearest(queries, own)
 
-        with thread_pool() as pool:
-            blocks = [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
-            collections.deque(pool.executor.map(search, blocks), maxlen=0)
+        in_threads(search, [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)])
         return found
 
     def _table(self, k: int) -> "Table":
@@ -223,6 +221,13 @@ class Table:
         order = np.lexsort((columns, distances, rows))
         starts = np.searchsorted(rows, np.arange(n_queries))
         return np.asarray(self.kept[columns[order[starts[:, None] + np.arange(self.k)]]])
+
+
+def in_threads(work: Callable[[slice], None], blocks: Sequence[slice]) -> None:
+    """Do the work of blocks of rows by all processors, each with one thread for its matrix products."""
+    with thread_pool() as pool:
+        for _ in pool.executor.map(work, blocks):
+            pass
 
 
 def exclude(distances: Floats, own: Rows | None) -> None:

@@ -1,7 +1,7 @@
 """What rules have in common that weigh the members anew for each row."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -173,22 +173,22 @@ class DynamicSelection(Combiner):
         self._fitting = known if known is not None and rows.same_as(known) else rows
 
     @abstractmethod
-    def _member_weights(self, proba: Floats) -> Iterator[tuple[slice, Values]]:
-        """Yield the weights (n, M) of the members in blocks of rows; none in a row where all count the same."""
+    def _member_weights(self, proba: Floats) -> Values:
+        """Return the weights of the members in each row, (N, M); zeros in a row where all count the same."""
 
     def _scores(self, proba: Floats) -> Values:
+        weights = self._member_weights(proba)
+        weights[~weights.any(axis=1)] = 1.0
         scores = np.zeros(proba.shape[1:])
-        for rows, weights in self._member_weights(proba):
-            weights[~weights.any(axis=1)] = 1.0
-            part, block = proba[:, rows], scores[rows]
-            if not self.votes:
-                for member, weight in zip(part, weights.T, strict=True):
+        for rows in row_blocks(len(scores), self.n_classes_):
+            block, members = scores[rows], proba[:, rows]
+            for member, weight in zip(members, weights[rows].T, strict=True):
+                if self.votes:
+                    block[np.arange(len(block)), member.argmax(axis=1)] += weight
+                else:
                     block += weight[:, None] * member.astype(np.float64)
-                continue
-            everyone = np.arange(len(block))
-            for member, weight in zip(part, weights.T, strict=True):
-                block[everyone, member.argmax(axis=1)] += weight
-            block += TIE_BREAK * part.mean(axis=0, dtype=np.float64)
+            if self.votes:
+                block += TIE_BREAK * members.mean(axis=0, dtype=np.float64)
         return scores
 
     def n_fitted(self) -> int:
@@ -234,10 +234,12 @@ class NearestRowsSelection(DynamicSelection):
         require(is_whole(self.k) and self.k >= 1, self, "k", "a whole number of at least 1")
         require(isinstance(self.votes, bool), self, "votes", "true or false")
 
-    def _member_weights(self, proba: Floats) -> Iterator[tuple[slice, Values]]:
+    def _member_weights(self, proba: Floats) -> Values:
         nearest = self._fitting.search.nearest(proba, self.k)
-        for rows in row_blocks(proba.shape[1], nearest.shape[1] * len(proba)):
-            yield rows, self.competence(Region(nearest[rows], proba[:, rows], self._fitting))
+        weights = np.empty((proba.shape[1], len(proba)))
+        for rows in row_blocks(len(weights), nearest.shape[1] * len(proba)):
+            weights[rows] = self.competence(Region(nearest[rows], proba[:, rows], self._fitting))
+        return weights
 
     @abstractmethod
     def competence(self, region: Region) -> Values:
