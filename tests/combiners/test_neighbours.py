@@ -50,7 +50,8 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("sizes", "k"), [((3, 2200, 3), 7), ((5, 2000, 2), 1), ((4, 90, 40), 7), ((1, 30, 2), 40)])
 def test_neighbours_are_those_of_sorting_all_distances(kind, sizes, k, monkeypatch):
-    monkeypatch.setattr(neighbours, "DISTANCES", 1 << 16)
+    monkeypatch.setattr(neighbours, "FEW_DISTANCES", 1 << 16)
+    monkeypatch.setattr(neighbours, "ENOUGH_ROWS", 8)
     monkeypatch.setattr(neighbours, "PAIRS", 1 << 10)
     n_members, n_samples, n_classes = sizes
     fitting = KINDS[kind](draw(1, n_members, n_samples, n_classes)[0])
@@ -64,7 +65,8 @@ def test_neighbours_are_those_of_sorting_all_distances(kind, sizes, k, monkeypat
 def test_neighbours_do_not_depend_on_blocks(monkeypatch):
     fitting, new = draw(3, 4, 700, 5)[0], draw(4, 4, 300, 5)[0]
     whole = NearestProfiles(as_profiles(fitting)).nearest(new, 5)
-    monkeypatch.setattr(neighbours, "DISTANCES", 1)
+    monkeypatch.setattr(neighbours, "FEW_DISTANCES", 1)
+    monkeypatch.setattr(neighbours, "MOST_DISTANCES", 1)
     np.testing.assert_array_equal(NearestProfiles(as_profiles(fitting)).nearest(new, 5), whole)
 
 

@@ -18,8 +18,10 @@ from ensembler.parallel.workers import thread_pool
 
 Queries = tuple[str, ...]
 
-DISTANCES = 1 << 20
-"""So many approximate distances are worked on at a time."""
+FEW_DISTANCES, MOST_DISTANCES = 1 << 20, 1 << 24
+"""So many approximate distances are worked on at a time: few stay in a core's cache; products of few rows are slow."""
+ENOUGH_ROWS = 256
+"""Products of more rows than that are hardly faster."""
 FAR = 1e30
 """A squared distance that no row has."""
 PAIRS = 1 << 21
@@ -90,7 +92,7 @@ class NearestProfiles:
         if k == 0:
             return found
         table = self._table(k)
-        step = min(n_samples, max(1, DISTANCES // table.n_columns))
+        n_rows = max(FEW_DISTANCES // table.n_columns, min(ENOUGH_ROWS, MOST_DISTANCES // table.n_columns), 1)
 
         def search(rows: slice) -> None:
             if proba is None:
@@ -99,7 +101,7 @@ class NearestProfiles:
                 queries, own = as_profiles(proba[:, rows]), None
             found[rows] = table.nearest(queries, own)
 
-        in_threads(search, [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)])
+        in_threads(search, [slice(start, min(start + n_rows, n_samples)) for start in range(0, n_samples, n_rows)])
         return found
 
     def _table(self, k: int) -> "Table":
