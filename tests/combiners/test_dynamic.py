@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
+from ensembler import Predictions, compare_rules, load_predictions
 from ensembler.arrays import softmax
 from ensembler.combiners.base import clone
 from ensembler.combiners.dynamic.mcb import MultipleClassifierBehaviour
@@ -19,7 +20,7 @@ from ensembler.combiners.dynamic.neighbours import NearestProfiles
 from ensembler.combiners.registry import family_rules, make_rule
 from ensembler.errors import NotApplicableError, ParameterError, ValueRangeError
 from ensembler.metrics import METRICS
-from tests.combiners.test_neighbours import KINDS, nearest_by_sorting
+from tests.combiners.test_neighbours import KINDS, nearest_by_sorting, votes_of
 from tests.conftest import draw
 from tests.oracles import dynamic_selection
 
@@ -291,6 +292,40 @@ def test_a_state_that_no_rule_fits_is_refused(name):
     ]:
         with pytest.raises(ValueRangeError, match=message):
             make_rule(name).restore({**state, key: value})
+
+
+def test_coefficients_for_other_neighbours_are_refused():
+    fitting, labels = draw(25, 2, 20, 3)
+    state = MetaDes(k=3).fit(fitting, labels).state()
+    with pytest.raises(ValueRangeError, match=r"coef_ has shape \(8,\), expected \(10,\)"):
+        MetaDes(k=4).restore(state)
+
+
+def test_hard_labels_are_compared_and_missing_votes_are_not():
+    proba, labels = draw(26, 4, 160, 3)
+    votes = votes_of(proba).astype(np.float32)
+    hard = Predictions(votes, labels, hard=[True] * 4)
+    compared = compare_rules(hard, ["mean", "dynamic"], n_resamples=0)
+    assert {rule.name for rule in compared.rules} == {"mean", *RULES}
+    assert not compared.left_out
+    missing = np.zeros((4, 160), dtype=bool)
+    missing[1, ::9] = True
+    votes[missing] = 0
+    some = Predictions(votes, labels, hard=[True] * 4, missing=missing)
+    left_out = dict(compare_rules(some, ["mean", "dynamic"], n_resamples=0).left_out)
+    assert set(left_out) == set(RULES)
+    assert all(reason == "needs every vote, and 18 are missing" for reason in left_out.values())
+
+
+def test_committees_are_refitted(run, write_set):
+    home = write_set(n_members=3, n_samples=90, n_classes=3)
+    told = run("subsets", home, "--rule", "knora-e", "--json")
+    assert told.code == 0
+    best = json.loads(told.out)["rules"][0]["best"][0]
+    data = load_predictions(home)
+    chosen = [data.names.index(name) for name in best["members"]]
+    rule = make_rule("knora-e").fit(data.validation.proba[chosen], data.validation.true_labels)
+    assert best["accuracy"] == pytest.approx(rule.score(data.proba[chosen], data.true_labels))
 
 
 def test_rules_fitted_on_the_same_rows_search_once(monkeypatch):

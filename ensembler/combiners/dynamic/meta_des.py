@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ensembler.arrays import Floats, Labels, Values, row_blocks, sigmoid
 from ensembler.combiners.base import is_number, require
 from ensembler.combiners.dynamic.selection import FITTING_ROWS, NearestRowsSelection, Region
 from ensembler.combiners.fitted_state import Kind, Number, Numbers
-from ensembler.errors import NotApplicableError, ParameterError
+from ensembler.errors import NotApplicableError, ParameterError, ValueRangeError
 
 STRENGTH = 1.0
 """scikit-learn's default C."""
@@ -178,3 +178,11 @@ class MetaDes(NearestRowsSelection):
             kind = type(self.meta_classifier).__name__
             raise NotApplicableError(f"{self.name} with a {kind} cannot be saved: only its own logistic regression can")
         return super().state()
+
+    def restore(self, state: Mapping[str, Any]) -> Self:
+        """Take the fitting rows, and coefficients for as many neighbours as they give."""
+        super().restore(state)
+        expected = 2 * self._n_neighbours + 2
+        if len(self.coef_) != expected:
+            raise ValueRangeError(f"{self.name}: coef_ has shape ({len(self.coef_)},), expected ({expected},)")
+        return self

@@ -139,7 +139,7 @@ class Table:
     def of(cls, profiles: Values, k: int) -> "Table":
         """Return the table of all rows."""
         kept = np.flatnonzero(copy_numbers(profiles) <= k)
-        some = profiles[kept]
+        some = profiles if len(kept) == len(profiles) else profiles[kept]
         norms = (some**2).sum(axis=1)
         low = np.zeros((len(some) + -len(some) % GROUP, some.shape[1] + 1), dtype=np.float32)
         low[: len(some), :-1], low[: len(some), -1], low[len(some) :, -1] = some, norms, FAR
