@@ -175,7 +175,7 @@ def speed_section(speed: Mapping[str, Any] | None) -> str:
                 [
                     f"`{name}`, {n_members} members",
                     *(f"{seconds['cpu']:.3f}" for seconds in (own, shared, peer)),
-                    *(f"{peer['cpu'] / seconds['cpu']:.0f} ×" for seconds in (own, shared)),
+                    *(f"{peer['cpu'] / seconds['cpu']:.1f} ×" for seconds in (own, shared)),
                 ]
             )
     headers = ["", "alone, s", "shared, s", "DESlib, s", "alone", "shared"]
@@ -189,14 +189,16 @@ def speed_section(speed: Mapping[str, Any] | None) -> str:
 
 Processor seconds to fit on {speed["shape"]["rows"]:,} rows and predict as many in {speed["shape"]["classes"]} classes,
 by `benchmarks/dynamic_speed.py`, which takes turns with DESlib 0.3.7 in an environment of its own; *shared*: after
-another rule of the same comparison has found the neighbours. DESlib finds them by matrix products too, so that a single
-rule is faster by a small factor only; what is not done again makes the difference.
+another rule of the same comparison has found the neighbours. The machine was busy with other work (a load of
+{speed["load"]:.0f} on {speed["machine"]["cores"]} cores), so seconds on the wall say nothing. DESlib finds neighbours
+by matrix products too, and these products alone take a third of our time: a single rule is faster by a small factor
+only, and what is not done again makes the difference.
 
 Fitting on {n_rows:,} rows of {n_members} members and {n_classes} classes and predicting as many takes
 {nearest["fit"]["cpu"] + nearest["predict"]["cpu"]:.0f} processor seconds by `knop`, and
 {large[slowest]["fit"]["cpu"] + large[slowest]["predict"]["cpu"]:.0f} by `{slowest}`, the slowest; the seven rules
-together needed {speed["large"]["peak_beyond_them_mib"]:.0f} MiB beyond the two arrays of together
-{speed["large"]["both_arrays_mib"]:.0f} MiB, half of that for the rows that they keep.
+one after another needed {speed["large"]["peak_beyond_them_mib"]:.0f} MiB beyond the two arrays of together
+{speed["large"]["both_arrays_mib"]:.0f} MiB.
 """
 
 
