@@ -37,10 +37,11 @@ def write(path: Path, text: str) -> None:
 def rules_page() -> str:
     """Return the page of every rule and metric, from the registry."""
     lines = ["# All rules", "", "Written from the code. `ensembler list` prints the same.", ""]
-    lines += ["| rule | learns | hard labels | source |", "|---|---|---|---|"]
+    lines += ["| rule | family | learns | hard labels | source |", "|---|---|---|---|---|"]
     for name, rule in all_rules().items():
         cells = [
             f"[{name}](#{rule.__module__}.{rule.__name__})",
+            rule.family,
             "yes" if rule.is_trainable else "no",
             "no" if rule().needs_probabilities() else "yes",
             rule.source,

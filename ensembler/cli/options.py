@@ -116,7 +116,8 @@ Rules = Annotated[
     list[str] | None,
     typer.Option(
         metavar="RULE[:KEY=VALUE,…]",
-        help="Compare only this rule; repeatable. `ensembler list` shows all.",
+        help="Compare only this rule, or those of a family (fixed, weighted, voting, pooled, trainable, dynamic, "
+        "stacked), or all; repeatable. `ensembler list` shows them.",
         rich_help_panel=PROTOCOL,
     ),
 ]

@@ -123,7 +123,7 @@ def predict(
         message += f", tau {fitted.tau_:g}"
     if save is not None:
         Recipe.of(fitted, fitted_on).save(save)
-        message += f", saved as {save}"
+        message += f", saved as {save}{size_of(save)}"
     if new is not None and out is not None:
         scores = fitted.predict_proba(new.proba, missing=new.missing, check_input=False)
         write_prediction(out, scores, new, with_proba=proba, like=sample)
@@ -168,6 +168,12 @@ def check_save(save: Path, may_replace: Callable[[Path], bool], kind: str) -> No
     check_writable(save)
     if save.exists() and not may_replace(save):
         raise UsageError(f"--save {save}: is there already and is no {kind}, so it stays; choose another name")
+
+
+def size_of(path: Path) -> str:
+    """Return the size of a file that is not small, in brackets: rules that keep their fitting rows make such files."""
+    megabytes = path.stat().st_size / 1e6
+    return f" ({megabytes:.1f} MB)" if megabytes >= 1 else ""
 
 
 def fitting_options(source: options.Source) -> dict[str, object]:

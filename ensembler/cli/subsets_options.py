@@ -26,7 +26,8 @@ class Committees:
         list[str] | None,
         typer.Option(
             metavar="RULE[:KEY=VALUE,…]",
-            help="Sweep this rule (default: mean); repeatable. Additive rules are exact and fast, others are refitted.",
+            help="Sweep this rule (default: mean), or those of a family; repeatable. Additive rules are exact and "
+            "fast, others are refitted.",
             rich_help_panel=options.PROTOCOL,
         ),
     ] = None
@@ -79,8 +80,10 @@ class Committees:
 
     @property
     def rules(self) -> list[str]:
-        """The rules, each once."""
-        rules = self.rule or ["mean"]
+        """The rules, each once, those of a family in place of its name."""
+        from ensembler.combiners.registry import named_rules
+
+        rules = named_rules(self.rule or ["mean"])
         if len(set(rules)) < len(rules):
             raise UsageError("a rule is given twice; drop one")
         return rules

@@ -35,6 +35,7 @@ class AccuracyWeightedAverage(WeightedMean):
     """
 
     name: ClassVar[str] = "accuracy-weighted"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "Kim et al. 2016 (VA-simp-WA), doi 10.1007/s12193-015-0209-0"
     complexity: ClassVar[int] = 90
     list_position: ClassVar[int] = 2

@@ -28,6 +28,7 @@ from ensembler.arrays import (
     softmax,
     with_argmax_of,
 )
+from ensembler.combiners.families import OTHER
 from ensembler.combiners.fitted_state import PRIORS, SIZES, TINY, Kind, Numbers, Plain, take_sizes, take_state
 from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.combiners.parameters import Parameterized, clone, is_number, is_whole, require
@@ -69,6 +70,8 @@ class Combiner(Parameterized, ABC):
     ----------
     name : str
         The rule's name on the command line.
+    family : str
+        One of `ensembler.combiners.families.FAMILIES`, under which the rule is listed and may be run.
     source : str
         Where the rule comes from, in one line.
     is_trainable : bool
@@ -80,6 +83,8 @@ class Combiner(Parameterized, ABC):
         Rules with small numbers are listed first, equal ones by name.
     needs_parameters : bool
         True for a rule that means nothing without parameters, which is left out where all rules are run.
+    by_default : bool
+        Whether the rule is run where no rule is named.
     variants : tuple of str
         Parameters, as text, with which the rule is run once more where all rules are run.
     freezable : bool
@@ -98,11 +103,13 @@ class Combiner(Parameterized, ABC):
     """
 
     name: ClassVar[str]
+    family: ClassVar[str] = OTHER
     source: ClassVar[str]
     is_trainable: ClassVar[bool] = True
     complexity: ClassVar[int] = 1000
     list_position: ClassVar[int] = 1000
     needs_parameters: ClassVar[bool] = False
+    by_default: ClassVar[bool] = True
     variants: ClassVar[tuple[str, ...]] = ()
     freezable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = False

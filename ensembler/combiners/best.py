@@ -41,6 +41,7 @@ class BestMember(FittedMean):
     """
 
     name: ClassVar[str] = "best-member"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "the baseline of every ensemble"
     complexity: ClassVar[int] = 80
     takes_missing_votes: ClassVar[bool] = True

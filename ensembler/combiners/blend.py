@@ -52,6 +52,7 @@ class Blend(Combiner):
     """
 
     name: ClassVar[str] = "blend"
+    family: ClassVar[str] = "stacked"
     source: ClassVar[str] = "Clemen 1989, doi 10.1016/0169-2070(89)90012-5"
     complexity: ClassVar[int] = 170
     list_position: ClassVar[int] = 12

@@ -33,6 +33,7 @@ class BordaCount(AdditiveCombiner):
     """
 
     name: ClassVar[str] = "borda"
+    family: ClassVar[str] = "fixed"
     source: ClassVar[str] = "Ho, Hull & Srihari 1994, doi 10.1109/34.273716"
     complexity: ClassVar[int] = 40
     is_trainable: ClassVar[bool] = False

@@ -44,6 +44,7 @@ class ClassWeightedAverage(Combiner):
     """
 
     name: ClassVar[str] = "class-weighted"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "weights by categorical accuracy; formula inferred"
     complexity: ClassVar[int] = 120
     freezable: ClassVar[bool] = True

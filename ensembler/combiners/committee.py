@@ -112,6 +112,7 @@ class HierarchicalCommittee(Combiner):
     """
 
     name: ClassVar[str] = "hierarchical-committee"
+    family: ClassVar[str] = "stacked"
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
     complexity: ClassVar[int] = 150
     list_position: ClassVar[int] = 7

@@ -74,6 +74,7 @@ class ExponentialWeightedAverage(FittedMean):
     """
 
     name: ClassVar[str] = "exponential-weighted"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "Kim et al. 2016 (VA-expo-WA), doi 10.1007/s12193-015-0209-0"
     complexity: ClassVar[int] = 130
     freezable: ClassVar[bool] = True

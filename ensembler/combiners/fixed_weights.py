@@ -44,6 +44,7 @@ class FixedWeights(WeightedMean):
     """
 
     name: ClassVar[str] = "fixed-weights"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "weights given by the user"
     complexity: ClassVar[int] = 85
     needs_parameters: ClassVar[bool] = True

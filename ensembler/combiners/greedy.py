@@ -65,6 +65,7 @@ class GreedySelection(FittedMean):
     """
 
     name: ClassVar[str] = "greedy"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "Caruana et al. 2004, doi 10.1145/1015330.1015432"
     complexity: ClassVar[int] = 140
     takes_missing_votes: ClassVar[bool] = True

@@ -78,6 +78,7 @@ class LogLinearPool(Combiner):
     """
 
     name: ClassVar[str] = "log-pool"
+    family: ClassVar[str] = "pooled"
     source: ClassVar[str] = "Genest & Zidek 1986, doi 10.1214/ss/1177013825; Heskes 1997"
     complexity: ClassVar[int] = 136
     list_position: ClassVar[int] = 9

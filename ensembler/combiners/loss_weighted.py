@@ -46,6 +46,7 @@ class LossWeightedAverage(WeightedMean):
     """
 
     name: ClassVar[str] = "loss-weighted"
+    family: ClassVar[str] = "weighted"
     source: ClassVar[str] = "common use; inferred"
     complexity: ClassVar[int] = 100
     list_position: ClassVar[int] = 4

@@ -41,6 +41,7 @@ class MajorityVote(AdditiveCombiner):
     """
 
     name: ClassVar[str] = "majority-vote"
+    family: ClassVar[str] = "voting"
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
     complexity: ClassVar[int] = 10
     list_position: ClassVar[int] = 6

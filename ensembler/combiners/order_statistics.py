@@ -56,6 +56,7 @@ class Median(OrderStatistic):
     """
 
     name: ClassVar[str] = "median"
+    family: ClassVar[str] = "fixed"
     complexity: ClassVar[int] = 20
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
@@ -88,6 +89,7 @@ class Maximum(OrderStatistic):
     """
 
     name: ClassVar[str] = "max"
+    family: ClassVar[str] = "fixed"
     complexity: ClassVar[int] = 50
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
@@ -114,6 +116,7 @@ class Minimum(OrderStatistic):
     """
 
     name: ClassVar[str] = "min"
+    family: ClassVar[str] = "fixed"
     complexity: ClassVar[int] = 60
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
@@ -147,6 +150,7 @@ class TrimmedMean(OrderStatistic):
     """
 
     name: ClassVar[str] = "trimmed-mean"
+    family: ClassVar[str] = "fixed"
     complexity: ClassVar[int] = 30
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
     source: ClassVar[str] = "Kuncheva 2014, ch. 5, doi 10.1002/9781118914564"

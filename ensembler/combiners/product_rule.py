@@ -35,6 +35,7 @@ class Product(AdditiveCombiner):
     """
 
     name: ClassVar[str] = "product"
+    family: ClassVar[str] = "fixed"
     source: ClassVar[str] = "Kittler et al. 1998, doi 10.1109/34.667881"
     complexity: ClassVar[int] = 70
     is_trainable: ClassVar[bool] = False

@@ -15,12 +15,15 @@ import inspect
 import pkgutil
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from ensembler import combiners
 from ensembler.combiners.base import Combiner
-from ensembler.errors import RegistryError, UnknownNameError
+from ensembler.combiners.families import ALL, FAMILIES
+from ensembler.errors import RegistryError, UnknownNameError, UsageError
 from ensembler.serialization import parse_spec
+
+AnyRule = TypeVar("AnyRule", bound=Combiner)
 
 ENTRY_POINT_GROUP = "ensembler.combiners"
 
@@ -42,14 +45,51 @@ def list_rules() -> list[str]:
 
 
 def default_rules() -> list[str]:
-    """Return the rules that a comparison runs, as text: all but those that need parameters, and their variants."""
-    rules = {name: rule for name, rule in all_rules().items() if not rule.needs_parameters}
-    return [text for name, rule in rules.items() for text in (name, *(f"{name}:{item}" for item in rule.variants))]
+    """Return the rules that a comparison runs where none is named, as text, with their variants."""
+    return with_variants(name for name, rule in all_rules().items() if rule.by_default)
+
+
+def family_rules(family: str) -> list[str]:
+    """Return the rules of a family, or ``"all"`` rules, as text, with their variants.
+
+    >>> family_rules("pooled")
+    ['log-pool', 'log-pool:signed=true', 'simplex', 'super-learner']
+    """
+    return with_variants(name for name, rule in all_rules().items() if family in (rule.family, ALL))
+
+
+def with_variants(names: Iterable[str]) -> list[str]:
+    """Return rules as text, each with its variants, without those that mean nothing without parameters."""
+    rules = {name: all_rules()[name] for name in names}
+    return [
+        text
+        for name, rule in rules.items()
+        if not rule.needs_parameters
+        for text in (name, *(f"{name}:{item}" for item in rule.variants))
+    ]
+
+
+def named_rules(rules: Iterable[str | AnyRule]) -> list[str | AnyRule]:
+    """Return rules with those of a family in place of the family's name, and every one in place of ``"all"``.
+
+    A rule that is there already is not added by a family.
+
+    >>> named_rules(["simplex", "pooled", "mean"])
+    ['simplex', 'log-pool', 'log-pool:signed=true', 'super-learner', 'mean']
+    """
+    asked = list(rules)
+    result: list[str | AnyRule] = []
+    for rule in asked:
+        if isinstance(rule, str) and rule in (ALL, *FAMILIES):
+            result += [text for text in family_rules(rule) if text not in (*result, *asked)]
+        else:
+            result.append(rule)
+    return result
 
 
 def own_rules() -> Iterator[type[Combiner]]:
     """Yield the rules defined in the modules of ``ensembler.combiners``: the classes that give themselves a name."""
-    for module_info in pkgutil.iter_modules(combiners.__path__, "ensembler.combiners."):
+    for module_info in pkgutil.walk_packages(combiners.__path__, "ensembler.combiners."):
         module = importlib.import_module(module_info.name)
         for value in vars(module).values():
             ours = inspect.isclass(value) and issubclass(value, Combiner) and value.__module__ == module.__name__
@@ -80,6 +120,8 @@ def collect(rules: Iterable[Any]) -> dict[str, type[Combiner]]:
         if inspect.isabstract(rule):
             missing = ", ".join(sorted(rule.__abstractmethods__))
             raise RegistryError(f"rule {name!r} ({where}) does not implement {missing}")
+        if name in (ALL, *FAMILIES):
+            raise RegistryError(f"rule {name!r} ({where}) has the name of a family of rules; rename it")
         if name in found:
             other = found[name]
             first = f"{other.__module__}.{other.__qualname__}"
@@ -97,6 +139,8 @@ def make_rule(spec: str) -> Combiner:
     name, parameters = parse_spec(spec)
     rules = all_rules()
     if name not in rules:
+        if name in (ALL, *FAMILIES):
+            raise UsageError(f"{name!r} stands for {', '.join(family_rules(name))}; expected one rule")
         raise UnknownNameError("rule", name, rules)
     known = [field.name for field in dataclasses.fields(rules[name])]  # type: ignore[arg-type]
     for key in parameters:

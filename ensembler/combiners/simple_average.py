@@ -32,6 +32,7 @@ class SimpleAverage(AdditiveCombiner):
     """
 
     name: ClassVar[str] = "mean"
+    family: ClassVar[str] = "fixed"
     source: ClassVar[str] = "Kittler et al. 1998, doi 10.1109/34.667881"
     complexity: ClassVar[int] = 0
     list_position: ClassVar[int] = 1

@@ -49,6 +49,7 @@ class SimplexWeights(FittedMean):
     """
 
     name: ClassVar[str] = "simplex"
+    family: ClassVar[str] = "pooled"
     source: ClassVar[str] = "Dempster, Laird & Rubin 1977, doi 10.1111/j.2517-6161.1977.tb01600.x"
     complexity: ClassVar[int] = 132
     list_position: ClassVar[int] = 10

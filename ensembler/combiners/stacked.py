@@ -66,6 +66,7 @@ class Stacking(Combiner):
     """
 
     name: ClassVar[str] = "stacking"
+    family: ClassVar[str] = "stacked"
     source: ClassVar[str] = "Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1"
     complexity: ClassVar[int] = 160
     list_position: ClassVar[int] = 8

@@ -41,6 +41,7 @@ class SuperLearner(FittedMean):
     """
 
     name: ClassVar[str] = "super-learner"
+    family: ClassVar[str] = "pooled"
     source: ClassVar[str] = "van der Laan et al. 2007, doi 10.2202/1544-6115.1309"
     complexity: ClassVar[int] = 131
     list_position: ClassVar[int] = 11

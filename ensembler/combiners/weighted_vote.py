@@ -43,6 +43,7 @@ class WeightedVote(AdditiveCombiner):
     """
 
     name: ClassVar[str] = "weighted-vote"
+    family: ClassVar[str] = "voting"
     source: ClassVar[str] = "Kuncheva & Rodríguez 2014, doi 10.1007/s10115-012-0586-6"
     complexity: ClassVar[int] = 110
     log_scale: ClassVar[bool] = True

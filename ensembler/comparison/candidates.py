@@ -8,7 +8,7 @@ from ensembler.combiners.balanced import TAU_EXPECTED, TAU_METRICS, Balanced, is
 from ensembler.combiners.base import Combiner, clone, describe_missing
 from ensembler.combiners.best import BestMember
 from ensembler.combiners.calibrated import Calibrated
-from ensembler.combiners.registry import default_rules, make_rule
+from ensembler.combiners.registry import default_rules, make_rule, named_rules
 from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError
 from ensembler.metrics import METRICS, Metric, get_metric
 from ensembler.predictions.prediction_set import Predictions
@@ -102,7 +102,8 @@ def list_candidates(
     balance: Balance = None,
 ) -> list[Candidate]:
     """Bind all rules to the members."""
-    asked = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else list(rules)
+    named = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else rules
+    asked = named_rules(named)
     candidates = [bind_rule(rule, predictions, own_metric(metric)) for rule in asked]
     names = [candidate.name for candidate in candidates]
     for index, name in enumerate(names):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.registry import named_rules
 from ensembler.comparison.candidates import MetricLike, list_candidates
 from ensembler.comparison.protocol import DEFAULT_FOLDS, check_fit_on, check_seed
 from ensembler.errors import DataError, EnsemblerError, ParameterError, UsageError
@@ -57,7 +58,7 @@ def rank_rules(
     sets : mapping from name to Predictions, or sequence of Predictions
         With labels. Sets that share labels are predictions of the same rows: one cluster, which counts once.
     rules : str, Combiner or sequence of them, optional
-        By default all that need no parameters.
+        ``"all"``, or a family's name, stands for several. By default those of `compare_rules`.
     metric : str, Metric or callable
     fit_on, folds, part, seed
         One protocol for all sets, as in `Split.of`.
@@ -110,7 +111,7 @@ def rank_rules(
     if cluster is not None:
         compile_pattern(cluster)
     protocol = {"fit_on": check_fit_on(fit_on, part), "folds": folds, "part": part, "seed": seed}
-    asked = [rules] if isinstance(rules, (str, Combiner)) else rules if rules is None else list(rules)
+    asked = None if rules is None else named_rules([rules] if isinstance(rules, (str, Combiner)) else rules)
     list_candidates(asked, next(iter(named.values())), measure, "none")
     work = Work(asked, measure, protocol, None if cache_folder is None else Path(cache_folder))
     values, curves = run(named, work, workers or process_pool, progress, learning_curve=learning_curve)

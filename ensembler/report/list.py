@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.families import FAMILIES, describe_family
 from ensembler.comparison.evidence import shipped_evidence
 from ensembler.metrics import METRICS
 from ensembler.report.tables import MISSING, Document, Table, number
@@ -39,9 +40,10 @@ class SetsEvidence:
 
 @dataclass(frozen=True)
 class RuleEntry:
-    """A rule: its names, what it does, whether it learns weights and takes hard labels, defaults, and its source."""
+    """A rule: its names, family and source, what it does, whether it learns and takes hard labels, and its defaults."""
 
     name: str
+    family: str
     class_name: str
     summary: str
     learns: bool
@@ -56,6 +58,7 @@ class RuleEntry:
         defaults = {field.name: field.default for field in dataclasses.fields(rule)}  # type: ignore[arg-type]
         return cls(
             name=name,
+            family=rule.family,
             class_name=rule.__name__,
             summary=(rule.__doc__ or "").strip().partition("\n")[0],
             learns=rule.is_trainable,
@@ -69,6 +72,7 @@ class RuleEntry:
         """Return plain values for JSON."""
         return {
             "name": self.name,
+            "family": self.family,
             "class": self.class_name,
             "summary": self.summary,
             "learns": self.learns,
@@ -90,7 +94,28 @@ def describe_rules(rules: Sequence[RuleEntry]) -> dict[str, Any]:
 
 
 def rules_document(rules: Sequence[RuleEntry]) -> Document:
-    """Arrange rules and metrics for reading."""
+    """Arrange rules by their families, and metrics, for reading."""
+    n_sets = shipped_evidence().n_sets("probabilities")
+    notes = [
+        f"accuracy, log loss: how much better than the mean, on average over {n_sets} sets",
+        "from rows: so many fitting rows a rule needs to have a lower log loss than the mean",
+    ]
+    usage = "Parameters are given as --rule NAME:KEY=VALUE,KEY=VALUE, values as JSON or plain text."
+    families = "A family's name stands for its rules, as in --rule fixed, and all for every rule."
+    tables = [family_table(family, some) for family, some in by_family(rules).items()]
+    tables[-1] = dataclasses.replace(tables[-1], notes=notes)
+    return Document([*tables, usage, families, metrics_table()])
+
+
+def by_family(rules: Sequence[RuleEntry]) -> dict[str, list[RuleEntry]]:
+    """Return rules by their families, in the order of `FAMILIES`."""
+    others = [rule.family for rule in rules if rule.family not in FAMILIES]
+    found = {family: [rule for rule in rules if rule.family == family] for family in [*FAMILIES, *others]}
+    return {family: some for family, some in found.items() if some}
+
+
+def family_table(family: str, rules: Sequence[RuleEntry]) -> Table:
+    """Arrange the rules of a family."""
     rows = []
     for rule in rules:
         defaults = [f"  {key}={format_default(value)}" for key, value in rule.parameters.items()]
@@ -98,14 +123,8 @@ def rules_document(rules: Sequence[RuleEntry]) -> Document:
         cells = [learns, *evidence_cells(rule), f"{rule.summary}\n{rule.source}"]
         rows.append(["\n".join([rule.name, *defaults]), *cells])
     headers = ["rule\n  parameter=default", "learns", "accuracy\nin points", "log\nloss", "from\nrows"]
-    n_sets = shipped_evidence().n_sets("probabilities")
-    notes = [
-        f"accuracy, log loss: how much better than the mean, on average over {n_sets} sets",
-        "from rows: so many fitting rows a rule needs to have a lower log loss than the mean",
-    ]
-    table = Table("Rules", [*headers, "what it does\nsource"], rows, notes, left=(0, 1, 5))
-    usage = "Parameters are given as --rule NAME:KEY=VALUE,KEY=VALUE, values as JSON or plain text."
-    return Document([table, usage, metrics_table()])
+    title = f"{family}: {describe_family(family)}"
+    return Table(title, [*headers, "what it does\nsource"], rows, left=(0, 1, 5))
 
 
 def metrics_table() -> Table:

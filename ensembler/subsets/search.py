@@ -7,6 +7,7 @@ import numpy as np
 
 from ensembler.arrays import Correct, Labels, Values
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.registry import named_rules
 from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.choice import tie_order
 from ensembler.comparison.outcome import Advice
@@ -138,7 +139,7 @@ def search_subsets(
     split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
     beam = Beam((low, high), request.must, width, progress)
     found, left_out = [], []
-    for rule in rules:
+    for rule in named_rules(rules):
         try:
             swept = SweptRule.of(rule, split.fitting, "accuracy", freeze=freeze, calibrate=calibrate == "members")
             if not swept.additive:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ensembler.arrays import Correct
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.registry import named_rules
 from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.protocol import Split, split_of
 from ensembler.errors import NotApplicableError, UsageError
@@ -50,6 +51,7 @@ def study_subsets(
     predictions : Predictions
         With labels; without row weights, since rows are counted.
     rules : sequence of str or Combiner
+        A family's name stands for its rules, ``"all"`` for every one.
         Additive rules go through the exact kernel; others are fitted again on the members of every committee.
     metric, sizes, must
         As in `sweep_subsets`.
@@ -99,7 +101,7 @@ def study_subsets(
     check_members_calibrate(calibrate, predictions)
     split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
     found, left_out = [], []
-    for rule in rules:
+    for rule in named_rules(rules):
         try:
             swept = SweptRule.of(rule, split.fitting, metric, freeze=freeze, calibrate=calibrate == "members")
             found.append(study_rule(swept, split, request))

@@ -7,7 +7,7 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from ensembler import BestMember, ClassWeightedAverage, HierarchicalCommittee, Predictions, SimpleAverage, Stacking
-from ensembler.combiners.registry import default_rules
+from ensembler.combiners.registry import default_rules, family_rules
 from ensembler.comparison.compare import fit_rule
 from ensembler.deployment.recipe import Recipe
 from ensembler.errors import FileError, NotApplicableError, NotFittedError, ShapeError
@@ -25,7 +25,7 @@ def data():
 
 @pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
 @pytest.mark.parametrize("calibrate", ["none", "members", "ensemble"])
-@pytest.mark.parametrize("name", [*default_rules(), 'fixed-weights:weights={"a":3,"c":1}'])
+@pytest.mark.parametrize("name", [*default_rules(), *family_rules("dynamic"), 'fixed-weights:weights={"a":3,"c":1}'])
 def test_every_rule_comes_back_to_the_last_bit(name, calibrate, data, tmp_path):
     rule = fit_rule(data, name, calibrate=calibrate)
     Recipe.of(rule, data.validation).save(tmp_path / "ensemble.json")
@@ -127,6 +127,18 @@ def test_saved_once_and_used_without_the_predictions(run, write_set, tmp_path, m
     run("predict", home, "--rule", "exponential-weighted", "--calibrate", "ensemble", "--to", new, "--out", "a.npy")
     assert run("predict", "--recipe", "ensemble.json", "--to", new, "--out", "b.npy").code == 0
     np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
+
+
+def test_rules_that_keep_their_fitting_rows_make_large_files_whose_size_is_said(run, write_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    home = write_set(n_members=4, n_samples=1500, n_classes=8)
+    told = run("predict", home, "--rule", "knora-e", "--save", "e.json", "--to", home / "val", "--out", "a.npy")
+    assert f"saved as e.json ({(tmp_path / 'e.json').stat().st_size / 1e6:.1f} MB), predicted 1,500 rows" in told.err
+    assert run("predict", "--recipe", "e.json", "--to", home / "val", "--out", "b.npy").code == 0
+    np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
+    told = run("export", "e.json", "--format", "python", "--out", "e.py")
+    assert told.code == 1
+    assert "knora-e cannot be exported: it compares new rows with the 1,500 fitting rows that it keeps" in told.err
 
 
 def test_only_recipes_are_replaced(run, write_set, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ from ensembler.combiners.borda import BordaCount
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.class_weighted import ClassWeightedAverage
 from ensembler.combiners.committee import HierarchicalCommittee, Node
+from ensembler.combiners.dynamic.selection import DynamicSelection
 from ensembler.combiners.log_pool import LogLinearPool
 from ensembler.combiners.majority_vote import MajorityVote
 from ensembler.combiners.order_statistics import Maximum, Median, Minimum, TrimmedMean
@@ -164,6 +165,15 @@ def of_rule(rule: Any) -> Formula:
     raise NotApplicableError(
         f"{rule.name} cannot be exported: it is no mean with fixed weights, and no other form of it is known; "
         f"known: means, {', '.join(kind.name for kind in KNOWN)}"
+    )
+
+
+@of_rule.register
+def of_dynamic_selection(rule: DynamicSelection) -> Formula:
+    """Refuse: what such a rule computes is no expression of the row alone."""
+    raise NotApplicableError(
+        f"{rule.name} cannot be exported: it compares new rows with the {len(rule.labels_):,} fitting rows that it "
+        "keeps; use the saved ensemble itself, by ensembler predict --recipe"
     )
 
 
