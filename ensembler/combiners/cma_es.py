@@ -95,9 +95,13 @@ class CMAESWeights(FittedMean):
         if self.n_members_ == 1:
             self.weights_ = np.ones(1)
             return
+        from threadpoolctl import threadpool_limits
+
         order = best_first(proba, labels, sample_weight)
         weights = np.empty(self.n_members_)
-        weights[order] = self._search(self._evaluator(proba[order], labels, sample_weight))
+        # Such narrow matrix products are faster on one thread, and repeat to the last bit.
+        with threadpool_limits(1, "blas"):
+            weights[order] = self._search(self._evaluator(proba[order], labels, sample_weight))
         self.weights_ = weights
 
     def _search(self, evaluate: Evaluate) -> Values:

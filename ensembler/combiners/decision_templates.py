@@ -81,15 +81,17 @@ class DecisionTemplates(Combiner):
 
 def class_templates(proba: Floats, labels: Labels, sample_weight: Values) -> Values:
     """Return the mean probabilities of each member in the rows of each true class, (C, M, C); NaN without rows."""
+    from scipy.sparse import csr_array
+
     n_members, n_samples, n_classes = proba.shape
-    indicator = np.zeros((n_classes, n_samples))
-    indicator[labels, np.arange(n_samples)] = sample_weight
-    totals = np.zeros((n_classes, n_members, n_classes))
-    for rows in row_blocks(n_samples, n_members * n_classes):
-        sums = indicator[:, rows] @ proba[:, rows].astype(np.float64, copy=False)
-        totals += sums.transpose(1, 0, 2)
+    cells = labels, np.arange(n_samples)
+    indicator = csr_array((sample_weight, cells), shape=(n_classes, n_samples))
+    templates = np.empty((n_classes, n_members, n_classes))
+    for member in range(n_members):
+        templates[:, member] = indicator @ proba[member].astype(np.float64, copy=False)
     with np.errstate(invalid="ignore"):
-        return np.asarray(totals / indicator.sum(axis=1)[:, None, None])
+        templates /= indicator.sum(axis=1)[:, None, None]
+    return templates
 
 
 def has_template(templates: Values) -> NDArray[np.bool_]:
@@ -99,10 +101,8 @@ def has_template(templates: Values) -> NDArray[np.bool_]:
 
 def squared_distances(points: Values, centres: Values) -> Values:
     """Return the squared Euclidean distances of points (n, D) from centres (K, D), (n, K)."""
-    own = np.einsum("nd,nd->n", points, points)
-    norms = np.einsum("kd,kd->k", centres, centres)
     distances = points @ centres.T
     distances *= -2.0
-    distances += own[:, None]
-    distances += norms
+    distances += np.einsum("nd,nd->n", points, points)[:, None]
+    distances += np.einsum("kd,kd->k", centres, centres)
     return np.maximum(distances, 0.0, out=distances)

@@ -75,9 +75,12 @@ class DempsterShafer(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the logarithms of the member's beliefs."""
         present = has_template(self.templates_)
-        distances = squared_distances(proba.astype(np.float64, copy=False), self.templates_[present, member])
+        centres = self.templates_[:, member] if present.all() else self.templates_[present, member]
+        distances = squared_distances(proba.astype(np.float64, copy=False), centres)
         if not self.squared:
             np.sqrt(distances, out=distances)
+        if present.all():
+            return log_beliefs(1.0 / (1.0 + distances))
         beliefs = np.full(proba.shape, np.log(PROBABILITY_CLIP))
         beliefs[:, present] = log_beliefs(1.0 / (1.0 + distances))
         return beliefs
