@@ -63,11 +63,17 @@ class DecisionTemplates(Combiner):
         n_members, n_samples, n_classes = proba.shape
         present = has_template(self.templates_)
         centres = self.templates_[present].reshape(-1, n_members * n_classes)
-        scores = np.zeros((n_samples, n_classes))
+        near = np.empty((n_samples, len(centres)))
         for rows in row_blocks(n_samples, n_members * n_classes):
             profiles = np.ascontiguousarray(proba[:, rows].transpose(1, 0, 2), dtype=np.float64)
-            distances = squared_distances(profiles.reshape(len(profiles), -1), centres)
-            scores[rows, present] = np.maximum(1.0 - distances / (n_members * n_classes), TINY)
+            near[rows] = squared_distances(profiles.reshape(len(profiles), -1), centres)
+        near /= -n_members * n_classes
+        near += 1.0
+        np.maximum(near, TINY, out=near)
+        if present.all():
+            return near
+        scores = np.zeros((n_samples, n_classes))
+        scores[:, present] = near
         return scores
 
     def needs_probabilities(self) -> bool:

@@ -73,7 +73,8 @@ class RecallCombiner(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return what the member's vote says for its class, and against all others; zeros without a vote."""
         missed, for_class = self.vote_values(member)
-        values = np.tile(missed, (len(proba), 1))
+        values = np.empty(proba.shape)
+        values[:] = missed
         votes = proba.argmax(axis=-1)
         values[np.arange(len(proba)), votes] += for_class[votes]
         there = answered(proba)
