@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from choosing import CLUSTER, row_scores, sources
-from classics_page import write_page
+from classics_page import CALIBRATED, write_page
 from joblib import Parallel, delayed
 from machine import describe
 from rich.console import Console
@@ -40,6 +40,7 @@ from ensembler.predictions.prediction_set import Predictions
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results" / "classics.json", HERE.parent / "docs" / "explanation" / "classics.md"
+SPEED = HERE / "results" / "rules_speed.json"
 FOLDS = 5
 METRIC_NAMES = ("accuracy", "log-loss")
 FURTHER = (
@@ -49,8 +50,6 @@ FURTHER = (
     "cma-es:metric=log-loss",
 )
 """Other parameters of some rules, which are measured beside them and not chosen among."""
-CALIBRATED = " and a temperature"
-"""What follows the name of a rule that is calibrated."""
 
 
 def tried() -> list[str]:
@@ -238,7 +237,8 @@ def study(work: Path) -> None:
 
 def write() -> None:
     """Write the page from the results alone."""
-    PAGE.write_text(write_page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+    speed = json.loads(SPEED.read_text(encoding="utf-8")) if SPEED.exists() else None
+    PAGE.write_text(write_page(json.loads(RESULTS.read_text(encoding="utf-8")), speed), encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
