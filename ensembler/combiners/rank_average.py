@@ -24,7 +24,8 @@ class RankAverage(Combiner):
     of 1. A single row has an answer, since its ranks are among the fitting rows, of which no labels are used. Ranks put
     members on one scale that are confident in different degrees, which suits metrics of ranks, as ``roc-auc``. They
     forget how frequent classes are: half of the rows are above the middle in each class, so that answers are poor where
-    classes are not balanced. ``--balance`` and ``--calibrate ensemble`` compose.
+    classes are not balanced. ``--balance`` and ``--calibrate ensemble`` compose. A fitted rule keeps M·C·N numbers, and
+    twice as many with row weights, and so does its file.
 
     Attributes
     ----------
