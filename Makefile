@@ -51,6 +51,8 @@ evidence: $(DEV)/stamp
 	$(DEV)/bin/python benchmarks/choosing.py study --work $(CORPUS)/measured --unseen $(CORPUS)/measured-unseen
 	$(DEV)/bin/python benchmarks/which_rule.py --sets $(CORPUS)/sets --cache $(CORPUS)/ranked
 	$(DEV)/bin/python benchmarks/dynamic_rules.py --sets $(CORPUS)/sets --cache $(CORPUS)/ranked
+	$(DEV)/bin/python benchmarks/classics.py measure $(CORPUS)/sets --work $(CORPUS)/classics
+	$(DEV)/bin/python benchmarks/classics.py study --work $(CORPUS)/classics
 
 docs: $(DEV)/stamp
 	$(DEV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -65,7 +65,8 @@ class Committees:
         bool,
         typer.Option(
             "--freeze-weights",
-            help="Fit class- and exponential-weighted once on all members, which makes them exact and fast.",
+            help="Fit rules whose weights can be kept (class- and exponential-weighted, log-pool, …) once on all "
+            "members, which makes them exact and fast.",
             rich_help_panel=options.PROTOCOL,
         ),
     ] = False

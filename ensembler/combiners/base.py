@@ -85,6 +85,8 @@ class Combiner(Parameterized, ABC):
         True for a rule that means nothing without parameters, which is left out where all rules are run.
     by_default : bool
         Whether the rule is run where no rule is named.
+    never_recommended : bool
+        Whether the rule is no answer to which one to use, whatever it reaches.
     variants : tuple of str
         Parameters, as text, with which the rule is run once more where all rules are run.
     freezable : bool
@@ -110,6 +112,7 @@ class Combiner(Parameterized, ABC):
     list_position: ClassVar[int] = 1000
     needs_parameters: ClassVar[bool] = False
     by_default: ClassVar[bool] = True
+    never_recommended: ClassVar[bool] = False
     variants: ClassVar[tuple[str, ...]] = ()
     freezable: ClassVar[bool] = False
     log_scale: ClassVar[bool] = False

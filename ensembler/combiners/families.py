@@ -3,7 +3,7 @@
 from typing import Final
 
 FAMILIES: Final[dict[str, str]] = {
-    "fixed": "nothing is learned: means, products, and what sorting gives",
+    "fixed": "nothing is learned from labels: means, products, and what sorting gives",
     "weighted": "means with weights by how good members are",
     "voting": "only the members' most probable classes count",
     "pooled": "pools whose weights are fitted to a proper score",

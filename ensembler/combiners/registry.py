@@ -87,6 +87,16 @@ def named_rules(rules: Iterable[str | AnyRule]) -> list[str | AnyRule]:
     return result
 
 
+def is_never_recommended(text: str) -> bool:
+    """Whether a rule, given as text, is no answer to which one to use; False for one that is not known by name.
+
+    >>> is_never_recommended("dawid-skene:tol=0.001"), is_never_recommended("mean")
+    (True, False)
+    """
+    rule = all_rules().get(text.partition(":")[0])
+    return rule is not None and rule.never_recommended
+
+
 def own_rules() -> Iterator[type[Combiner]]:
     """Yield the rules defined in the modules of ``ensembler.combiners``: the classes that give themselves a name."""
     for module_info in pkgutil.walk_packages(combiners.__path__, "ensembler.combiners."):

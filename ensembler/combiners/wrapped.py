@@ -29,7 +29,8 @@ class WrappedRule(Combiner):
 
     def __post_init__(self) -> None:
         # Tables and JSON call it by the rule's name; what is fitted around it stands beside.
-        vars(self)["name"], vars(self)["complexity"] = self.rule.name, self.rule.complexity
+        for name in ("name", "complexity", "never_recommended"):
+            vars(self)[name] = getattr(self.rule, name)
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters by name; another rule inside gives its name."""

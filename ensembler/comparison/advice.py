@@ -60,10 +60,11 @@ def advise(
     if not fits:
         return None
     evidence = (shipped_evidence() if evidence is None else evidence).without(label_checksums(split.predictions))
-    advice = default_advice([fit.name for fit in fits], split, evidence)
+    eligible = [fit.name for fit in fits if not fit.rule.never_recommended] or [fit.name for fit in fits]
+    advice = default_advice(eligible, split, evidence)
     if advice is None:
         # Nothing is known of any of them: what is chosen here is all there is.
-        name = choice.best or fits[0].name
+        name = choice.best if choice.best in eligible else eligible[0]
         advice = Advice(name, name, None, 0, {}, split.protocol.n_fit, None)
     if any(isinstance(fit.rule, WrappedRule) for fit in fits):
         # What was measured of rules as they are says less of calibrated or shifted ones.
@@ -146,7 +147,8 @@ def find_better(
     One cross-fitting tells which rules may be; those are cross-fitted again with other folds, and have to be shown
     better by what they gain on average. At both steps p-values are adjusted for all rules by Bonferroni's method.
     """
-    others = [name for name in choice.proba if name not in (default, REFERENCE)]
+    barred = {REFERENCE, *(candidate.name for candidate in candidates if candidate.rule.never_recommended)}
+    others = [name for name in choice.proba if name != default and name not in barred]
     if default not in choice.proba or not others:
         return None
     gains = compare_rows(metric, split, choice.proba, default, others)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ensembler.arrays import Values
+from ensembler.combiners.registry import is_never_recommended
 from ensembler.metrics import TIED_DECIMALS, Metric
 from ensembler.metrics.differences import Tally, pool_by_cluster
 from ensembler.metrics.paired import holm
@@ -159,7 +160,8 @@ def recommend(rules: Sequence[RankedRule]) -> RankedRule:
     Every set counts the same: the weights of the pooled effect favour large sets, on which rules differ least, and mean
     ranks depend on which other rules are there (Benavoli et al. 2016, jmlr.org/papers/v17/benavoli16a.html).
     """
-    complete = [rule for rule in rules if rule.mean_rank is not None] or list(rules)
+    allowed = [rule for rule in rules if not is_never_recommended(rule.name)] or list(rules)
+    complete = [rule for rule in allowed if rule.mean_rank is not None] or allowed
     # What single sets are far off in must not outweigh what most of the rows say.
     eligible = [rule for rule in complete if rule.effect is None or rule.effect.effect >= 0] or complete
     return max(eligible, key=lambda rule: (round(rule.mean_difference, TIED_DECIMALS), rule.name == "mean"))

@@ -56,7 +56,8 @@ def study_subsets(
     metric, sizes, must
         As in `sweep_subsets`.
     freeze : bool
-        Fit class- and exponential-weighted once on all members, which makes them additive.
+        Fit rules that are `freezable` (class- and exponential-weighted, log-pool, …) once on all members, which makes
+        them additive.
     calibrate : "none" or "members"
         Fit a temperature to each member, on the rows that weights are fitted on, before it is combined.
     fit_on, folds, part, seed, split

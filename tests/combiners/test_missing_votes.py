@@ -35,6 +35,10 @@ TAKING = [
     'hierarchical-committee:groups=[[0,1,2],[2,3,4]],rules=["mean","majority-vote"]',
     'hierarchical-committee:groups=[[0,1,2],[2,3,4]],rules=["accuracy-weighted","exponential-weighted"]',
     'blend:rules=["mean","majority-vote"]',
+    "naive-bayes",
+    "recall",
+    "behaviour-knowledge-space",
+    "dawid-skene",
 ]
 
 
@@ -81,6 +85,10 @@ def test_which_rules_take_missing_votes():
         "best-member",
         "fixed-weights",
         "greedy",
+        "naive-bayes",
+        "recall",
+        "behaviour-knowledge-space",
+        "dawid-skene",
     }
     for name in ("median", "product", "max", "min", "trimmed-mean", "borda", "stacking", "log-pool", "loss-weighted"):
         assert make_rule(name).needs_every_vote()

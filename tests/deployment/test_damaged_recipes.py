@@ -12,7 +12,7 @@ from ensembler import Predictions, SimpleAverage
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
-from ensembler.combiners.registry import all_rules, default_rules, family_rules
+from ensembler.combiners.registry import all_rules, family_rules
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.compare import fit_rule
 from ensembler.deployment.recipe import Recipe
@@ -26,8 +26,7 @@ SMALLER = {
     "greedy": "greedy:n_steps=4,n_bags=2",
     "hierarchical-committee": 'hierarchical-committee:groups=[[0,1],[1,2]],rules=["accuracy-weighted","majority-vote"]',
 }
-NAMES = [*default_rules(), *family_rules("dynamic"), "fixed-weights:weights=[3,2,1]"]
-RULES = [(SMALLER.get(name, name), {}) for name in NAMES]
+RULES = [(SMALLER.get(name, name), {}) for name in [*family_rules("all"), "fixed-weights:weights=[3,2,1]"]]
 RULES += [
     ("class-weighted", {"calibrate": "members"}),
     ("log-pool:bias=true", {"calibrate": "ensemble"}),

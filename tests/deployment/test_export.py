@@ -35,6 +35,8 @@ COMMITTEES = [
 GRAPHS = [(name, {}) for name in default_rules() if name not in ("hierarchical-committee", "borda")]
 GRAPHS += [
     ("fixed-weights:weights=[1,0,2,3,0,0,0,0,1]", {}),
+    *((name, {}) for name in ("naive-bayes", "recall", "dawid-skene", "bayesian-combination", "cma-es")),
+    ("naive-bayes", {"calibrate": "ensemble"}),
     ("majority-vote:ties=lowest", {}),
     ("trimmed-mean:proportion=0.3", {}),
     ("log-pool:bias=true", {"calibrate": "members"}),

@@ -7,7 +7,7 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from ensembler import BestMember, ClassWeightedAverage, HierarchicalCommittee, Predictions, SimpleAverage, Stacking
-from ensembler.combiners.registry import default_rules, family_rules
+from ensembler.combiners.registry import family_rules
 from ensembler.comparison.compare import fit_rule
 from ensembler.deployment.recipe import Recipe
 from ensembler.errors import FileError, NotApplicableError, NotFittedError, ShapeError
@@ -25,7 +25,7 @@ def data():
 
 @pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
 @pytest.mark.parametrize("calibrate", ["none", "members", "ensemble"])
-@pytest.mark.parametrize("name", [*default_rules(), *family_rules("dynamic"), 'fixed-weights:weights={"a":3,"c":1}'])
+@pytest.mark.parametrize("name", [*family_rules("all"), 'fixed-weights:weights={"a":3,"c":1}'])
 def test_every_rule_comes_back_to_the_last_bit(name, calibrate, data, tmp_path):
     rule = fit_rule(data, name, calibrate=calibrate)
     Recipe.of(rule, data.validation).save(tmp_path / "ensemble.json")

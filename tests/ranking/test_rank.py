@@ -293,3 +293,14 @@ def test_a_rule_that_most_rows_show_to_be_worse_is_not_recommended():
         RankedRule("mean", 7, 1.8, nobody, nobody, None, 0.0, 0.0, None, None),
     ]
     assert recommend(rules).name == "mean"
+
+
+def test_a_rule_that_is_no_answer_is_not_recommended():
+    tally = Tally(7, 0, 0)
+    better = PooledEffect(0.01, 0.002, (0.006, 0.014), None, 0.0, 7)
+    rules = [
+        RankedRule("dawid-skene:tol=0.001", 7, 1.2, tally, tally, better, 0.02, 0.01, None, None),
+        RankedRule("mean", 7, 1.8, tally, tally, None, 0.0, 0.0, None, None),
+    ]
+    assert recommend(rules).name == "mean"
+    assert recommend(rules[:1]).name == "dawid-skene:tol=0.001"

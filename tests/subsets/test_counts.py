@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ensembler import load_predictions, sweep_subsets
 from ensembler.combiners.base import AdditiveCombiner, clone
-from ensembler.combiners.registry import default_rules, make_rule
+from ensembler.combiners.registry import family_rules, make_rule
 from ensembler.predictions import bundled
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import CountsByDoubling, CountsByWalk, IndividualCounts
@@ -16,7 +16,7 @@ from ensembler.subsets.plan import make_plan
 from ensembler.subsets.sweep import sweep_predictions
 from tests.subsets.draw import KINDS, draw, stretched
 
-ADDITIVE = sorted(name for name in default_rules() if isinstance(make_rule(name), AdditiveCombiner))
+ADDITIVE = sorted(name for name in family_rules("all") if isinstance(make_rule(name), AdditiveCombiner))
 
 
 def brute_force(proba, labels, rule):
@@ -56,10 +56,14 @@ def test_all_additive_rules_are_swept():
     assert ADDITIVE == [
         "accuracy-weighted",
         "borda",
+        "dempster-shafer",
+        "generalised-mean",
         "loss-weighted",
         "majority-vote",
         "mean",
+        "naive-bayes",
         "product",
+        "recall",
         "weighted-vote",
     ]
 

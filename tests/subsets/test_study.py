@@ -101,6 +101,37 @@ def test_freezing_fits_once_on_all_members():
     assert describe_study(study)["weights_frozen"]
 
 
+@pytest.mark.parametrize("rule", ["naive-bayes", "recall", "dempster-shafer"])
+def test_tables_of_one_member_are_the_same_frozen_and_refitted(rule):
+    data = divided()
+    [frozen] = study_subsets(data, [rule], freeze=True).rules
+    [plain] = study_subsets(data, [rule]).rules
+    assert frozen.scored.correct.tolist() == plain.scored.correct.tolist()
+    members = [1, 3]
+    fitted = make_rule(rule).fit(data.validation.proba[members], data.validation.true_labels)
+    correct = (fitted.predict(data.proba[members]) == data.true_labels).sum()
+    assert plain.scored.correct[0b01010] == correct
+
+
+@pytest.mark.parametrize("rule", ["dawid-skene", "bayesian-combination"])
+def test_rules_that_are_fitted_jointly_can_be_frozen(rule):
+    data = divided()
+    [one] = study_subsets(data, [rule], freeze=True).rules
+    fitted = make_rule(rule).fit(data.validation.proba, data.validation.true_labels)
+    scores = fitted.frozen_offset() + sum(fitted.frozen_contribution(member, data.proba[member]) for member in (1, 3))
+    assert one.scored.correct[0b01010] == (scores.argmax(axis=1) == data.true_labels).sum()
+
+
+def test_rules_without_contributions_are_refitted_after_an_estimate(monkeypatch):
+    monkeypatch.setattr("ensembler.subsets.request.MANY_REFITS", 8)
+    data, told = divided(), []
+    [one] = study_subsets(data, ["behaviour-knowledge-space"], announce=told.append).rules
+    fitted = make_rule("behaviour-knowledge-space").fit(data.validation.proba[[1, 3]], data.validation.true_labels)
+    assert one.scored.correct[0b01010] == (fitted.predict(data.proba[[1, 3]]) == data.true_labels).sum()
+    assert [estimate.rule for estimate in told] == ["behaviour-knowledge-space"]
+    assert all(estimate.refitted for estimate in told)
+
+
 @pytest.mark.parametrize("fit_on", ["val", "cross"])
 @pytest.mark.parametrize("metric", ["accuracy", "log-loss"])
 @pytest.mark.parametrize("rule", ["mean", "accuracy-weighted", "median"])

@@ -138,6 +138,7 @@ class DynamicSelection(Combiner):
 
     family: ClassVar[str] = "dynamic"
     by_default: ClassVar[bool] = False
+    list_position: ClassVar[int] = 3000
     fitted_state: ClassVar[Mapping[str, Kind]] = FITTING_ROWS
 
     votes: bool

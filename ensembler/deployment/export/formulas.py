@@ -18,11 +18,14 @@ from ensembler.combiners.borda import BordaCount
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.class_weighted import ClassWeightedAverage
 from ensembler.combiners.committee import HierarchicalCommittee, Node
+from ensembler.combiners.dawid_skene import DawidSkene
 from ensembler.combiners.dynamic.selection import DynamicSelection
 from ensembler.combiners.log_pool import LogLinearPool
 from ensembler.combiners.majority_vote import MajorityVote
+from ensembler.combiners.naive_bayes import NaiveBayes
 from ensembler.combiners.order_statistics import Maximum, Median, Minimum, TrimmedMean
 from ensembler.combiners.product_rule import Product
+from ensembler.combiners.recall import RecallCombiner
 from ensembler.combiners.simple_average import SimpleAverage
 from ensembler.combiners.stacked import Stacking
 from ensembler.combiners.weighted_vote import WeightedVote
@@ -63,6 +66,14 @@ class Plurality(Formula):
 @dataclass(frozen=True, eq=False)
 class VoteSum(Formula):
     """s = b + the sum of the values of the votes for each class, softmax."""
+
+    values: Values
+    bias: Values
+
+
+@dataclass(frozen=True, eq=False)
+class VoteTable(Formula):
+    """s = b + the sum of each vote's values for all classes, (M, C, C) by member, vote and class, softmax."""
 
     values: Values
     bias: Values
@@ -213,6 +224,25 @@ def _(rule: WeightedVote) -> Formula:
 
 
 @of_rule.register
+def _(rule: NaiveBayes) -> Formula:
+    return VoteTable(*sizes(rule), rule.likelihoods_, rule.offset())
+
+
+@of_rule.register
+def _(rule: RecallCombiner) -> Formula:
+    values = np.empty((rule.n_members_, rule.n_classes_, rule.n_classes_))
+    for member, table in enumerate(values):
+        missed, for_class = rule.vote_values(member)
+        table[:] = missed + np.diag(for_class)
+    return VoteTable(*sizes(rule), values, rule.offset())
+
+
+@of_rule.register
+def _(rule: DawidSkene) -> Formula:
+    return VoteTable(*sizes(rule), np.log(rule.confusion_), rule.frozen_offset())
+
+
+@of_rule.register
 def _(rule: BordaCount) -> Formula:
     return Ranks(*sizes(rule))
 
@@ -286,6 +316,9 @@ KNOWN: tuple[type[Combiner], ...] = (
     Product,
     MajorityVote,
     WeightedVote,
+    NaiveBayes,
+    RecallCombiner,
+    DawidSkene,
     BordaCount,
     Median,
     Maximum,

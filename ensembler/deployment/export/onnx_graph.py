@@ -174,6 +174,14 @@ def _(formula: formulas.VoteSum, graph: Graph, members: str) -> str:
 
 
 @probabilities.register
+def _(formula: formulas.VoteTable, graph: Graph, members: str) -> str:
+    n_votes = formula.n_members * formula.n_classes
+    votes = graph.node("Reshape", graph.votes(members, formula.n_classes), graph.constant([-1, n_votes], np.int64))
+    scores = graph.node("MatMul", votes, graph.constant(formula.values.reshape(n_votes, -1)))
+    return graph.node("Softmax", graph.node("Add", scores, graph.constant(formula.bias)), axis=1)
+
+
+@probabilities.register
 def _(formula: formulas.SortedMean, graph: Graph, members: str) -> str:
     from onnx import helper
 

@@ -246,6 +246,20 @@ def _(formula: formulas.VoteSum, here: Function) -> list[str]:
 
 
 @lines_of.register
+def _(formula: formulas.VoteTable, here: Function) -> list[str]:
+    values = here.constant("vote_values", formula.values)
+    bias = here.constant("log_priors", formula.bias)
+    here.use("softmax")
+    return [
+        "What each member's vote says of every class, with the classes' priors.",
+        f"scores = np.tile({bias}, (proba.shape[1], 1))",
+        f"for member, value in zip(proba, {values}):",
+        "    scores += value[member.argmax(axis=1)]",
+        "return softmax(scores)",
+    ]
+
+
+@lines_of.register
 def _(formula: formulas.Ranks, here: Function) -> list[str]:
     here.use("divided")
     return [
