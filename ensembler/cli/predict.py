@@ -68,7 +68,7 @@ def predict(
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
     from ensembler.combiners.balanced import Balanced
     from ensembler.comparison.compare import fit_rule
-    from ensembler.deployment.output import write_prediction
+    from ensembler.deployment.output import Prediction, write_prediction
     from ensembler.deployment.recipe import Recipe
 
     rule = only_one(rules, "--rule")
@@ -108,7 +108,7 @@ def predict(
         message += f", saved as {save}"
     if new is not None and out is not None:
         scores = fitted.predict_proba(new.proba, missing=new.missing, check_input=False)
-        write_prediction(out, scores, new, with_proba=proba, like=sample)
+        write_prediction(out, Prediction(scores), new, with_proba=proba, like=sample)
         message += f", predicted {new.n_samples:,} rows, wrote {out}"
     tell(message)
 
@@ -187,11 +187,25 @@ def predict_by_recipe(
     path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool, like: "pd.DataFrame | None"
 ) -> None:
     """Apply a rule that was saved to new rows."""
-    from ensembler.deployment.output import write_prediction
+    from ensembler.deployment.output import beside, separator_of, write_prediction
     from ensembler.deployment.recipe import Recipe
 
     recipe = Recipe.load(path)
+    plain = recipe.abstention is None and recipe.prediction_sets is None
+    if like is not None and not plain:
+        more = "rows without an answer" if recipe.abstention is not None else "prediction sets"
+        raise UsageError(f"--like: a sample submission has no place for the {more} of {path}; drop it")
+    also = None if plain or out.suffix != ".npy" else beside(out)
+    check_writable(also)
     with warnings_to_stderr():
         rows = load_new_rows(recipe, source, to, recipe.members_read)
-    write_prediction(out, recipe.predict_rows(rows.proba, rows.missing), rows, with_proba=with_proba, like=like)
-    tell(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}")
+    if recipe.prediction_sets is not None:
+        separator_of(rows.classes)
+    found = recipe.answer(rows.proba, recipe.predict_rows(rows.proba, rows.missing), rows.missing)
+    write_prediction(out, found, rows, with_proba=with_proba, like=like)
+    message = f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows"
+    if found.answered is not None:
+        message += f", {int((~found.answered).sum()):,} of them left without an answer"
+    if found.sets is not None:
+        message += f", sets of {found.sets.sum(axis=1).mean():.2f} classes on average"
+    tell(f"{message}, wrote {out}{'' if also is None else f' and {also}'}")

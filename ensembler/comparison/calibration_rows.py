@@ -6,8 +6,10 @@ in anything else: neither in the weights nor in the choice of the rule.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.arrays import Correct, Rows, Values
 from ensembler.combiners.base import Combiner
@@ -82,7 +84,7 @@ class CalibratedRule(SplitResult):
     full_accuracy: float
     notes: tuple[str, ...] = ()
 
-    def gather(self, of_fit: Callable[[CalibratedFit], Values]) -> Values:
+    def gather(self, of_fit: Callable[[CalibratedFit], NDArray[Any]]) -> NDArray[Any]:
         """Return a value a scored row, (N, …), from what each fit makes of its rows."""
         parts = [of_fit(fit) for fit in self.fits]
         values = np.empty((self.scored.n_samples, *parts[0].shape[1:]), dtype=parts[0].dtype)

@@ -1,4 +1,4 @@
-"""Prediction sets with quantiles from rows that chose nothing else, and how often they hold the true class on others."""
+"""Prediction sets calibrated on rows that chose nothing else, and how often they hold the true class on others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ def study_prediction_sets(
     >>> from ensembler.predictions import bundled
     >>> study = study_prediction_sets(load_predictions(bundled.published_folder()), "mean", alpha=0.1)
     >>> round(study.overall.coverage, 3), round(study.overall.mean_size, 2)
-    (0.911, 2.15)
+    (0.91, 2.18)
     """
     check_share("alpha", alpha)
     name, _ = parse_score(score, predictions.n_classes)
@@ -137,7 +137,7 @@ def study_prediction_sets(
     made = [fit_sets(fit, options, split.seed) for fit in fitted.fits]
     final = made[0] if fitted.fits[0] is fitted.final else fit_sets(fitted.final, options, split.seed)
     sets_of = dict(zip(map(id, fitted.fits), made, strict=True))
-    contained = fitted.gather(lambda fit: sets_of[id(fit)].predict(fit.proba)).astype(bool)
+    contained = fitted.gather(lambda fit: sets_of[id(fit)].predict(fit.proba))
     return measure_sets(fitted, final, contained)
 
 

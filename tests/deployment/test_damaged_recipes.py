@@ -216,7 +216,7 @@ def test_entries_are_checked(entries, message, data, tmp_path):
         ("[" * 200_000, "nested deeper than 64"),
         ('{"schema": ' + '{"a":' * 100 + "1" + "}" * 101, "nested deeper than 64"),
         ('{"schema": [' + "[]," * 1_000_001 + "1]}", "more than 1,000,000"),
-        ('{"schema": "ensembler.recipe/2", "schema": 1}', "the key 'schema' stands there twice"),
+        ('{"schema": "ensembler.recipe/3", "schema": 1}', "the key 'schema' stands there twice"),
         ('{"schema": NaN}', "NaN is no JSON number"),
         ('{"schema": 1e999}', "no recipe"),
         ('{"schema": "\\ud800"}', "no recipe"),
