@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from ensembler.cli import (
+    abstain,
     bench,
     check,
     compare,
+    conformal,
     diversity,
     explain,
     export,
@@ -61,6 +63,8 @@ app.command("compare")(compare.compare)
 app.command("diversity")(diversity.diversity)
 app.command("explain")(explain.explain)
 app.command("predict")(predict.predict)
+app.command("abstain")(abstain.abstain)
+app.command("conformal")(conformal.conformal)
 app.command("export")(export.export)
 app.command("members")(members.members)
 app.command("list")(list_rules.list_rules)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,22 +43,25 @@ class Signal:
     curve : RiskCoverage
     auroc : float
         How probably a right row has more confidence than a wrong one.
-    excess_difference : (low, high) or None
+    area_difference : (low, high) or None
         95 % interval of how much larger its area is than the first signal's.
     ladders : sequence of Thresholds
         Set on the calibration rows of each fit; ``final`` is that of the fit that is saved.
     final : Thresholds
+    threshold : float or None
+        Of the fit that is saved, for the wanted risk; None where none is shown to keep it.
     reached : Answered or None
-        With the threshold for the wanted risk; None where there is no such threshold.
+        What comes of the thresholds for the wanted risk.
     """
 
     name: str
     confidence: Values
     curve: RiskCoverage
     auroc: float
-    excess_difference: Interval | None
+    area_difference: Interval | None
     ladders: Sequence[Thresholds]
     final: Thresholds
+    threshold: float | None
     reached: Answered | None
 
 
@@ -99,6 +101,7 @@ class AbstentionStudy(SplitResult):
     reached : Answered
         What comes of it.
     levels : tuple of Level
+        Ten, and the one of the threshold.
     band : tuple of Answered
         Up to 100 steps of the curve of the first signal, with intervals.
     by_class, by_group : dict
@@ -228,11 +231,11 @@ def measure_signals(fitted: CalibratedRule, names: Sequence[str], risk: float, d
         ladders = [ladder_of(fit, name, delta) for fit in fitted.fits]
         final = ladders[0] if fitted.fits[0] is fitted.final else ladder_of(fitted.final, name, delta)
         answered = answered_by(fitted, values, [threshold_for(ladder, risk) for ladder in ladders])
-        reached = None
-        if final.step_for(risk) is not None:
-            reached = Answered.of(correct, answered, weight, groups, seed=seed)
+        step = final.step_for(risk)
+        threshold = None if step is None else float(final.thresholds[step])
+        reached = None if step is None else Answered.of(correct, answered, weight, groups, seed=seed)
         curve, auroc = risk_coverage(correct, values, weight), error_auroc(correct[there], values[there])
-        signals.append(Signal(name, values, curve, auroc, difference, ladders, final, reached))
+        signals.append(Signal(name, values, curve, auroc, difference, ladders, final, threshold, reached))
     return signals
 
 
@@ -253,10 +256,9 @@ def answered_by(fitted: CalibratedRule, sure: Values, thresholds: Sequence[float
 def conclude(fitted: CalibratedRule, signals: Sequence[Signal], risk: float, delta: float) -> AbstentionStudy:
     """Say what to use on new rows, and measure what it does to the scored ones, on the whole and in parts."""
     first, data, correct = signals[0], fitted.scored, fitted.correct
-    step = first.final.step_for(risk)
     abstention = None
-    if step is not None:
-        abstention = Abstention(first.name, float(first.final.thresholds[step]), risk, delta, first.final.n_rows)
+    if first.threshold is not None:
+        abstention = Abstention(first.name, first.threshold, risk, delta, first.final.n_rows)
     answered = answered_by(fitted, first.confidence, [threshold_for(ladder, risk) for ladder in first.ladders])
     parts: list[tuple[str, str, Rows]] = [
         ("class", name, np.flatnonzero(data.true_labels == label)) for label, name in enumerate(data.classes)
@@ -289,7 +291,10 @@ def conclude(fitted: CalibratedRule, signals: Sequence[Signal], risk: float, del
 def levels_of(fitted: CalibratedRule, signal: Signal) -> tuple[Level, ...]:
     """Measure the thresholds of some coverages on the scored rows."""
     data = fitted.scored
-    places = [level * len(signal.final.coverages) // 100 - 1 for level in LEVELS]
+    final = signal.final
+    places = [level * len(final.coverages) // 100 - 1 for level in LEVELS]
+    if signal.threshold is not None:
+        places = sorted({*places, int(np.flatnonzero(final.thresholds == signal.threshold)[-1])})
     answered = np.array(
         [
             answered_by(fitted, signal.confidence, [float(ladder.thresholds[place]) for ladder in signal.ladders])
@@ -297,7 +302,6 @@ def levels_of(fitted: CalibratedRule, signal: Signal) -> tuple[Level, ...]:
         ]
     )
     scored = answered_steps(fitted.correct, answered, data.sample_weight, data.groups, seed=fitted.split.seed)
-    final = signal.final
     return tuple(
         Level(float(final.coverages[place]), float(final.thresholds[place]), float(final.bounds[place]), reached)
         for place, reached in zip(places, scored, strict=True)
@@ -315,8 +319,3 @@ def curve_steps(curve: RiskCoverage, most: int = MOST_STEPS) -> Rows:
     """Return the numbers of at most so many steps of a curve, evenly over coverage, the last one always."""
     wanted = np.searchsorted(curve.coverage, np.arange(1, most + 1) / most - 1e-12)
     return np.unique(np.minimum(wanted, len(curve.coverage) - 1))
-
-
-def plain(answered: Answered | None) -> dict[str, Any] | None:
-    """Return plain values for JSON."""
-    return None if answered is None else dict(vars(answered))
