@@ -282,7 +282,7 @@ def conclude(fitted: CalibratedRule, signals: Sequence[Signal], risk: float, del
         answered,
         Answered.of(correct, answered, data.sample_weight, data.groups, seed=fitted.split.seed),
         levels,
-        band_of(correct, first, data, fitted.split.seed),
+        band_of(correct, first.confidence, first.curve, data, fitted.split.seed),
         found["class"],
         found["group"],
     )
@@ -308,10 +308,11 @@ def levels_of(fitted: CalibratedRule, signal: Signal) -> tuple[Level, ...]:
     )
 
 
-def band_of(correct: NDArray[np.bool_], signal: Signal, data: Predictions, seed: int) -> tuple[Answered, ...]:
+def band_of(
+    correct: NDArray[np.bool_], sure: Values, curve: RiskCoverage, data: Predictions, seed: int
+) -> tuple[Answered, ...]:
     """Return steps of a curve with the intervals of their risks, evenly over coverage."""
-    steps = curve_steps(signal.curve)
-    answered = signal.confidence >= signal.curve.thresholds[steps][:, None]
+    answered = sure >= curve.thresholds[curve_steps(curve)][:, None]
     return tuple(answered_steps(correct, answered, data.sample_weight, data.groups, seed=seed))
 
 

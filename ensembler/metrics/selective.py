@@ -16,6 +16,8 @@ from ensembler.metrics.intervals import LEVEL, Interval, percentile_interval
 
 MOST_DRAWN = 400_000_000
 """Rows that are drawn in all bootstrap samples together."""
+MOST_AT_ONCE = 1 << 24
+"""Rows of several choices that are resampled at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,31 +220,42 @@ def answered_steps(
 ) -> list[Answered]:
     """Measure several choices of rows to answer, (S, N)."""
     weight = np.ones(len(correct)) if sample_weight is None else sample_weight
-    wrong = answered & ~correct
-    total = weight.sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        coverage, risk = (answered @ weight) / total, (wrong @ weight) / (answered @ weight)
-    counts = [(int(some.sum()), int(bad.sum())) for some, bad in zip(answered, wrong, strict=True)]
-    if sample_weight is None and groups is None:
-        intervals = [risk_interval(bad, some) if some else None for some, bad in counts]
-    else:
-        intervals = resampled_risks(wrong * weight, answered * weight, groups, seed)
-    return [
-        Answered(len(correct), some, bad, float(share), float(rate), interval)
-        for (some, bad), share, rate, interval in zip(counts, coverage, risk, intervals, strict=True)
-    ]
+    total = float(weight.sum())
+    by_count = sample_weight is None and groups is None
+    intervals = [None] * len(answered) if by_count else resampled_risks(correct, answered, weight, groups, seed)
+    steps = []
+    for some, interval in zip(answered, intervals, strict=True):
+        wrong = some & ~correct
+        n_some, n_wrong = int(some.sum()), int(wrong.sum())
+        share = float(weight[some].sum())
+        risk = float(weight[wrong].sum()) / share if share else float("nan")
+        ends = (risk_interval(n_wrong, n_some) if n_some else None) if by_count else interval
+        steps.append(Answered(len(correct), n_some, n_wrong, share / total if total else float("nan"), risk, ends))
+    return steps
 
 
-def resampled_risks(wrong: Values, answered: Values, groups: NDArray[Any] | None, seed: int) -> list[Interval | None]:
-    """Return the bootstrap interval of each risk, from the weights of wrong and of all answers, (S, N) each."""
+def resampled_risks(
+    correct: NDArray[np.bool_],
+    answered: NDArray[np.bool_],
+    weight: Values,
+    groups: NDArray[Any] | None,
+    seed: int,
+) -> list[Interval | None]:
+    """Return the bootstrap interval of the risk of each choice of rows to answer, (S, N)."""
     n_rows = answered.shape[1]
     if not n_rows or not enough_units(n_rows, groups):
         return [None] * len(answered)
-    risks = []
-    for block in bootstrap_counts(n_rows, n_samples_for(n_rows), seed, groups):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            risks.append((block @ wrong.T) / (block @ answered.T))
-    return [percentile_interval(values) for values in np.concatenate(risks).T]
+    size = max(1, MOST_AT_ONCE // n_rows)
+    found: list[Interval | None] = []
+    for start in range(0, len(answered), size):
+        kept = (answered[start : start + size] * weight).T
+        wrong = kept * ~correct[:, None]
+        risks = []
+        for block in bootstrap_counts(n_rows, n_samples_for(n_rows), seed, groups):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                risks.append((block @ wrong) / (block @ kept))
+        found += [percentile_interval(values) for values in np.concatenate(risks).T]
+    return found
 
 
 def n_samples_for(n_rows: int) -> int:
@@ -293,3 +306,25 @@ def error_auroc(correct: NDArray[np.bool_], confidence: Values) -> float:
     if not n_right or not n_wrong:
         return float("nan")
     return float((rankdata(confidence)[correct].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
+
+
+def auroc_intervals(
+    correct: NDArray[np.bool_], confidences: list[Values], groups: NDArray[Any] | None = None, *, seed: int = 0
+) -> list[tuple[Interval | None, Interval | None]]:
+    """Return the 95 % interval of each `error_auroc`, and of how much larger it is than the first one's.
+
+    All confidences see the same bootstrap samples; with groups, whole groups are drawn. None where rows are too few, or
+    all are of one kind.
+    """
+    from ensembler.metrics.areas import ClassRanking, area_under_roc
+
+    if not enough_units(len(correct), groups) or correct.all() or not correct.any():
+        return [(None, None)] * len(confidences)
+    rankings = [ClassRanking.of(correct, confidence) for confidence in confidences]
+    areas: list[list[Values]] = [[] for _ in confidences]
+    for block in bootstrap_counts(len(correct), n_samples_for(len(correct)), seed, groups):
+        counts = np.ascontiguousarray(block.T, dtype=np.float64)
+        for ranking, kept in zip(rankings, areas, strict=True):
+            kept.append(area_under_roc(ranking, counts))
+    found = [np.concatenate(kept) for kept in areas]
+    return [(percentile_interval(area), percentile_interval(area - found[0])) for area in found]

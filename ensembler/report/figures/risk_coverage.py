@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from ensembler.deployment.abstention_study import AbstentionStudy, curve_steps
 from ensembler.metrics.selective import Answered, RiskCoverage
+from ensembler.report.answering import Answering
 from ensembler.report.figures import matplotlib, plotly
-from ensembler.report.figures.charts import Axis, Chart, Plain
+from ensembler.report.figures.charts import Axis, Chart, Figure, Plain
 from ensembler.report.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class RiskCoverageCurves(Chart):
         if first.low:
             band: Plain = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False}
             band |= {"x": plotly.all_rounded(first.coverage), "line": {"width": 0}}
-            filled = {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.18)", "showlegend": True}
+            filled = {"fill": "tonexty", "fillcolor": "rgba(70,150,210,0.25)", "showlegend": True}
             traces.append({**band, "y": plotly.all_rounded(first.low)})
             traces.append({**band, "y": plotly.all_rounded(first.high), **filled, "name": "95 % interval"})
         for curve, (color, _, _, dash) in reversed(list(zip(self.curves, STYLES, strict=False))):
@@ -148,6 +149,26 @@ class RiskCoverageCurves(Chart):
         matplotlib.label_values(axes.yaxis, RISK)
         matplotlib.add_legend(axes)
         return figure
+
+
+def risk_coverage_figure(curves: Sequence[Answering], signals: Sequence[Answering]) -> Figure:
+    """Show how often answers are wrong by how many rows are answered: of several rules, and by several signals."""
+    rule = curves[0].label
+    text = (
+        f"Rows are answered in order of confidence: the further to the left, the fewer and the surer. {rule}, with its "
+        "95 % interval at each coverage, beside other rules, each by its top probability; a lower curve is better, and "
+        "the right end is the plain error."
+    )
+    views: list[tuple[str, Chart]] = [("rules", curves_of(curves))]
+    if len(signals) > 1:
+        text += f" The other view has {rule} by other signals of confidence."
+        views.append(("signals", curves_of(signals)))
+    return Figure("abstention", "How many rows to answer", text, views)
+
+
+def curves_of(answering: Sequence[Answering]) -> RiskCoverageCurves:
+    """Return the curves of several, the first with its band."""
+    return RiskCoverageCurves([Curve.of(one.label, one.curve, one.band) for one in answering])
 
 
 def risk_coverage_of(study: AbstentionStudy) -> RiskCoverageCurves:
