@@ -293,7 +293,7 @@ def levels_of(fitted: CalibratedRule, signal: Signal) -> tuple[Level, ...]:
     data = fitted.scored
     final = signal.final
     places = [level * len(final.coverages) // 100 - 1 for level in LEVELS]
-    if signal.threshold is not None:
+    if signal.threshold is not None and signal.threshold not in final.thresholds[places]:
         places = sorted({*places, int(np.flatnonzero(final.thresholds == signal.threshold)[-1])})
     answered = np.array(
         [

@@ -25,7 +25,7 @@ class Coverage:
 
     Attributes
     ----------
-    n_rows : int
+    n_rows, n_covered : int
     coverage : float
         NaN of no rows.
     interval : (low, high) or None
@@ -37,6 +37,7 @@ class Coverage:
     """
 
     n_rows: int
+    n_covered: int
     coverage: float
     interval: Interval | None
     mean_size: float
@@ -189,13 +190,14 @@ def coverage_of(
     """Measure the sets of some rows."""
     weight, groups = weights_and_groups
     if not len(covered) or (weight is not None and not weight.any()):
-        return Coverage(len(covered), np.nan, None, np.nan, np.nan, np.nan)
+        return Coverage(len(covered), 0, np.nan, None, np.nan, np.nan, np.nan)
     shares = np.ones(len(covered)) / len(covered) if weight is None else weight / weight.sum()
     every = np.ones((1, len(covered)), dtype=bool)
     missed = answered_steps(covered, every, weight, None if one_group else groups, seed=seed)[0]
     interval = None if missed.interval is None else (1 - missed.interval[1], 1 - missed.interval[0])
     return Coverage(
         len(covered),
+        int(covered.sum()),
         1 - missed.risk,
         interval,
         float(shares @ sizes),

@@ -182,7 +182,8 @@ class Answered:
     risk : float
         The share of the answers that is wrong; NaN where nothing is answered.
     interval : (low, high) or None
-        95 % interval of the risk: exact, or by the bootstrap where rows have weights or groups.
+        95 % interval of the risk: exact, or by the bootstrap where rows have weights or groups, if some answers are
+        right and some wrong.
     """
 
     n_rows: int
@@ -224,13 +225,18 @@ def answered_steps(
     by_count = sample_weight is None and groups is None
     intervals = [None] * len(answered) if by_count else resampled_risks(correct, answered, weight, groups, seed)
     steps = []
-    for some, interval in zip(answered, intervals, strict=True):
+    for some, resampled in zip(answered, intervals, strict=True):
+        interval = resampled
         wrong = some & ~correct
         n_some, n_wrong = int(some.sum()), int(wrong.sum())
         share = float(weight[some].sum())
         risk = float(weight[wrong].sum()) / share if share else float("nan")
-        ends = (risk_interval(n_wrong, n_some) if n_some else None) if by_count else interval
-        steps.append(Answered(len(correct), n_some, n_wrong, share / total if total else float("nan"), risk, ends))
+        if by_count:
+            interval = risk_interval(n_wrong, n_some) if n_some else None
+        elif n_wrong in (0, n_some):
+            # Every bootstrap sample says the same then, which is no certainty.
+            interval = None
+        steps.append(Answered(len(correct), n_some, n_wrong, share / total if total else float("nan"), risk, interval))
     return steps
 
 

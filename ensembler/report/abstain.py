@@ -7,8 +7,8 @@ from typing import Any
 from ensembler.comparison.calibration_rows import CalibratedRule
 from ensembler.deployment.abstention import no_threshold
 from ensembler.deployment.abstention_study import AbstentionStudy, Signal, curve_steps
-from ensembler.metrics.intervals import Interval
-from ensembler.metrics.selective import Answered
+from ensembler.metrics.intervals import LEVEL, Interval
+from ensembler.metrics.selective import Answered, risk_interval
 from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import (
     MISSING,
@@ -30,9 +30,11 @@ MOST_LISTED = 20
 def abstain_document(study: AbstentionStudy) -> Document:
     """Arrange a study of abstention for reading: what to do first, then what it rests on."""
     parts: list[Table | str] = [" ".join(conclusion(study)), levels_table(study), signals_table(study)]
-    parts.append(parts_table("By class", "class", study.by_class, optimistic=study.protocol.optimistic))
-    if study.by_group:
-        parts.append(parts_table("By group", "group", study.by_group, optimistic=study.protocol.optimistic))
+    optimistic = study.protocol.optimistic
+    if study.abstention is not None:
+        parts.append(parts_table("By class", "class", study.by_class, optimistic=optimistic))
+        if study.by_group:
+            parts.append(parts_table("By group", "group", study.by_group, optimistic=optimistic))
     parts.append(" ".join([*promise(study), *calibration_sentences(study.rule, "sets the threshold")]))
     return Document(parts)
 
@@ -80,12 +82,18 @@ def without(study: AbstentionStudy) -> str:
 
 
 def worst_class(study: AbstentionStudy) -> list[str]:
-    """Name the class whose answers are wrong more often than is wanted of all."""
-    known = {name: part for name, part in study.by_class.items() if part.interval and part.interval[0] > study.risk}
-    if not known:
+    """Name the class whose answers are wrong more often than is wanted of all, if that is no chance among classes."""
+    level = 1 - (1 - LEVEL) / len(study.by_class)
+    shown = {
+        name: part
+        for name, part in study.by_class.items()
+        if risk_interval(part.n_wrong, part.n_answered, level)[0] > study.risk
+    }
+    if not shown:
         return []
-    name = max(known, key=lambda name: known[name].risk)
-    return [f"Of {name}, {percent(known[name].risk)} of the answers are wrong: a risk is one of all answers together."]
+    name = max(shown, key=lambda name: shown[name].risk)
+    wrong = f"{percent(shown[name].risk)} of the answers are wrong"
+    return [f"Of class {name}, {wrong}: a risk is one of all answers together."]
 
 
 def right_interval(reached: Answered) -> str:
@@ -127,7 +135,9 @@ def breaking(rule: CalibratedRule, what: str) -> list[str]:
     ]
     data = rule.final.calibration
     if data.groups is not None:
-        sentences.append(f"Rows of a group are alike, so that the {what} rests on fewer rows than it counts.")
+        sentences.append(
+            f"It is too strong here: the {what} counts rows of a group as independent, and they are alike."
+        )
     if data.sample_weight is not None:
         sentences.append("The promise counts every row once; shares in the tables are weighted.")
     return sentences
@@ -137,7 +147,9 @@ def calibration_sentences(rule: CalibratedRule, does: str) -> list[str]:
     """Say which rows calibrated, what keeping them back costs, and what was doubtful."""
     n_back, n_fit = rule.final.calibration.n_samples, rule.final.weights.n_samples
     where = "validation rows" if rule.protocol.fit_on == "val" else "fitting rows"
-    sentences = [f"Note: {note}." for note in (*rule.protocol.notes, *rule.notes)]
+    # Folds are nobody's business where there are none.
+    of_split = rule.protocol.notes if rule.recommended or rule.split.cross_fitted else ()
+    sentences = [f"Note: {note}." for note in (*of_split, *rule.notes)]
     if rule.share is None:
         return [f"{rule.name} learns nothing from labels, so that each of {n_back:,} {where} {does}.", *sentences]
     why = "recommended and fitted" if rule.recommended else "fitted"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ensembler.deployment.sets_study import Coverage, SetsStudy
+from ensembler.metrics.intervals import LEVEL
+from ensembler.metrics.selective import risk_interval
 from ensembler.predictions.provenance import provenance
 from ensembler.report.abstain import (
     MOST_LISTED,
@@ -40,12 +42,7 @@ def conclusion(study: SetsStudy) -> list[str]:
         f"{sets} hold the true class in {found}; wanted were {wanted_percent(1 - study.sets.alpha)}.",
         f"They have {size} of {len(study.by_class)} classes on average: {few}.",
     ]
-    known = {name: part for name, part in study.by_class.items() if part.n_rows}
-    worst = min(known, key=lambda name: known[name].coverage, default=None)
-    if worst is not None and not study.sets.by_class and below(known[worst], 1 - study.sets.alpha):
-        sentences.append(
-            f"Of {worst} only {percent(known[worst].coverage)} are covered; --by-class calibrates each class by itself."
-        )
+    sentences += worst_class(study)
     if study.few:
         names = some_of([f"{name} ({n})" for name, n in study.few.items()], MOST_NAMED)
         least = study.sets.fewest_rows
@@ -56,8 +53,26 @@ def conclusion(study: SetsStudy) -> list[str]:
             )
         else:
             n_rows = count(study.sets.n_rows, "calibration row")
-            sentences.append(f"Every set has all classes: {n_rows}, and alpha {study.sets.alpha:g} needs {least:,}.")
+            sentences.append(
+                f"Every set has all classes: there are {n_rows}, and alpha {study.sets.alpha:g} needs {least:,}."
+            )
     return sentences
+
+
+def worst_class(study: SetsStudy) -> list[str]:
+    """Name the class that is covered less than is wanted of all, if that is no chance among classes."""
+    wanted = 1 - study.sets.alpha
+    level = 1 - (1 - LEVEL) / len(study.by_class)
+    shown = {
+        name: part.coverage
+        for name, part in study.by_class.items()
+        if part.n_rows and risk_interval(part.n_covered, part.n_rows, level)[1] < wanted
+    }
+    if not shown:
+        return []
+    name = min(shown, key=lambda name: shown[name])
+    advice = "" if study.sets.by_class else "; --by-class calibrates each class by itself"
+    return [f"Of class {name}, only {percent(shown[name])} are covered{advice}."]
 
 
 def score_name(study: SetsStudy) -> str:
