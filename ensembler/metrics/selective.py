@@ -14,7 +14,7 @@ from ensembler.errors import ShapeError, ValueRangeError
 from ensembler.metrics.bootstrap import RESAMPLES, bootstrap_counts, enough_units
 from ensembler.metrics.intervals import LEVEL, Interval, percentile_interval
 
-MOST_DRAWN = 400_000_000
+MOST_DRAWN = 50_000_000
 """Rows that are drawn in all bootstrap samples together."""
 MOST_AT_ONCE = 1 << 24
 """Rows of several choices that are resampled at a time."""
