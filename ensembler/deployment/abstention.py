@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ensembler.arrays import Floats, Missing, Values
 from ensembler.combiners.fitted_state import Kind, Maybe, Number, OneOf, take_state
 from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, ValueRangeError
-from ensembler.metrics.confidence import OF_MEMBERS, SIGNALS, confidence
+from ensembler.metrics.confidence import SIGNALS, confidence
 from ensembler.metrics.selective import checked, risk_bounds
 
 N_COVERAGES = 100
@@ -167,11 +167,6 @@ class Abstention:
         if step is None:
             raise NotApplicableError(no_threshold(ladder, risk))
         return cls(signal, float(ladder.thresholds[step]), risk, delta, ladder.n_rows)
-
-    @property
-    def reads_members(self) -> bool:
-        """Whether confidence is read from the members, not from the ensemble's probabilities."""
-        return self.confidence in OF_MEMBERS
 
     def confidence_of(self, proba: Floats, members: Floats, missing: Missing | None = None) -> Values:
         """Return the confidence of each row, (N,), from the ensemble's probabilities (N, C) and the members'."""
