@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
 ABSTAIN, SETS = (ROOT / "docs" / "how-to" / name for name in ("abstain.md", "prediction-sets.md"))
-WIDE, NARROW, PAGE = 120, 97, 105
+WIDE, NARROW = 120, 97
 
 
 def main() -> None:
@@ -41,20 +41,20 @@ def quote_published() -> None:
     abstain, explain = printed("abstain", folder, "--rule", "mean"), printed("explain", folder)
     promise = re.search(r"^Promised: .*? chosen on them\.", abstain, flags=re.MULTILINE)
     assert promise is not None
-    quote(ABSTAIN, r"Answer where .*?", wrapped(abstain.partition("\n")[0], PAGE))
-    quote(ABSTAIN, r"Promised: .*?", wrapped(promise[0], PAGE))
-    quote(ABSTAIN, r"confidence +AURC.*?", table_from(abstain, "confidence +AURC", 7))
-    quote(ABSTAIN, r"signal +AUROC.*?", table_from(explain, "signal +AUROC", 9))
+    quote(ABSTAIN, r"Answer where .*?", wrapped(abstain.partition("\n")[0], NARROW))
+    quote(ABSTAIN, r"Promised: .*?", wrapped(promise[0], NARROW))
+    quote(ABSTAIN, r" +thresh-.*?", table_from(abstain, "thresh-", 8))
+    quote(ABSTAIN, r" +mean +mean.*?", table_from(explain, "mean +mean", 10))
     for start, more in (("Sets by lac of", ()), ("Sets by lac by class", ("--by-class",))):
         sets = printed("conformal", folder, "--rule", "mean", *more)
-        quote(SETS, f"{start} .*?", wrapped(sets.partition("\n")[0], PAGE))
+        quote(SETS, f"{start} .*?", wrapped(sets.partition("\n")[0], NARROW))
 
 
 def table_from(text: str, start: str, n_lines: int) -> str:
-    """Return some lines of a table from the last line of its heading on."""
-    found = re.search(rf"^ *{start}.*", text, flags=re.MULTILINE | re.DOTALL)
+    """Return some lines of a table from its heading on."""
+    found = re.search(rf"^ +{start}.*", text, flags=re.MULTILINE | re.DOTALL)
     assert found is not None
-    return "\n".join(line.rstrip() for line in textwrap.dedent(found[0]).splitlines()[:n_lines])
+    return "\n".join(line.rstrip() for line in found[0].splitlines()[:n_lines])
 
 
 def wrapped(text: str, width: int) -> str:

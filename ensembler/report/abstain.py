@@ -133,6 +133,8 @@ def breaking(rule: CalibratedRule, what: str) -> list[str]:
     sentences = [
         f"It needs new rows that are drawn like these, and calibration rows that chose nothing else: {chosen}."
     ]
+    if rule.protocol.optimistic:
+        sentences.append("The scored rows are the validation rows here, so that what is measured flatters it.")
     data = rule.final.calibration
     if data.groups is not None:
         sentences.append(

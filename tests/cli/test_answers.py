@@ -196,6 +196,15 @@ def test_without_a_rule_the_recommended_one_is_found_on_other_rows(run, write_se
     assert any("is recommended and fitted on 250 validation rows" in sentence for sentence in found["sentences"])
 
 
+def test_validation_rows_that_are_scored_are_told(run, home):
+    for path in home.glob("*.npy"):
+        np.save(home / "val" / path.name, np.load(path))
+    for command in (("abstain", "--risk", "0.2"), ("conformal",)):
+        told = " ".join(run(command[0], home, "--rule", "mean", *command[1:]).out.split())
+        assert "The scored rows are the validation rows here, so that what is measured flatters it." in told
+        assert "By class (optimistic)" in told
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_tables_fit_a_terminal(run, home, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
