@@ -16,6 +16,7 @@ FIGURES = DOCS / "_static" / "generated"
 HELP_WIDTH = 88
 DRAWN = {
     "sizes.svg": "subsets {set} --plot",
+    "risk-coverage.svg": "abstain {set} --rule mean --plot",
     "reliability.svg": "bench {set} --resamples 0 --rule mean --rule product --rule majority-vote --reliability",
 }
 """Figures of the bundled set, and the commands that draw them; the file's name comes last."""

@@ -2,7 +2,8 @@
 
     python docs/quotes.py
 
-Each quotation keeps its place: the table of rules, the verdict, and what is said about committees.
+Each quotation keeps its place: the table of rules, the verdict, what is said about committees, and on their own pages
+what `abstain`, `conformal` and `explain` say of the published networks.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
+ABSTAIN, SETS = (ROOT / "docs" / "how-to" / name for name in ("abstain.md", "prediction-sets.md"))
 WIDE, NARROW = 120, 97
 
 
@@ -28,6 +30,31 @@ def main() -> None:
     quote(README, r"Use [\w-]+: accuracy .*?", wrapped(verdict, WIDE))
     quote(README, r"Use [\w-]+ of .*?", wrapped(committee, WIDE))
     quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(verdict, NARROW))
+    quote_published()
+
+
+def quote_published() -> None:
+    """Replace what is said of the published networks."""
+    from ensembler.predictions.bundled import published_folder
+
+    folder = str(published_folder())
+    abstain, explain = printed("abstain", folder, "--rule", "mean"), printed("explain", folder)
+    promise = re.search(r"^Promised: .*? chosen on them\.", abstain, flags=re.MULTILINE)
+    assert promise is not None
+    quote(ABSTAIN, r"Answer where .*?", wrapped(abstain.partition("\n")[0], NARROW))
+    quote(ABSTAIN, r"Promised: .*?", wrapped(promise[0], NARROW))
+    quote(ABSTAIN, r" +thresh-.*?", table_from(abstain, "thresh-", 8))
+    quote(ABSTAIN, r" +mean +mean.*?", table_from(explain, "mean +mean", 10))
+    for start, more in (("Sets by lac of", ()), ("Sets by lac by class", ("--by-class",))):
+        sets = printed("conformal", folder, "--rule", "mean", *more)
+        quote(SETS, f"{start} .*?", wrapped(sets.partition("\n")[0], NARROW))
+
+
+def table_from(text: str, start: str, n_lines: int) -> str:
+    """Return some lines of a table from its heading on."""
+    found = re.search(rf"^ +{start}.*", text, flags=re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return "\n".join(line.rstrip() for line in found[0].splitlines()[:n_lines])
 
 
 def wrapped(text: str, width: int) -> str:
@@ -35,9 +62,9 @@ def wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_on_hyphens=False)
 
 
-def printed(command: str) -> str:
+def printed(*command: str) -> str:
     """Return what a command prints, with paragraphs unwrapped."""
-    program = [sys.executable, "-m", "ensembler", command]
+    program = [sys.executable, "-m", "ensembler", *command]
     environment = os.environ | {"COLUMNS": "100000"}
     return subprocess.run(program, capture_output=True, text=True, check=True, env=environment, cwd="/").stdout
 

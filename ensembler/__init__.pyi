@@ -21,9 +21,14 @@ from .combiners.super_learner import SuperLearner
 from .combiners.weighted_vote import WeightedVote
 from .comparison.compare import compare_rules
 from .comparison.protocol import Split
+from .deployment.abstention import Abstention
+from .deployment.abstention_study import study_abstention
 from .deployment.cascades.cascade import Cascade
+from .deployment.prediction_sets import PredictionSets
 from .deployment.recipe import Recipe
+from .deployment.sets_study import study_prediction_sets
 from .metrics.metric import Metric
+from .metrics.selective import risk_coverage
 from .predictions.loading.load import load_predictions
 from .predictions.prediction_set import Predictions
 from .ranking.rank import rank_rules
@@ -31,6 +36,7 @@ from .serialization import __version__
 from .subsets.sweep import sweep_subsets
 
 __all__ = [
+    "Abstention",
     "AccuracyWeightedAverage",
     "BestMember",
     "Blend",
@@ -49,6 +55,7 @@ __all__ = [
     "Median",
     "Metric",
     "Minimum",
+    "PredictionSets",
     "Predictions",
     "Product",
     "Recipe",
@@ -65,5 +72,8 @@ __all__ = [
     "load_predictions",
     "make_rule",
     "rank_rules",
+    "risk_coverage",
+    "study_abstention",
+    "study_prediction_sets",
     "sweep_subsets",
 ]

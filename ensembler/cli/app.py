@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from ensembler.cli import (
+    abstain,
     bench,
     cascade,
     check,
     compare,
+    conformal,
     diversity,
     explain,
     export,
@@ -63,6 +65,8 @@ app.command("diversity")(diversity.diversity)
 app.command("explain")(explain.explain)
 app.command("predict")(predict.predict)
 app.command("cascade")(cascade.cascade)
+app.command("abstain")(abstain.abstain)
+app.command("conformal")(conformal.conformal)
 app.command("export")(export.export)
 app.command("members")(members.members)
 app.command("list")(list_rules.list_rules)

@@ -79,8 +79,8 @@ def predict(
     from ensembler.combiners.balanced import Balanced
     from ensembler.comparison.compare import fit_rule
     from ensembler.deployment.cascades.document import is_cascade
-    from ensembler.deployment.output import write_prediction
-    from ensembler.deployment.recipe import Recipe, is_recipe
+    from ensembler.deployment.output import Prediction, write_prediction
+    from ensembler.deployment.recipe import Recipe
 
     rule = only_one(rules, "--rule")
     check_target(source, to, out, with_proba=proba)
@@ -107,7 +107,7 @@ def predict(
     if to is None and save is None:
         raise UsageError("nothing to do with the fitted rule; give --to FOLDER and --out FILE, or --save FILE")
     if save is not None:
-        check_save(save, is_recipe, "recipe")
+        check_save(save)
     shift = options.parse_balance(balance)
     data = load_fitting(source, fit_on)
     with warnings_to_stderr():
@@ -126,7 +126,7 @@ def predict(
         message += f", saved as {save}{size_of(save)}"
     if new is not None and out is not None:
         scores = fitted.predict_proba(new.proba, missing=new.missing, check_input=False)
-        write_prediction(out, scores, new, with_proba=proba, like=sample)
+        write_prediction(out, Prediction(scores), new, with_proba=proba, like=sample)
         message += f", predicted {new.n_samples:,} rows, wrote {out}"
     tell(message)
 
@@ -158,15 +158,16 @@ def check_like(like: Path | None, out: Path | None, *, with_proba: bool) -> "pd.
     return read_sample(like)
 
 
-def check_save(save: Path, may_replace: Callable[[Path], bool], kind: str) -> None:
+def check_save(save: Path, may_replace: Callable[[Path], bool] | None = None, kind: str = "recipe") -> None:
     """Refuse, before the work, a file that a recipe, or another such document, cannot be saved as."""
+    from ensembler.deployment.recipe import is_recipe
     from ensembler.predictions.loading.folder import METADATA_FILE
 
     if save.name == METADATA_FILE:
         raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")
     check_suffix(save, "--save", (".json",))
     check_writable(save)
-    if save.exists() and not may_replace(save):
+    if save.exists() and not (may_replace or is_recipe)(save):
         raise UsageError(f"--save {save}: is there already and is no {kind}, so it stays; choose another name")
 
 
@@ -219,7 +220,7 @@ def predict_by_cascade(
     """Send new rows through a cascade, whose later members are read where rows are left for them."""
     from ensembler.deployment.cascades.cascade import Cascade
     from ensembler.deployment.cascades.files import run_on_files
-    from ensembler.deployment.output import write_prediction
+    from ensembler.deployment.output import Prediction, write_prediction
 
     cascade = Cascade.load(path)
     with warnings_to_stderr():
@@ -227,7 +228,7 @@ def predict_by_cascade(
             cascade, lambda members: load_new_rows(cascade.recipe, source, to, members), may_wait=pending is not None
         )
     run, rows = result.run, result.rows
-    write_prediction(out, run.proba, rows, with_proba=with_proba, like=like)
+    write_prediction(out, Prediction(run.proba), rows, with_proba=with_proba, like=like)
     if pending is not None:
         result.write_pending(pending)
     asked = ", then ".join(
@@ -245,11 +246,25 @@ def predict_by_recipe(
     path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool, like: "pd.DataFrame | None"
 ) -> None:
     """Apply a rule that was saved to new rows."""
-    from ensembler.deployment.output import write_prediction
+    from ensembler.deployment.output import beside, separator_of, write_prediction
     from ensembler.deployment.recipe import Recipe
 
     recipe = Recipe.load(path)
+    plain = recipe.abstention is None and recipe.prediction_sets is None
+    if like is not None and not plain:
+        more = "rows without an answer" if recipe.abstention is not None else "prediction sets"
+        raise UsageError(f"--like: a sample submission has no place for the {more} of {path}; drop it")
+    also = None if plain or out.suffix != ".npy" else beside(out)
+    check_writable(also)
     with warnings_to_stderr():
         rows = load_new_rows(recipe, source, to, recipe.members_read)
-    write_prediction(out, recipe.predict_rows(rows.proba, rows.missing), rows, with_proba=with_proba, like=like)
-    tell(f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows, wrote {out}")
+    if recipe.prediction_sets is not None:
+        separator_of(rows.classes)
+    found = recipe.answer(rows.proba, recipe.predict_rows(rows.proba, rows.missing), rows.missing)
+    write_prediction(out, found, rows, with_proba=with_proba, like=like)
+    message = f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows"
+    if found.answered is not None:
+        message += f", {int((~found.answered).sum()):,} of them left without an answer"
+    if found.sets is not None:
+        message += f", sets of {found.sets.sum(axis=1).mean():.2f} classes on average"
+    tell(f"{message}, wrote {out}{'' if also is None else f' and {also}'}")

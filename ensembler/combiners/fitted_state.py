@@ -4,7 +4,7 @@ A rule's `fitted_state` maps the name of everything it fits to one of the kinds 
 members, C classes, others as a rule defines them or, where it does not, whatever the first array has.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -135,6 +135,41 @@ class Several:
         if self.size is not None and len(value) != sizes.setdefault(self.size, len(value)):
             raise ValueRangeError(f"has {len(value)} entries, expected {sizes[self.size]}")
         return [self.kind.take(item, dict(sizes)) for item in value]
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """A value of some kind, or None."""
+
+    kind: Kind
+
+    def take(self, value: Any, sizes: Sizes) -> Any:
+        """Return the value."""
+        return None if value is None else self.kind.take(value, sizes)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some names."""
+
+    names: Sequence[str]
+
+    def take(self, value: Any, sizes: Sizes) -> Any:
+        """Return the name."""
+        if not isinstance(value, str) or value not in self.names:
+            raise ValueRangeError(f"is {brief(value)}, expected {', '.join(self.names)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True or false."""
+
+    def take(self, value: Any, sizes: Sizes) -> Any:
+        """Return it."""
+        if not isinstance(value, bool):
+            raise ValueRangeError(f"is {brief(value)}, expected true or false")
+        return value
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,11 @@ def is_balance(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and set(value) == {"tau", "metric"})
 
 
+def is_object_or_none(value: Any) -> bool:
+    """Whether a value is an object of JSON, or nothing."""
+    return value is None or is_object(value)
+
+
 def is_provenance(value: Any) -> bool:
     """Whether a value says on how many rows, and on which arrays, a rule was fitted; or nothing."""
     if not isinstance(value, dict):
@@ -165,6 +170,8 @@ ENTRIES: Entries = {
     "n_classes": (lambda value: is_whole(value, 2), "a whole number of at least 2"),
     "class_names": (lambda value: value is None or is_list_of(str)(value), "null or a list of names"),
     "state": (is_object, "fitted values by name"),
+    "abstention": (is_object_or_none, "null, or a threshold of confidence"),
+    "prediction_sets": (is_object_or_none, "null, or quantiles of scores"),
     "fitted_on": (is_provenance, "a number of rows and the checksums of arrays"),
 }
 """What a recipe holds, each with a test of its kind and what is expected."""

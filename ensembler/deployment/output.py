@@ -1,13 +1,15 @@
 """Writing what an ensemble predicts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import AlignmentError, ShapeError, UsageError, ValueRangeError
+from ensembler.arrays import Labels, Values
+from ensembler.errors import AlignmentError, NotApplicableError, ShapeError, UsageError, ValueRangeError
 from ensembler.predictions.files import write_array, write_text, writing
 from ensembler.predictions.loading.columns import find_id
 from ensembler.predictions.loading.frame_files import read_frame_file
@@ -17,8 +19,49 @@ from ensembler.predictions.prediction_set import Predictions
 if TYPE_CHECKING:
     import pandas as pd
 
+SEPARATORS = "|;/~^"
+"""What the class names of a set are separated by: the first that is in none of them."""
 OUTPUT_TOLERANCE = 1e-6
 """How far from 1 a row of an ensemble's probabilities may sum."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What an ensemble predicts of some rows.
+
+    Attributes
+    ----------
+    proba : (N, C)
+    confidence, answered : (N,) or None
+        How confident it is, and which rows it answers; None where all are.
+    sets : (N, C) bool or None
+        Which classes are in each row's prediction set.
+    """
+
+    proba: Values
+    confidence: Values | None = None
+    answered: NDArray[np.bool_] | None = None
+    sets: NDArray[np.bool_] | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """The predicted class of each row, (N,) int64; -1 for a row that is left without an answer."""
+        predicted = self.proba.argmax(axis=-1).astype(np.int64)
+        return predicted if self.answered is None else np.where(self.answered, predicted, -1)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing but probabilities."""
+        return self.answered is None and self.sets is None
+
+
+def beside(path: Path) -> Path:
+    """Return the table that is written beside probabilities in .npy, if there is more than these.
+
+    >>> beside(Path("ensemble.npy")).name
+    'ensemble.answers.csv'
+    """
+    return path.with_name(f"{path.stem}.answers.csv")
 
 
 def check_destination(path: Path, with_proba: bool, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
@@ -53,22 +96,30 @@ def check_prediction(proba: NDArray[np.float64], shape: tuple[int, int], subject
 
 def write_prediction(
     path: Path,
-    proba: NDArray[np.float64],
+    prediction: Prediction,
     rows: Predictions,
     *,
     with_proba: bool = False,
     like: "pd.DataFrame | None" = None,
 ) -> None:
-    """Write (N, C) probabilities: as float32 .npy, or as .csv or .parquet with ``id,label`` or with one column a class.
+    """Write predictions: as float32 .npy, or as .csv or .parquet with ``id,label`` or with one column a class.
 
-    Ids are those of the files the rows came from, else row numbers; labels are class names where they are known.
-    ``like`` is a sample submission, whose columns and order of rows are taken.
+    Ids are those of the files the rows came from, else row numbers; labels are class names where they are known, and
+    empty where a row is left without an answer. Tables also have the confidence and the set of each row, where there
+    are such; with .npy, such a table is written beside it. ``like`` is a sample submission, whose columns and order of
+    rows are taken.
     """
+    proba = prediction.proba
     check_prediction(proba, (rows.n_samples, rows.n_classes), "the ensemble")
     if path.suffix == ".npy":
         write_array(path, proba.astype(np.float32))
-        return
-    frame = prediction_frame(proba, rows, with_proba=with_proba) if like is None else like_sample(like, proba, rows)
+        if prediction.is_plain:
+            return
+        path = beside(path)
+    if like is None:
+        frame = prediction_frame(prediction, rows, with_proba=with_proba)
+    else:
+        frame = like_sample(like, proba, rows)
     if path.suffix == ".csv":
         write_text(path, frame.to_csv(index=False))
         return
@@ -76,17 +127,47 @@ def write_prediction(
         frame.to_parquet(temporary, index=False)
 
 
-def prediction_frame(proba: NDArray[np.float64], rows: Predictions, *, with_proba: bool) -> "pd.DataFrame":
+def prediction_frame(prediction: Prediction, rows: Predictions, *, with_proba: bool) -> "pd.DataFrame":
     """Return predictions as a table of ids and classes, or of ids and a column a class."""
     import pandas as pd
 
+    proba, answered = prediction.proba, prediction.answered
     ids = np.arange(len(proba)) if rows.ids is None else rows.ids
     if with_proba:
         frame = pd.DataFrame(proba, columns=list(rows.classes))
     else:
-        frame = pd.DataFrame({"label": np.array(rows.classes)[proba.argmax(axis=-1)]})
+        label = np.array(rows.classes, dtype=object)[proba.argmax(axis=-1)]
+        frame = pd.DataFrame({"label": label if answered is None else np.where(answered, label, None)})
     frame.insert(0, ID_COLUMN, ids, allow_duplicates=True)
+    further: dict[str, NDArray[Any]] = {}
+    if answered is not None and prediction.confidence is not None:
+        further |= {"answered": answered.astype(np.int64)} if with_proba else {}
+        further["confidence"] = prediction.confidence
+    if prediction.sets is not None:
+        further["set"] = set_names(prediction.sets, rows.classes)
+    for name, values in further.items():
+        frame.insert(frame.shape[1], name, values, allow_duplicates=True)
     return frame
+
+
+def set_names(sets: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[Any]:
+    """Return the class names of each row's set as one text.
+
+    >>> set_names(np.array([[True, False, True], [False, False, False]]), ["cat", "dog", "fox"]).tolist()
+    ['cat|fox', '']
+    """
+    separator = separator_of(classes)
+    distinct, place = np.unique(sets, axis=0, return_inverse=True)
+    texts = [separator.join(classes[label] for label in np.flatnonzero(row).tolist()) for row in distinct]
+    return np.array(texts, dtype=object)[place.reshape(-1)]
+
+
+def separator_of(classes: Sequence[str]) -> str:
+    """Return what the class names of a set are separated by."""
+    separator = next((mark for mark in SEPARATORS if not any(mark in name for name in classes)), None)
+    if separator is None:
+        raise NotApplicableError(f"class names have all of {' '.join(SEPARATORS)}, so that no set can be written")
+    return separator
 
 
 def read_sample(path: Path) -> "pd.DataFrame":

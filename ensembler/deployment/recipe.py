@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ensembler import serialization
-from ensembler.arrays import Floats, Missing, check_proba, digest
+from ensembler.arrays import Floats, Missing, Values, check_proba, digest
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
+from ensembler.deployment.abstention import Abstention
 from ensembler.deployment.document import (
     ENTRIES,
     NotRecipeError,
@@ -27,15 +28,16 @@ from ensembler.deployment.document import (
     restoring,
     write_document,
 )
-from ensembler.deployment.output import check_prediction
-from ensembler.errors import FileError, ShapeError
+from ensembler.deployment.output import Prediction, check_prediction
+from ensembler.deployment.prediction_sets import PredictionSets
+from ensembler.errors import FileError, NotApplicableError, ShapeError
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.serialization import to_plain
 
 if TYPE_CHECKING:
     from ensembler.adapters.sklearn import EnsembleClassifier
 
-SCHEMA = "ensembler.recipe/2"
+SCHEMA = "ensembler.recipe/3"
 MOST_TRIED = 1_000_000
 """A recipe is tried on some rows when it is read, unless rows have more numbers than that."""
 
@@ -56,6 +58,10 @@ class Recipe:
     class_names : tuple of str, optional
     fitted_on : mapping
         How many rows it was fitted on, and the checksums of their arrays.
+    abstention : Abstention, optional
+        Which rows are left without an answer.
+    prediction_sets : PredictionSets, optional
+        Which classes are in each row's set.
 
     Examples
     --------
@@ -77,13 +83,22 @@ class Recipe:
     n_classes: int
     class_names: tuple[str, ...] | None = None
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
+    abstention: Abstention | None = None
+    prediction_sets: PredictionSets | None = None
 
     @classmethod
-    def of(cls, rule: Combiner, data: Predictions) -> Self:
+    def of(
+        cls,
+        rule: Combiner,
+        data: Predictions,
+        abstention: Abstention | None = None,
+        prediction_sets: PredictionSets | None = None,
+    ) -> Self:
         """Return the recipe of a rule that was fitted on the rows of a set."""
         checksums = {**dict(zip(data.names, data.digests, strict=True)), "labels": digest(data.true_labels)}
         facts = {"rows": data.n_samples, "sha256": checksums}
-        return cls(rule, tuple(data.names), tuple(data.hard), data.n_classes, data.class_names, facts)
+        members = (tuple(data.names), tuple(data.hard), data.n_classes, data.class_names)
+        return cls(rule, *members, facts, abstention, prediction_sets)
 
     @property
     def n_members(self) -> int:
@@ -111,9 +126,50 @@ class Recipe:
         check_prediction(predicted, (proba.shape[1], self.n_classes), self.rule.name)
         return predicted
 
+    def predict(self, proba: ArrayLike) -> Prediction:
+        """Return what is predicted of rows given as (M, N, C): probabilities, answers, and sets of classes.
+
+        Examples
+        --------
+        >>> from ensembler import Abstention, SimpleAverage
+        >>> rule = SimpleAverage().fit([[[0.5, 0.5]]])
+        >>> recipe = Recipe(rule, ("a",), (False,), 2, abstention=Abstention("margin", 0.3))
+        >>> recipe.predict([[[0.9, 0.1], [0.6, 0.4]]]).labels.tolist()
+        [0, -1]
+        """
+        return self.answer(check_proba(proba), self.predict_proba(proba))
+
+    def answer(self, members: Floats, proba: Values, missing: Missing | None = None) -> Prediction:
+        """Return the same from the ensemble's probabilities (N, C), and the members' they were made of."""
+        confidence, answered = None, None
+        if self.abstention is not None:
+            used = list(self.members_read)
+            votes = None if missing is None else missing[used]
+            confidence = self.abstention.confidence_of(proba, members[used], votes)
+            answered = confidence >= self.abstention.threshold
+        sets = None if self.prediction_sets is None else self.prediction_sets.predict(proba)
+        return Prediction(proba, confidence, answered, sets)
+
+    def require_plain(self, what: str) -> None:
+        """Refuse a form that has no place for rows without an answer, or for sets."""
+        if self.abstention is not None or self.prediction_sets is not None:
+            more = "leaves rows without an answer" if self.abstention is not None else "has prediction sets"
+            raise NotApplicableError(
+                f"the recipe {more}, which {what} has no place for; save the rule by itself: "
+                f"ensembler predict --rule {self.rule.to_text()} --save FILE"
+            )
+
     def to_estimator(self) -> "EnsembleClassifier":
-        """Return a fitted scikit-learn classifier: the members' probabilities side by side to the ensemble's."""
+        """Return a fitted scikit-learn classifier: the members' probabilities side by side to the ensemble's.
+
+        Raises
+        ------
+        NotApplicableError
+            The recipe leaves rows without an answer, or has prediction sets.
+        """
         from ensembler.adapters.sklearn import EnsembleClassifier
+
+        self.require_plain("a scikit-learn classifier")
 
         return EnsembleClassifier.fitted(self.rule, self.names, self.class_names)
 
@@ -141,6 +197,8 @@ class Recipe:
             "n_classes": self.n_classes,
             "class_names": None if self.class_names is None else list(self.class_names),
             "state": self.rule.state(),
+            "abstention": None if self.abstention is None else self.abstention.to_dict(),
+            "prediction_sets": None if self.prediction_sets is None else self.prediction_sets.to_dict(),
             "fitted_on": dict(self.fitted_on),
         }
 
@@ -171,7 +229,7 @@ class Recipe:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return what `to_document` returned, with every entry checked."""
-        document = {"balance": None, **document}
+        document = {"balance": None, "abstention": None, "prediction_sets": None, **document}
         if document["schema"] != SCHEMA:
             raise FileError(
                 f"schema is {document['schema']!r}, expected {SCHEMA!r}; was it written by another version?"
@@ -186,6 +244,7 @@ class Recipe:
             document["n_classes"],
             None if document["class_names"] is None else tuple(document["class_names"]),
             document["fitted_on"],
+            **restored_answers(document),
         )
         made.check_use()
         check_unchanged(document)
@@ -219,6 +278,15 @@ def restored_rule(document: Mapping[str, Any]) -> Combiner:
         rule = Balanced(rule, **document["balance"])
     rule.check_parameters()
     return rule.restore(document["state"])
+
+
+def restored_answers(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the abstention and the prediction sets that a recipe describes, None for none."""
+    abstention, sets = document["abstention"], document["prediction_sets"]
+    return {
+        "abstention": None if abstention is None else Abstention.from_dict(abstention),
+        "prediction_sets": None if sets is None else PredictionSets.from_dict(sets, document["n_classes"]),
+    }
 
 
 def is_recipe(path: Path) -> bool:

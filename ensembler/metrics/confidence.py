@@ -4,15 +4,18 @@ Every signal grows with confidence, and rows with the same number cannot be told
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from ensembler.arrays import MISSING_VOTE, Floats, Labels, Values
+from ensembler.arrays import MISSING_VOTE, Floats, Labels, Missing, Values
 from ensembler.errors import UnknownNameError
 
 SIGNALS = ("top-probability", "margin", "entropy", "agreement", "mutual-information")
 """What confidence can be read from, the default first."""
 
+DECIMALS = 12
+"""Confidences that are equal to so many decimals are ties."""
 OF_MEMBERS = ("agreement", "mutual-information")
 """Signals that say how far members agree; with one member they are 1 everywhere."""
 
@@ -82,16 +85,52 @@ def share_of_votes(cast: Labels, predicted: Labels) -> Values:
     return np.asarray(np.count_nonzero(cast == predicted, axis=0) / there, dtype=np.float64)
 
 
-def mutual_information(members: Floats) -> Values:
-    r"""Return how far the members (M, N, C) contradict each other, in nats: :math:`H(\bar p) - \overline{H(p_m)}`.
+class Uncertainty(NamedTuple):
+    r"""The members' uncertainty about each row, taken apart; every array is (N,), in nats.
 
-    That is the Jensen–Shannon divergence of their probabilities: Houlsby et al. 2011, arXiv 1112.5745.
+    Attributes
+    ----------
+    total : (N,)
+        The entropy of the members' mean, :math:`H(\bar p)`.
+    expected : (N,)
+        The mean of the members' entropies: what they are unsure of by themselves (aleatoric).
+    mutual_information : (N,)
+        The rest: how far they contradict each other (epistemic).
+    """
+
+    total: Values
+    expected: Values
+    mutual_information: Values
+
+
+def uncertainty(members: Floats, missing: Missing | None = None) -> Uncertainty:
+    r"""Take the uncertainty of the members (M, N, C) apart: :math:`H(\bar p) = \overline{H(p_m)} + I`.
+
+    I is the Jensen–Shannon divergence of their probabilities: Houlsby et al. 2011, arXiv 1112.5745; Depeweg et al.
+    2018, arXiv 1710.07283. A missing vote (M, N) has no part in it; about a row that nobody answers the members know
+    nothing, so that its total and expected uncertainty are ln C.
+
+    >>> found = uncertainty(np.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
+    >>> [part.round(4).tolist() for part in found]
+    [[0.6931], [0.0], [0.6931]]
+    """
+    answers = np.full(members.shape[1], len(members)) if missing is None else (~missing).sum(axis=0)
+    divisor = np.maximum(answers, 1)
+    # The rows of missing votes are zeros, which add nothing to either sum.
+    total = entropy(members.sum(axis=0, dtype=np.float64) / divisor[:, None])
+    expected = np.sum([entropy(member) for member in members], axis=0) / divisor
+    unanswered = answers == 0
+    total[unanswered] = expected[unanswered] = np.log(members.shape[-1])
+    return Uncertainty(total, expected, np.asarray(np.maximum(total - expected, 0.0)))
+
+
+def mutual_information(members: Floats, missing: Missing | None = None) -> Values:
+    r"""Return how far the members (M, N, C) contradict each other, in nats: :math:`H(\bar p) - \overline{H(p_m)}`.
 
     >>> mutual_information(np.array([[[1.0, 0.0]], [[0.0, 1.0]]])).round(4).tolist()
     [0.6931]
     """
-    mean = members.mean(axis=0, dtype=np.float64)
-    return np.asarray(np.maximum(entropy(mean) - np.mean([entropy(member) for member in members], axis=0), 0.0))
+    return uncertainty(members, missing).mutual_information
 
 
 OF_PROBABILITIES: dict[str, Callable[[Floats], Values]] = {
@@ -101,7 +140,15 @@ OF_PROBABILITIES: dict[str, Callable[[Floats], Values]] = {
 }
 
 
-def confidence(signal: str, proba: Floats, members: Floats) -> Values:
+def confidence_of_proba(signal: str, proba: Floats) -> Values:
+    """Return the confidence of each row by a signal of `OF_PROBABILITIES`, (N,).
+
+    To twelve decimals: shares of votes that are equal differ in the last bit by the order in which they were summed.
+    """
+    return np.asarray(np.round(OF_PROBABILITIES[signal](proba), DECIMALS))
+
+
+def confidence(signal: str, proba: Floats, members: Floats, missing: Missing | None = None) -> Values:
     """Return the confidence of each row, (N,) from 0 to 1.
 
     Parameters
@@ -112,6 +159,8 @@ def confidence(signal: str, proba: Floats, members: Floats) -> Values:
         Of the ensemble.
     members : (M, N, C)
         Of the members it is made of.
+    missing : (M, N) bool, optional
+        Their missing votes; in a row that nobody answers, no signal of the members has any confidence.
 
     Raises
     ------
@@ -124,9 +173,12 @@ def confidence(signal: str, proba: Floats, members: Floats) -> Values:
     [1.0, 0.5]
     """
     if signal in OF_PROBABILITIES:
-        return OF_PROBABILITIES[signal](proba)
+        return confidence_of_proba(signal, proba)
     if signal == "agreement":
-        return agreement(members, proba.argmax(axis=-1))
-    if signal == "mutual-information":
-        return np.asarray(np.clip(1.0 - mutual_information(members) / np.log(proba.shape[-1]), 0.0, 1.0))
-    raise UnknownNameError("confidence signal", signal, SIGNALS)
+        sure = agreement(members, proba.argmax(axis=-1))
+    elif signal == "mutual-information":
+        sure = np.clip(1.0 - mutual_information(members, missing) / np.log(proba.shape[-1]), 0.0, 1.0)
+        sure = sure if missing is None else np.where(missing.all(axis=0), 0.0, sure)
+    else:
+        raise UnknownNameError("confidence signal", signal, SIGNALS)
+    return np.asarray(np.round(sure, DECIMALS))

@@ -1,19 +1,23 @@
 """Tables, sentences and JSON of ``ensembler explain``: what a rule changed, and which rows are hard for all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ensembler.arrays import MISSING_VOTE
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
+from ensembler.predictions.diagnosis.error_signals import UNCERTAIN, ErrorSignal, error_signals, uncertainty_of
 from ensembler.predictions.diagnosis.hard_rows import HardRow, contested_rows, count_votes, missed_rows
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.report.compare import class_table
-from ensembler.report.tables import MISSING, Document, Table, number
+from ensembler.report.tables import MISSING, SIGNIFICANT, Document, Table, format_interval, number
 from ensembler.serialization import document
 
-SCHEMA = "ensembler.explain/1"
+SCHEMA = "ensembler.explain/2"
 MOST_VOTES = 4
 
 
@@ -51,6 +55,7 @@ class Explanation:
     rule: RuleScore
     changes: RowChanges
     hard: HardRows
+    signals: list[ErrorSignal]
 
     @classmethod
     def of(cls, comparison: Comparison, rule: RuleScore, most: int) -> "Explanation":
@@ -59,12 +64,18 @@ class Explanation:
         data = comparison.scored
         pair = (rule.proba, comparison.best_member.proba)
         changes = changed_rows(data, (rule.name, "the best member"), pair)
-        return cls(comparison, rule, changes, HardRows.of(data, rule, most))
+        signals = error_signals(data, rule.proba, comparison.protocol.seed)
+        return cls(comparison, rule, changes, HardRows.of(data, rule, most), signals)
 
 
 def describe_explanation(explanation: Explanation, command: str | None = None) -> dict[str, Any]:
     """Return an explanation as the document that ``--json`` prints."""
     result, changes, hard = explanation.comparison, explanation.changes, explanation.hard
+    parts = uncertainty_of(result.scored)._asdict()
+
+    def described(row: HardRow) -> dict[str, Any]:
+        return {**vars(row), "uncertainty": {name: float(values[row.row]) for name, values in parts.items()}}
+
     body = {
         "rule": explanation.rule.name,
         "best_member": result.best_member_name,
@@ -72,9 +83,10 @@ def describe_explanation(explanation: Explanation, command: str | None = None) -
         "rescued": changes.gained,
         "broken": changes.lost,
         "by_class": [vars(change) for change in changes.by_class],
-        "contested": [vars(row) for row in hard.contested],
+        "error_signals": [vars(signal) for signal in explanation.signals],
+        "contested": [described(row) for row in hard.contested],
         "missed_by_all": hard.n_missed,
-        "missed": [vars(row) for row in hard.missed],
+        "missed": [described(row) for row in hard.missed],
         "protocol": vars(result.protocol),
     }
     return document(SCHEMA, body, provenance(result.predictions, result.protocol.seed, command))
@@ -89,7 +101,29 @@ def explain_document(explanation: Explanation) -> Document:
     )
     hard = explanation.hard
     tables = [contested_table(hard, result.scored), missed_table(hard, result.scored)]
-    return Document([head, class_table(explanation.changes), *tables])
+    signals = signals_table(explanation.rule.name, explanation.signals, alone=result.scored.n_members == 1)
+    return Document([head, class_table(explanation.changes), signals, *tables])
+
+
+def signals_table(rule: str, signals: Sequence[ErrorSignal], *, alone: bool = False) -> Table:
+    """Show how well the rule's confidence and the members' uncertainty find its errors."""
+    rows = []
+    for place, signal in enumerate(signals):
+        ends = signal.difference_interval
+        mark = SIGNIFICANT if ends is not None and (ends[0] > 0 or ends[1] < 0) else " "
+        difference = number(signal.difference, 3, sign=True) if place else MISSING
+        means = [number(signal.when_right, 3), number(signal.when_wrong, 3)]
+        rows.append([signal.name, number(signal.auroc, 3), f"{difference}{mark}", format_interval(ends, 3, sign=True)])
+        rows[-1] += means
+    first = signals[0].name
+    apart = f"{', '.join(UNCERTAIN.values())}: the members' uncertainty, in nats; the first is the sum of the others"
+    notes = [
+        f"AUROC: how probably a row that {rule} is right about is surer than one it is wrong about",
+        f"more: against {first}, with its interval; {SIGNIFICANT} excludes 0",
+        *([] if alone else [apart]),
+    ]
+    headers = ["signal", "AUROC", "more ", "95 % interval", "mean\nif right", "mean\nif wrong"]
+    return Table("What finds its errors", headers, rows, notes)
 
 
 def contested_table(hard: HardRows, data: Predictions) -> Table:
@@ -137,5 +171,8 @@ def votes_table(data: Predictions, row: int, rule: str, predicted: int) -> Table
         of_vote = MISSING if hard else number(float(member[row, vote]), 3)
         of_label = MISSING if hard else number(float(member[row, label]), 3)
         rows.append([name, data.classes[vote], of_vote, of_label, "right" if vote == label else ""])
+    parts = uncertainty_of(data.take(np.array([row])))._asdict()
+    apart = ", ".join(f"{UNCERTAIN[part]} {number(float(value[0]), 3)}" for part, value in parts.items())
+    notes = [f"of the members, in nats: {apart}"] if data.n_members > 1 else []
     title = f"Row {row}: label {data.classes[label]}, {rule} says {data.classes[predicted]}"
-    return Table(title, ["member", "says", "p(says)", "p(label)", ""], rows, left=(0, 1, 4))
+    return Table(title, ["member", "says", "p(says)", "p(label)", ""], rows, notes, left=(0, 1, 4))

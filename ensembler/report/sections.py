@@ -8,6 +8,7 @@ from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.provenance import provenance
 from ensembler.report import balance, bench, cascade, check, compare, diversity, explain, noise, search, subsets
+from ensembler.report.answering import coverage_table, rules_answering, signals_answering
 from ensembler.report.blocks import Block, Listing, Section, Text
 from ensembler.report.figures.by_class import recall
 from ensembler.report.figures.cascade_front import cascade_front
@@ -16,6 +17,7 @@ from ensembler.report.figures.front import front
 from ensembler.report.figures.gains import gains
 from ensembler.report.figures.intervals import forest
 from ensembler.report.figures.matrix import confusions, disagreement
+from ensembler.report.figures.risk_coverage import risk_coverage_figure
 from ensembler.report.figures.sizes import searched, sweep
 from ensembler.report.figures.worth import worth
 from ensembler.report.leading import leading_rules
@@ -38,6 +40,7 @@ def sections(survey: Survey, command: str | None = None) -> list[Section]:
         cascades(survey),
         classes(result),
         calibration(result),
+        abstention(result),
         spread(survey),
         rows(result),
         doctor(survey.findings),
@@ -180,6 +183,16 @@ def calibration(result: Comparison) -> Section | None:
     if any(entry.calibration is not None for entry in result.rules):
         blocks.append(Listing("table-calibration", bench.calibration_table(result), folded=True))
     return Section("calibration", "Calibration", "Can its probabilities be believed", blocks)
+
+
+def abstention(result: Comparison) -> Section | None:
+    """Show how often answers are wrong if only the surest rows are answered."""
+    curves = rules_answering(result)
+    if not curves:
+        return None
+    figure = risk_coverage_figure(curves, signals_answering(result))
+    listing = Listing("table-abstention", coverage_table(result, curves[0]), folded=True)
+    return Section("abstention", "Abstention", "When not to answer", [figure, listing])
 
 
 def spread(survey: Survey) -> Section | None:

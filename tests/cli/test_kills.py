@@ -33,6 +33,8 @@ WRITERS = {
     "predict csv": (*PREDICT, "out/p.csv"),
     "predict parquet": (*PREDICT, "out/p.parquet"),
     "predict --save": ("predict", "preds", "--rule", "accuracy-weighted", "--save", "out/rule.json"),
+    "abstain --save": ("abstain", "preds", "--rule", "mean", "--risk", 0.6, "--save", "out/rule.json"),
+    "conformal --csv": ("conformal", "preds", "--rule", "mean", "--csv", "out/sets.csv"),
     "export": ("export", "rule.json", "--format", "python", "--out", "out/rule.py"),
     "import": ("import", "wide.csv", "--out", "out"),
     "sample": ("sample", "out", "--published"),

@@ -38,6 +38,8 @@ TARGETS = {
     "explain": ["explain", "--out", "/proc/x.csv"],
     "report": ["report", "--out", "/proc/x.html"],
     "subsets": ["subsets", "--out", "/proc/x.csv"],
+    "abstain": ["abstain", "--rule", "mean", "--save", "/proc/x.json"],
+    "conformal": ["conformal", "--rule", "mean", "--csv", "/proc/x.csv"],
     "predict": ["predict", "--rule", "mean", "--save", "/proc/x.json"],
 }
 

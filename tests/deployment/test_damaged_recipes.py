@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from ensembler import Predictions, SimpleAverage
+from ensembler import Abstention, Predictions, PredictionSets, SimpleAverage
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.calibrated import Calibrated
@@ -33,6 +33,15 @@ RULES += [
     ("accuracy-weighted", {"balance": "auto"}),
     ("stacking", {"calibrate": "ensemble", "balance": 0.5}),
 ]
+ANSWERS = {
+    "abstention": Abstention("agreement", 0.6, 0.2, 0.05, 45),
+    "prediction_sets": PredictionSets("raps", 0.1, (0.9, float("inf"), 0.7), True, True, 3, 0.01, 1, 45),
+}
+RULES += [
+    ("mean", {"abstention": Abstention("top-probability", 0.7)}),
+    ("accuracy-weighted", ANSWERS),
+    ("log-pool", {"prediction_sets": PredictionSets("lac", 0.1, (0.8, 0.8, 0.8), n_rows=45)}),
+]
 SCALARS = [None, "x", -1, 0, 10**30, 0.25, True, [], {}, {"dtype": "float64", "array": "nan"}]
 SCALARS += [{"dtype": "float64", "array": "inf"}, {"dtype": "S2000000000", "array": ["x"]}]
 PROBA, LABELS = draw(3, n_members=3, n_samples=45, n_classes=3)
@@ -45,9 +54,12 @@ def data():
 
 def saved(rule, options, data, path):
     """Return the document of a rule that is fitted and saved, and what it predicts."""
-    fitted = fit_rule(data, rule, **options)
-    Recipe.of(fitted, data).save(path)
-    return json.loads(path.read_text()), fitted.predict_proba(PROBA)
+    answers = {name: value for name, value in options.items() if name in ANSWERS}
+    fitted = fit_rule(data, rule, **{name: value for name, value in options.items() if name not in ANSWERS})
+    recipe = Recipe.of(fitted, data, **answers)
+    recipe.save(path)
+    np.testing.assert_array_equal(recipe.predict(PROBA).proba, fitted.predict_proba(PROBA))
+    return json.loads(path.read_text()), recipe.predict(PROBA)
 
 
 def places(value, path=()):
@@ -95,7 +107,7 @@ def changed_containers(value):
     return []
 
 
-@pytest.mark.parametrize(("rule", "options"), RULES, ids=[f"{rule} {options}" for rule, options in RULES])
+@pytest.mark.parametrize(("rule", "options"), RULES, ids=[f"{rule} {[*options]}" for rule, options in RULES])
 def test_any_change_is_refused_or_changes_nothing(rule, options, data, tmp_path):
     path = tmp_path / "ensemble.json"
     document, expected = saved(rule, options, data, path)
@@ -106,17 +118,21 @@ def test_any_change_is_refused_or_changes_nothing(rule, options, data, tmp_path)
         for variant in (meant, changed) if number % 5 == 0 else (meant,):
             path.write_text(json.dumps(variant))
             try:
-                output = Recipe.load(path).predict_proba(PROBA)
+                found = Recipe.load(path).predict(PROBA)
             except FileError as error:
                 n_refused += 1
                 assert str(error).startswith(f"{path}: ")
                 assert "\n" not in str(error)
                 continue
-            assert output.shape == expected.shape
-            np.testing.assert_allclose(output.sum(axis=1), 1.0, atol=1e-6)
-            assert (output >= 0).all()
+            assert found.proba.shape == expected.proba.shape
+            np.testing.assert_allclose(found.proba.sum(axis=1), 1.0, atol=1e-6)
+            assert (found.proba >= 0).all()
+            assert set(found.labels.tolist()) <= {-1, 0, 1, 2}
+            assert found.sets is None or found.sets.shape == (45, 3)
             if "sha256" in variant:
-                np.testing.assert_array_equal(output, expected)
+                np.testing.assert_array_equal(found.proba, expected.proba)
+                np.testing.assert_array_equal(found.labels, expected.labels)
+                np.testing.assert_array_equal(found.sets, expected.sets)
     assert n_refused > 100
 
 
@@ -211,12 +227,48 @@ def test_entries_are_checked(entries, message, data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "entries", "message"),
+    [
+        ("abstention", {"threshold": -0.1}, "abstention: threshold is -0.1, expected a number from 0 to 2"),
+        ("abstention", {"threshold": None}, "abstention: threshold is None, expected a number"),
+        ("abstention", {"confidence": "sureness"}, "abstention: confidence is 'sureness', expected top-probability"),
+        ("abstention", {"risk": 1.5}, "abstention: risk is 1.5"),
+        ("abstention", {"n_rows": 0.5}, "abstention: n_rows is 0.5, expected a whole number"),
+        ("abstention", {"share": 1}, "abstention: the state has 'share', which the rule does not fit"),
+        ("prediction_sets", {"quantiles": [0.9, 0.9]}, "prediction_sets: quantiles has 2 entries, expected 3"),
+        ("prediction_sets", {"quantiles": [0.9, 0.9, "x"]}, "prediction_sets: quantiles is 'x', expected a number"),
+        ("prediction_sets", {"by_class": 1}, "prediction_sets: by_class is 1, expected true or false"),
+        ("prediction_sets", {"by_class": False}, "the quantiles of classes differ, expected one for all"),
+        ("prediction_sets", {"alpha": 0}, "alpha is 0.0, expected a number between 0 and 1"),
+        ("prediction_sets", {"score": "hinge"}, "prediction_sets: score is 'hinge', expected lac, aps, raps"),
+        ("prediction_sets", {"score": "lac"}, "lac is not randomised"),
+        ("prediction_sets", {"seed": -1}, "prediction_sets: seed is -1"),
+    ],
+)
+def test_answers_and_sets_are_checked(name, entries, message, data, tmp_path):
+    path = tmp_path / "ensemble.json"
+    document, _ = saved("mean", ANSWERS, data, path)
+    path.write_text(json.dumps({**document, name: {**document[name], **entries}}))
+    with pytest.raises(FileError, match=message):
+        Recipe.load(path)
+
+
+def test_a_list_is_neither_an_abstention_nor_a_set(data, tmp_path):
+    path = tmp_path / "ensemble.json"
+    document, _ = saved("mean", ANSWERS, data, path)
+    for name, expected in (("abstention", "a threshold of confidence"), ("prediction_sets", "quantiles of scores")):
+        path.write_text(json.dumps({**document, name: [1]}))
+        with pytest.raises(FileError, match=f"{name} is not null, or {expected}"):
+            Recipe.load(path)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[" * 200_000, "nested deeper than 64"),
         ('{"schema": ' + '{"a":' * 100 + "1" + "}" * 101, "nested deeper than 64"),
         ('{"schema": [' + "[]," * 1_000_001 + "1]}", "more than 1,000,000"),
-        ('{"schema": "ensembler.recipe/2", "schema": 1}', "the key 'schema' stands there twice"),
+        ('{"schema": "ensembler.recipe/3", "schema": 1}', "the key 'schema' stands there twice"),
         ('{"schema": NaN}', "NaN is no JSON number"),
         ('{"schema": 1e999}', "no recipe"),
         ('{"schema": "\\ud800"}', "no recipe"),

@@ -13,7 +13,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
-from ensembler import Predictions, load_predictions
+from ensembler import Abstention, Predictions, PredictionSets, load_predictions
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.registry import default_rules
 from ensembler.comparison.compare import fit_rule
@@ -21,6 +21,7 @@ from ensembler.deployment.export.onnx_graph import INPUT, onnx_model
 from ensembler.deployment.export.python_code import python_code
 from ensembler.deployment.recipe import Recipe
 from ensembler.errors import NotApplicableError
+from ensembler.metrics.confidence import SIGNALS
 from ensembler.predictions import bundled
 from tests.conftest import draw
 
@@ -242,3 +243,37 @@ def test_a_missing_package_is_named(recipes, monkeypatch, run, tmp_path):
     told = run("export", tmp_path / "ensemble.json", "--format", "onnx", "--out", tmp_path / "e.onnx")
     assert told.code == 2
     assert "pip install 'ensembler-bench[onnx]'" in told.err
+
+
+ANSWERS = [
+    (Abstention(signal, 0.55 if signal != "mutual-information" else 0.95), sets)
+    for signal, sets in zip(
+        SIGNALS,
+        [
+            {"score": "lac"},
+            {"score": "aps"},
+            {"score": "aps", "randomised": True, "seed": 7},
+            {"score": "raps:penalty=0.1,free=2"},
+            {"score": "lac", "by_class": True, "alpha": 0.01},
+        ],
+        strict=True,
+    )
+]
+
+
+@pytest.mark.parametrize(("abstention", "options"), ANSWERS, ids=SIGNALS)
+def test_programs_leave_rows_without_an_answer_and_have_sets(abstention, options, study, recipes):
+    rule = recipes["fixed-weights:weights=[1,0,2,3,0,0,0,0,1]", "{}"].rule
+    data = study.validation
+    sets = PredictionSets.fit(rule.predict_proba(data.proba), data.true_labels, **options)
+    recipe = Recipe.of(rule, data, abstention, sets)
+    names = {}
+    exec(python_code(recipe), names)  # noqa: S102
+    found = recipe.predict(study.proba)
+    np.testing.assert_array_equal(names["predict"](study.proba), found.labels)
+    np.testing.assert_allclose(names["confidence"](study.proba), found.confidence, atol=1e-9)
+    np.testing.assert_array_equal(names["prediction_sets"](study.proba), found.sets)
+    assert 0 < found.answered.mean() < 1
+    assert max(map(len, python_code(recipe).splitlines())) <= 120
+    with pytest.raises(NotApplicableError, match="an ONNX graph has no place for; save the rule by itself"):
+        onnx_model(recipe)

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from ensembler import BestMember, ClassWeightedAverage, HierarchicalCommittee, Predictions, SimpleAverage, Stacking
+from ensembler import (
+    Abstention,
+    BestMember,
+    ClassWeightedAverage,
+    FixedWeights,
+    HierarchicalCommittee,
+    Predictions,
+    PredictionSets,
+    SimpleAverage,
+    Stacking,
+)
 from ensembler.combiners.registry import family_rules
 from ensembler.comparison.compare import fit_rule
 from ensembler.deployment.recipe import Recipe
@@ -196,3 +206,34 @@ def test_members_of_weight_zero_need_not_be_there(run, write_set, tmp_path):
     assert "no predictions of member 'm2' (missing: 1 of 2)" in result.err
     assert "m1.npy: not a .npy file" in result.err
     assert not (tmp_path / "third.npy").exists()
+
+
+def test_answers_and_sets_come_back(data, tmp_path):
+    rule = fit_rule(data, "accuracy-weighted")
+    proba = rule.predict_proba(data.validation.proba)
+    abstention = Abstention("mutual-information", 0.9, 0.2, 0.05, 120)
+    sets = PredictionSets.fit(proba, data.validation.true_labels, score="aps", randomised=True, by_class=True, seed=5)
+    recipe = Recipe.of(rule, data.validation, abstention, sets)
+    recipe.save(tmp_path / "e.json")
+    again = Recipe.load(tmp_path / "e.json")
+    assert (again.abstention, again.prediction_sets) == (abstention, sets)
+    found, expected = again.predict(data.proba), recipe.predict(data.proba)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.sets, expected.sets)
+    np.testing.assert_array_equal(found.answered, abstention.answers(found.proba, data.proba))
+    assert 0 < found.answered.mean() < 1
+    assert (found.labels[~found.answered] == -1).all()
+    with pytest.raises(NotApplicableError, match="leaves rows without an answer, which a scikit-learn"):
+        again.to_estimator()
+    with pytest.raises(NotApplicableError, match="has prediction sets, which a scikit-learn classifier"):
+        Recipe.of(rule, data.validation, None, sets).to_estimator()
+
+
+def test_only_members_that_are_read_agree(tmp_path):
+    proba, labels = draw(1, n_members=3, n_samples=90, n_classes=3)
+    rule = FixedWeights([1, 0, 1]).fit(proba, labels)
+    recipe = Recipe.of(rule, Predictions(proba, labels), Abstention("agreement", 0.6))
+    proba[1] = 0.25
+    found = recipe.answer(proba, recipe.predict_rows(proba))
+    votes = (proba[[0, 2]].argmax(-1) == found.proba.argmax(-1)).mean(axis=0)
+    np.testing.assert_array_equal(found.confidence, votes)

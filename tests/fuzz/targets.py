@@ -13,8 +13,10 @@ import pandas as pd
 
 from ensembler import load_predictions
 from ensembler.combiners.registry import make_rule
+from ensembler.deployment.abstention import Abstention
 from ensembler.deployment.cascades.cascade import Cascade
 from ensembler.deployment.cascades.costs import Costs, SharedCost
+from ensembler.deployment.prediction_sets import PredictionSets
 from ensembler.deployment.recipe import Recipe
 from ensembler.predictions.files import read_json
 from ensembler.predictions.loading.intake.plan import ImportRequest
@@ -121,6 +123,8 @@ RULES = {
     for name in ("accuracy-weighted", "greedy", "log-pool", "stacking", "class-weighted", "median")
 }
 DATA = Predictions(PROBA, LABELS)
+ABSTENTION = Abstention("agreement", 0.6, 0.2, 0.05, 40)
+SETS = PredictionSets("raps", 0.1, (0.9, float("inf"), 0.7), True, True, 3, 0.01, 1, 40)
 
 
 def recipes() -> list[bytes]:
@@ -133,14 +137,19 @@ def recipes() -> list[bytes]:
             path = Path(folder) / "r.json"
             Recipe.of(rule, DATA).save(path)
             found.append(path.read_bytes())
+            Recipe.of(rule, DATA, ABSTENTION, SETS).save(path)
+            found.append(path.read_bytes())
     return found
 
 
 def read_recipe(path: Path) -> None:
-    """Restore a rule: it predicts probabilities."""
+    """Restore a rule: it predicts probabilities, answers and sets."""
     recipe = Recipe.load(path)
     if (recipe.n_members, recipe.n_classes) == (3, 3):
-        proba = recipe.predict_proba(PROBA)
+        found = recipe.predict(PROBA)
+        proba = found.proba
+        assert set(found.labels.tolist()) <= {-1, 0, 1, 2}
+        assert found.sets is None or found.sets.shape == proba.shape
         assert np.isfinite(proba).all()
         assert (np.abs(proba.sum(axis=1) - 1) < 1e-6).all()
 

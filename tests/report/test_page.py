@@ -15,7 +15,8 @@ from ensembler.report.survey import survey
 from tests.conftest import draw
 
 CIFAR = Path(__file__).parents[3] / "shared" / "cifar10.1"
-SECTIONS = ["verdict", "rules", "committees", "members", "cost", "classes", "calibration", "diversity", "rows"]
+SECTIONS = ["verdict", "rules", "committees", "members", "cost", "classes", "calibration", "abstention"]
+SECTIONS += ["diversity", "rows"]
 WILD = ["<script>alert(1)</script>", "x" * 200, 'a&b "c" $x$ <b>', "plain"]
 
 
@@ -223,7 +224,7 @@ def test_a_text_beside_every_figure_and_headers_on_every_table(bundled, visit):
 
 def test_what_another_part_does_not_deliver_is_left_out_whole(fer):
     text = render(survey(fer.select(only=["wiktorglita_cnn3"]), ["mean", "best-member"], n_resamples=0))
-    assert sections(text) == ["verdict", "rules", "classes", "calibration", "rows", "doctor", "method"]
+    assert sections(text) == ["verdict", "rules", "classes", "calibration", "abstention", "rows", "doctor", "method"]
     weighted = Predictions(fer.proba, fer.labels, sample_weight=np.linspace(1, 2, fer.n_samples))
     text = render(survey(weighted, ["mean", "median"], n_resamples=100))
     assert "committees" not in sections(text)
@@ -266,7 +267,7 @@ def test_a_comparison_becomes_a_page_and_a_notebook_table(fer, tmp_path):
     page = result.to_html(tmp_path / "page.html", title="Mean & median")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert "<title>Mean &amp; median</title>" in page
-    assert sections(page) == ["verdict", "rules", "classes", "calibration", "rows", "method"]
+    assert sections(page) == ["verdict", "rules", "classes", "calibration", "abstention", "rows", "method"]
     table = result._repr_html_()
     assert table.count("<tr") == 3
     assert "median" in table

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ensembler.arrays import Floats, Labels, Rows, Values
 from ensembler.combiners.base import AdditiveCombiner
 from ensembler.deployment.cascades.costs import Inside
-from ensembler.metrics.confidence import OF_PROBABILITIES, share_of_votes, votes
+from ensembler.metrics.confidence import OF_PROBABILITIES, confidence_of_proba, share_of_votes, votes
 from ensembler.subsets.contributions import Contributions
 
 SIGNALS = (*OF_PROBABILITIES, "agreement")
@@ -155,7 +155,7 @@ class Block:
     def confidence(self, signal: str, proba: Values, members: Sequence[int], predicted: Labels) -> Values:
         """Return how sure a committee is of its answers, (n,)."""
         if signal in OF_PROBABILITIES:
-            return OF_PROBABILITIES[signal](proba)
+            return confidence_of_proba(signal, proba)
         return share_of_votes(np.stack([self.votes[member] for member in members]), predicted)
 
     def joined(self, other: "Block") -> "Block":

@@ -34,12 +34,13 @@ def onnx_model(recipe: Recipe) -> "onnx.ModelProto":
     UsageError
         The package onnx is not installed.
     NotApplicableError
-        The rule is of a kind that has no graph.
+        The rule is of a kind that has no graph, or the recipe leaves rows without an answer or has sets.
     """
     try:
         from onnx import TensorProto, checker, helper
     except ImportError as error:
         raise UsageError("--format onnx needs onnx; pip install 'ensembler-bench[onnx]'") from error
+    recipe.require_plain("an ONNX graph")
     n_members, n_classes = recipe.n_members, recipe.n_classes
     graph = Graph(recipe.rule.name)
     members = graph.node("Cast", INPUT, to=TensorProto.DOUBLE)

@@ -12,10 +12,9 @@ from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.combiners.stacked import FEATURE_CLIP
 from ensembler.deployment.export import formulas
 from ensembler.deployment.export.formulas import Formula, formula_of
+from ensembler.deployment.export.python_answers import answers_code
+from ensembler.deployment.export.python_text import assignment
 from ensembler.deployment.recipe import Recipe
-
-WIDTH = 110
-LINES = "\0"
 
 HELPERS = {
     "divided": '''
@@ -81,9 +80,7 @@ def predict_proba(proba):
     return {function}(proba)
 
 
-def predict(proba):
-    """Return the number of the most probable class of each row, of which CLASSES has the names."""
-    return predict_proba(proba).argmax(axis=1)
+{predict}
 '''
 
 
@@ -116,6 +113,7 @@ def python_code(recipe: Recipe) -> str:
         members=assignment("MEMBERS", list(recipe.names)),
         classes=assignment("CLASSES", list(classes)),
         function=whole.name,
+        predict=answers_code(recipe),
     )
     helpers = [text for name, text in HELPERS.items() if name in program.helpers]
     return "\n\n".join([header.rstrip() + "\n", *program.parts, *(text.strip() + "\n" for text in helpers)])
@@ -162,30 +160,6 @@ class Function:
         """Write the function."""
         body = textwrap.indent("\n".join([f'"""{title}"""', *lines]), "    ")
         self.program.parts.append(f"def {self.name}(proba):\n{body}\n")
-
-
-def assignment(name: str, values: list[Any], form: str = "{}") -> str:
-    """Return an assignment of a list, in lines of bounded width."""
-    short = f"{name} = {form.format(values)}"
-    if len(short) <= WIDTH:
-        return short
-    rows = [item if isinstance(item, list) else [item] for item in values]
-    texts = [[repr(item) for item in row] for row in rows]
-    if not isinstance(values[0], list):
-        lines = wrapped([text for row in texts for text in row], "    ")
-    else:
-        lines = [line for row in texts for line in ("    [", *wrapped(row, "        "), "    ],")]
-    return f"{name} = {form.format(LINES)}".replace(LINES, "\n".join(["[", *lines, "]"]))
-
-
-def wrapped(texts: list[str], indent: str) -> list[str]:
-    """Return texts, each with a comma after it, in lines of bounded width."""
-    lines = [indent]
-    for text in texts:
-        if len(lines[-1]) + len(text) + 2 > WIDTH and lines[-1].strip():
-            lines.append(indent)
-        lines[-1] += f"{text}, "
-    return [line.rstrip() for line in lines]
 
 
 @singledispatch

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Floats, Rows, Values
+from ensembler.predictions.diagnosis.error_signals import UNCERTAIN, uncertainty_of
 from ensembler.predictions.prediction_set import Predictions
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def row_frame(data: Predictions, rule: str, proba: Floats, best: Floats) -> "pd.
         "p(label)": proba[rows, labels],
         "members right": votes[rows, labels],
         "classes named": (votes > 0).sum(axis=1),
+        **uncertainty_columns(data),
         "surest wrong class": classes[mean.argmax(axis=1)],
         "its mean p": mean.max(axis=1),
         "change": np.select(
@@ -122,3 +124,8 @@ def row_frame(data: Predictions, rule: str, proba: Floats, best: Floats) -> "pd.
         ),
     }
     return pd.DataFrame(columns)
+
+
+def uncertainty_columns(data: Predictions) -> dict[str, Values]:
+    """Return the members' uncertainty about each row, taken apart, as columns of a table."""
+    return {f"{UNCERTAIN[part]} (nats)": values for part, values in uncertainty_of(data)._asdict().items()}

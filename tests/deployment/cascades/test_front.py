@@ -140,7 +140,7 @@ def test_committees_answer_as_the_rule_with_its_weights_does(rule: str) -> None:
     for place, members in enumerate(committees.members):
         expected = added.committee_proba(list(members))
         assert (answers.predicted[place] == expected.argmax(axis=1)).all()
-        assert (answers.confidence[place] == expected.max(axis=1)).all()
+        assert (answers.confidence[place] == np.round(expected.max(axis=1), 12)).all()
         assert (answers.correct[place] == (answers.predicted[place] == data.labels)).all()
 
 
