@@ -2,7 +2,7 @@
 
     python docs/quotes.py
 
-Each quotation keeps its place: the table of rules, the verdict, what is said about committees, and on their own pages
+Each quotation keeps its place: the verdict with the leading rules, what is said about committees, and on their own pages
 what `abstain`, `conformal` and `explain` say of the published networks.
 """
 
@@ -22,14 +22,11 @@ WIDE, NARROW = 120, 97
 def main() -> None:
     """Replace all of them."""
     bench, subsets = printed("bench"), printed("subsets")
-    table = re.search(r"^ +bal\. .*?luckiest: [^\n]*", bench, flags=re.DOTALL | re.MULTILINE)
-    assert table is not None
-    lines = textwrap.dedent(table[0]).splitlines()
-    verdict, committee = bench.strip().splitlines()[-1], subsets.strip().splitlines()[-1]
-    quote(README, r" +bal\. .*?", "\n".join(line.rstrip() for line in lines))
-    quote(README, r"Use [\w-]+: accuracy .*?", wrapped(verdict, WIDE))
-    quote(README, r"Use [\w-]+ of .*?", wrapped(committee, WIDE))
-    quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(verdict, NARROW))
+    verdict, table = bench.split("\n\n")[:2]
+    lines = [line.rstrip() for line in table.splitlines() if "--full" not in line]
+    quote(README, r"Use [\w-]+: accuracy .*?", "\n".join([wrapped(verdict, WIDE), "", *lines]))
+    quote(README, r"Use [\w-]+ of .*?", wrapped(subsets.splitlines()[0], WIDE))
+    quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(printed("bench", "--full").splitlines()[0], NARROW))
     quote_published()
 
 

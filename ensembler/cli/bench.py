@@ -14,6 +14,7 @@ from ensembler.errors import UsageError
 if TYPE_CHECKING:
     from ensembler.comparison.results import Comparison
     from ensembler.ranking.learning_curve import LearningCurve
+    from ensembler.report.tables import Document
 
 
 @expand
@@ -43,6 +44,14 @@ def bench(
     balance: options.Balance = None,
     source: options.Source,
     output: options.Output,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Print all rules and members, tests, calibration and recall per class.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     reliability: Annotated[
         Path | None,
         typer.Option(
@@ -61,7 +70,8 @@ def bench(
     from ensembler.comparison.compare import compare_rules
     from ensembler.metrics.bootstrap import RESAMPLES
     from ensembler.predictions.files import write_text
-    from ensembler.report.bench import bench_document
+    from ensembler.report.bench import asked_tables, full_document
+    from ensembler.report.brief import brief_document
 
     check_suffix(csv, "--csv", (".csv",))
     check_writable(csv)
@@ -97,9 +107,15 @@ def bench(
     if csv is not None:
         write_text(csv, result.to_frame().to_csv(index=False))
     curve = measure_curve(result, rule or None, protocol.seed) if learning_curve else None
+
+    def arranged() -> "Document":
+        if full or letters:
+            return full_document(result, curve)
+        return brief_document(result, asked_tables(result, curve))
+
     output.print(
         lambda: {**result.to_dict(command_line()), "learning_curve": None if curve is None else curve.to_list()},
-        lambda: bench_document(result, curve),
+        arranged,
     )
 
 

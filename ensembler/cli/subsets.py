@@ -36,6 +36,12 @@ def subsets(
     top: Annotated[
         int | None, typer.Option(help="How many committees are listed (default: 10).", rich_help_panel=options.OUTPUT)
     ] = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Print how size pays, shortcuts and costs as well.", rich_help_panel=options.OUTPUT
+        ),
+    ] = False,
     source: Annotated[options.Source, Omit("weights")],
     output: options.Output,
     targets: Targets,
@@ -53,7 +59,7 @@ def subsets(
             "--plot": targets.plot,
             "--jobs": workers.jobs,
         }
-        given |= {"--top": top, "--yes": work.yes, "--scheduler": workers.scheduler}
+        given |= {"--top": top, "--full": full, "--yes": work.yes, "--scheduler": workers.scheduler}
         refuse_given(given, f"with --search {work.search}")
     targets.check()
     data = committees.select(protocol.load(source))
@@ -66,7 +72,7 @@ def subsets(
         refuse_long_table(data, shared["sizes"], shared["must"], len(rules), yes=work.yes)
     shared |= {"metric": committees.metric, "top": LISTED if top is None else top}
     shared["with_accuracy"] = targets.out is not None
-    write_results(run_sweep(data, rules, work, workers, shared), targets, output)
+    write_results(run_sweep(data, rules, work, workers, shared), targets, output, full=full)
 
 
 def run_search(

@@ -67,13 +67,13 @@ def refuse_long_table(
         confirm(f"--out would have {rows:,} rows, about {rows * 40 / 1e9:.1f} GB as text", yes=yes)
 
 
-def write_results(study: "SubsetStudy", targets: Targets, output: options.Output) -> None:
+def write_results(study: "SubsetStudy", targets: Targets, output: options.Output, *, full: bool) -> None:
     """Print the result, and write tables and figures to their files."""
     from ensembler.report.subsets import subsets_document
     from ensembler.subsets.describe import summarize_study
 
     summary = summarize_study(study)
-    output.print(lambda: summary.to_dict(command_line()), lambda: subsets_document(summary))
+    output.print(lambda: summary.to_dict(command_line()), lambda: subsets_document(summary, full=full))
     if targets.out is not None:
         write_table(study, targets.out)
     if targets.plot is None:

@@ -9,6 +9,7 @@ from ensembler.comparison.wording import format_value, reason_sentences, standin
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.ranking.learning_curve import LearningCurve
 from ensembler.report.balance import shift_table
+from ensembler.report.differences import difference, unit
 from ensembler.report.leading import (
     best_member_recall,
     compared_rules,
@@ -36,21 +37,40 @@ MOST_MEMBERS = 20
 MOST_LOSING = 10
 
 
-def bench_document(result: Comparison, curve: LearningCurve | None = None) -> Document:
-    """Arrange a comparison for reading, with a learning curve of its rules where there is one."""
-    parts: list[Table | str] = [protocol_sentence(result), members_table(result), rules_table(result)]
+def full_document(result: Comparison, curve: LearningCurve | None = None) -> Document:
+    """Arrange all of a comparison for reading: the verdict, then every table."""
+    parts: list[Table | str] = [" ".join(conclusion(result)), protocol_sentence(result)]
+    parts += [rules_table(result), members_table(result)]
     if result.verdict is not None:
         parts += difference_tables(result, result.verdict)
     if any(entry.calibration is not None for entry in result.rules):
         parts.append(calibration_table(result))
     if result.rules:
         parts.append(recall_table(result))
-    if result.balance is not None and result.rules:
-        parts.append(shift_table(result))
-    parts.append(" ".join(conclusion(result)))
-    if curve is not None:
-        parts.append(learning_curve_table(curve, recommended_rule(result)))
-    return Document(parts)
+    return Document([*parts, *asked_tables(result, curve)])
+
+
+def asked_tables(result: Comparison, curve: LearningCurve | None) -> list[Table | str]:
+    """Return the tables of what was asked for by an option of its own: shifts of the prior, a learning curve."""
+    shifted = result.balance is not None and bool(result.rules)
+    tables: list[Table | str] = [shift_table(result)] if shifted else []
+    return tables if curve is None else [*tables, learning_curve_table(curve, recommended_rule(result))]
+
+
+def short_protocol(result: Comparison) -> str:
+    """Say in a line which rows were fitted on and scored."""
+    protocol = result.protocol
+    match protocol.fit_on:
+        case "val":
+            text = f"fitted on {protocol.n_fit:,} validation rows, scored on {protocol.n_scored:,} others"
+        case "part":
+            text = f"fitted on {protocol.n_fit:,} of the rows, scored on the other {protocol.n_scored:,}"
+        case "cross":
+            text = f"{protocol.n_scored:,} rows, cross-fitted in {protocol.folds} folds"
+        case _:
+            text = f"fitted on the {protocol.n_scored:,} rows that are scored"
+    warned = "; OPTIMISTIC: these are the same rows" if protocol.optimistic else ""
+    return f"{text}{warned}{''.join(f'; {note}' for note in protocol.notes)}"
 
 
 def protocol_sentence(result: Comparison) -> str:
@@ -120,20 +140,25 @@ def rules_table(result: Comparison) -> Table:
     for entry in result.rules:
         marks = "".join(mark for mark, name in marked.items() if entry.name == name)
         cells = [number(entry.metrics[metric.name]) for metric in metrics]
-        rows.append([marks, entry.name, *cells, number(entry.gain, sign=True)])
+        rows.append([marks, entry.name, *cells, difference(result.first_metric, entry.gain)])
     strong = [index for index, entry in enumerate(result.rules) if entry.name == result.recommended]
     title = mark_optimistic("Combination rules", optimistic=result.protocol.optimistic)
     headers = ["", "rule", *(metric.short or heading(metric.name) for metric in metrics), "gain"]
     return Table(title, headers, rows, rules_notes(result), left=(0, 1), strong=strong)
 
 
+def rules_legend(result: Comparison) -> str:
+    """Say what the marks of rules are."""
+    return f"{RECOMMENDED} recommended   {CHOSEN} {result.protocol.how_chosen}   {LUCKIEST} best on the scored rows"
+
+
 def rules_notes(result: Comparison) -> list[str]:
     """Say what the marks and the gain are, what was doubtful in a fit, and which rules were left out."""
-    legend = f"{RECOMMENDED} recommended   {CHOSEN} {result.protocol.how_chosen}   {LUCKIEST} luckiest"
-    notes = [f"{legend}: best on the scored rows"]
+    notes = [rules_legend(result)]
     if result.best_member is not None:
         where = {"val": "on validation", "test": "on the same rows"}.get(result.protocol.fit_on, "on the fitting rows")
-        notes.append(f"gain: {result.metric} against the best member chosen {where}, {result.best_member_name}")
+        what = unit(result.first_metric)
+        notes.append(f"gain: {what} against the best member chosen {where}, {result.best_member_name}")
     if result.predictions.n_members > 1:
         notes.append(f"oracle: in {number(result.oracle)} of the rows at least one member is right")
     notes += [
@@ -229,8 +254,8 @@ def reservations(result: Comparison) -> list[str]:
     luck = None if result.verdict is None else result.verdict.optimism
     if luck is not None and len(result.rules) > 1 and luck.optimism > 0:
         sentences.append(
-            f"Of the best accuracy, {number(luck.raw)}, {number(luck.optimism)} is the selection optimism of the best "
-            f"of {luck.n_candidates} (bootstrap bias correction leaves {number(luck.corrected)})."
+            f"Of the best accuracy, {number(luck.raw)}, {100 * luck.optimism:.2f} points are the selection optimism of "
+            f"the best of {luck.n_candidates} (bootstrap bias correction leaves {number(luck.corrected)})."
         )
     return sentences
 

@@ -2,7 +2,10 @@
 
 from ensembler.comparison.outcome import PairedTest, Verdict
 from ensembler.comparison.results import Comparison
-from ensembler.report.tables import MISSING, Table, format_interval, format_p_value, mark_optimistic, number
+from ensembler.comparison.wording import format_amount
+from ensembler.metrics import Metric
+from ensembler.report.differences import difference, difference_interval
+from ensembler.report.tables import MISSING, Table, format_interval, format_p_value, mark_optimistic
 
 
 def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
@@ -31,7 +34,7 @@ def difference_table(
         cells = [entry.name]
         if with_intervals:
             cells.append(format_interval(entry.intervals.get(metric)))
-        cells += difference_cells(test)
+        cells += difference_cells(test, result.first_metric)
         if letters is not None:
             cells.append(letters[entry.name])
         rows.append(cells)
@@ -47,13 +50,13 @@ def difference_table(
     return Table(title, headers, rows, notes, left=left, strong=strong)
 
 
-def difference_cells(test: PairedTest | None) -> list[str]:
+def difference_cells(test: PairedTest | None, metric: Metric) -> list[str]:
     """Write a difference, its interval and its p-value."""
     if test is None:
         return [MISSING, MISSING, MISSING]
     return [
-        number(test.difference, sign=True),
-        format_interval(test.interval, sign=True),
+        difference(metric, test.difference),
+        difference_interval(metric, test.interval),
         format_p_value(test.p_holm),
     ]
 
@@ -104,10 +107,9 @@ def power_notes(result: Comparison) -> list[str]:
     if test.smallest_detectable is not None:
         notes.append(
             f"{result.chosen} and {test.against} disagree so often that these rows show an accuracy difference of "
-            f"{number(test.smallest_detectable)} in 8 of 10 cases, and smaller ones less often"
+            f"{100 * test.smallest_detectable:.2f} points in 8 of 10 cases, and smaller ones less often"
         )
     if test.excluded_beyond is not None:
-        notes.append(
-            f"{result.chosen} and {test.against}: differences beyond ±{number(test.excluded_beyond)} are excluded"
-        )
+        beyond = format_amount(test.excluded_beyond, result.first_metric)
+        notes.append(f"{result.chosen} and {test.against}: differences beyond ±{beyond} are excluded")
     return notes

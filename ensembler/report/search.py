@@ -10,11 +10,11 @@ MOST_CHANGES = 6
 
 def search_document(search: SearchSummary) -> Document:
     """Arrange a search for reading."""
-    parts: list[Table | str] = [*introduction(search)]
-    for rule in search.rules:
-        parts += [size_table(rule), " ".join(conclusion(rule))]
     use = headline(search.advice, search.rules, len(search.members))
-    return Document([*parts, *left_out(search), *([] if use is None else [use])])
+    parts: list[Table | str] = [] if use is None else [use]
+    for rule in search.rules:
+        parts += [" ".join(conclusion(rule)), size_table(rule)]
+    return Document([*parts, *left_out(search), " ".join(introduction(search))])
 
 
 def introduction(search: SearchSummary) -> list[str]:

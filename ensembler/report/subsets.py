@@ -3,6 +3,7 @@
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import format_difference, noise_word
 from ensembler.metrics import get_metric
+from ensembler.report.differences import difference, unit
 from ensembler.report.headline import headline
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
@@ -12,22 +13,28 @@ CHEAPEST = "→"
 CHOSEN_IS = "the committee chosen is"
 
 
-def subsets_document(study: StudySummary) -> Document:
-    """Arrange a study for reading."""
-    parts: list[Table | str] = [" ".join(introduction(study))]
+def subsets_document(study: StudySummary, *, full: bool = False) -> Document:
+    """Arrange a study for reading: what to use first; ``full`` has tables of sizes, shortcuts and costs too."""
+    use = headline(study.advice, study.rules, len(study.members))
+    parts: list[Table | str] = [] if use is None else [use]
     for rule in study.rules:
-        parts += [best_table(rule, study), size_table(rule, study)]
-        members = members_table(rule, study)
-        parts += [] if members is None else [members]
-        regrets = regret_table(rule, study)
-        parts += [] if regrets is None else [regrets]
-        if rule.cost is not None:
-            parts.append(cost_table(rule.rule, rule.cost))
         words = "use" if rule.baselines is None else CHOSEN_IS
         parts.append(" ".join(conclusion(rule, study, words)))
+        parts += rule_tables(rule, study, full=full)
     parts += [f"Left out: {name}: {reason}" for name, reason in study.left_out]
-    use = headline(study.advice, study.rules, len(study.members))
-    return Document(parts if use is None else [*parts, use])
+    parts.append(" ".join(introduction(study)))
+    return Document(parts if full else [*parts, MORE])
+
+
+MORE = "How size pays, shortcuts and costs: --full. A page of it all: ensembler report."
+
+
+def rule_tables(rule: RuleSummary, study: StudySummary, *, full: bool) -> list[Table]:
+    """Return the tables of one rule's committees."""
+    tables = [best_table(rule, study), size_table(rule, study) if full else None, members_table(rule, study)]
+    if full:
+        tables += [regret_table(rule, study), None if rule.cost is None else cost_table(rule.rule, rule.cost)]
+    return [table for table in tables if table is not None]
 
 
 def introduction(study: StudySummary) -> list[str]:
@@ -134,22 +141,24 @@ def members_table(rule: RuleSummary, study: StudySummary) -> Table | None:
     """Show what each member is worth, most first; None where not every committee was evaluated."""
     if rule.members is None or rule.effects is None:
         return None
+    metric = get_metric(study.metric)
     rows = [
         [
             member.name,
             number(member.alone),
-            number(member.shapley, sign=True),
-            number(member.banzhaf, sign=True),
+            difference(metric, member.shapley),
+            difference(metric, member.banzhaf),
             number(member.helped, 3),
             number(member.hurt, 3),
-            number(member.mean_effect, sign=True),
+            difference(metric, member.mean_effect),
         ]
         for member in sorted(rule.members, key=lambda member: -member.shapley)
     ]
     effects = rule.effects
-    signed = "" if get_metric(study.metric).greater_is_better else " (sign turned: more is better)"
+    signed = "" if metric.greater_is_better else " (sign turned: more is better)"
+    total = f"Shapley values add up to {study.metric} of all members minus {number(effects.no_member)} of none{signed}"
     notes = [
-        f"Shapley values add up to {study.metric} of all members minus {number(effects.no_member)} of none{signed}",
+        f"{unit(metric)}; {total}",
         f"adding a member to a committee helped in {number(effects.helped_at_all, 3)} of all cases",
     ]
     if effects.sampled:
@@ -163,18 +172,19 @@ def regret_table(rule: RuleSummary, study: StudySummary) -> Table | None:
     """Show how far shortcuts stay behind the optimum of each size; None where sizes are too few or not complete."""
     if rule.regret is None or len(rule.regret) < 2:
         return None
+    metric = get_metric(study.metric)
     rows = [
         [
             str(regret.size),
             number(natural(regret.optimum, study.metric)),
-            number(regret.forward),
-            number(regret.backward),
-            number(regret.top_k),
+            difference(metric, regret.forward).lstrip("+"),
+            difference(metric, regret.backward).lstrip("+"),
+            difference(metric, regret.top_k).lstrip("+"),
         ]
         for regret in rule.regret
     ]
     title = f"Shortcuts: {rule.rule}"
-    notes = ["by how much each shortcut stays behind the best committee of the size, on the rows to choose by"]
+    notes = [f"{unit(metric)} behind the best committee of the size, on the rows to choose by"]
     return Table(title, ["size", "optimum", "greedy\nforward", "greedy\nbackward", "top k"], rows, notes, left=())
 
 
@@ -221,8 +231,8 @@ def conclusion(rule: RuleSummary, study: StudySummary, advice: str = "use") -> l
     if luck is not None and luck.optimism > 0:
         bound = "at least " if luck.lower_bound else ""
         sentences.append(
-            f"The luckiest has {number(rule.luckiest.score)}, of which {bound}{number(luck.optimism)} is selection "
-            f"optimism (bootstrap bias correction leaves {number(luck.corrected)})."
+            f"The luckiest has {number(rule.luckiest.score)}, of which {bound}{100 * luck.optimism:.2f} points are "
+            f"selection optimism (bootstrap bias correction leaves {number(luck.corrected)})."
         )
     return sentences
 

@@ -1,0 +1,78 @@
+"""What ``ensembler bench`` prints unless asked for more: the verdict, the leading rules, and how to see the rest."""
+
+from ensembler.comparison.results import Comparison, RuleScore
+from ensembler.metrics import METRICS
+from ensembler.report.bench import advice, rules_legend, short_protocol
+from ensembler.report.differences import difference, difference_interval
+from ensembler.report.tables import CHOSEN, LUCKIEST, RECOMMENDED, Document, Table, mark_optimistic, number
+
+MOST_RULES = 10
+BESIDE = ("log-loss", "ece")
+"""Metrics that say how far probabilities can be believed, beside the one that ranks."""
+
+
+def brief_document(result: Comparison, asked: list[Table | str]) -> Document:
+    """Arrange a comparison for a screen: the answer first, then the leading rules, then what was asked for."""
+    verdict = advice(result)[:1]
+    if result.metric == "accuracy" and result.imbalance is not None:
+        verdict.append(result.imbalance.sentence)
+    if not result.rules:
+        return Document([" ".join(verdict), *asked])
+    return Document([" ".join(verdict), leading_table(result), *asked])
+
+
+def leading_table(result: Comparison) -> Table:
+    """Show the best rules, and those that are recommended, chosen, luckiest, or held against."""
+    metric = result.first_metric
+    beside = [name for name in BESIDE if name in shown_metrics(result) and name != metric.name]
+    marked = {RECOMMENDED: result.recommended, CHOSEN: result.chosen, LUCKIEST: result.luckiest}
+    shown = leading(result)
+    rows = []
+    for entry in shown:
+        marks = "".join(mark for mark, name in marked.items() if entry.name == name)
+        test = entry.against_best
+        cells = [difference(metric, entry.gain)]
+        if result.verdict is not None:
+            cells.append(difference_interval(metric, None if test is None else test.interval))
+        rows.append(
+            [
+                marks,
+                entry.name,
+                number(entry.metrics[metric.name]),
+                *cells,
+                *(number(entry.metrics[name]) for name in beside),
+            ]
+        )
+    headers = ["", "rule", metric.short or metric.name, "vs. best\nmember"]
+    headers += ["95 %"] if result.verdict is not None else []
+    headers += [METRICS[name].short or name for name in beside]
+    strong = [place for place, entry in enumerate(shown) if entry.name == result.recommended]
+    title = mark_optimistic(f"{len(shown)} of {len(result.rules)} rules", optimistic=result.protocol.optimistic)
+    return Table(title, headers, rows, notes(result), left=(0, 1), strong=strong)
+
+
+def shown_metrics(result: Comparison) -> set[str]:
+    """Return the names of the metrics that were measured."""
+    return {metric.name for metric in result.metrics}
+
+
+def leading(result: Comparison) -> list[RuleScore]:
+    """Return the best rules on the scored rows, in that order, among them all that are marked and what they beat."""
+    wanted = {result.recommended, result.chosen, result.luckiest, "mean", "best-member"}
+    always = [entry for entry in result.rules if entry.name in wanted]
+    others = [entry for entry in result.rules if entry.name not in wanted]
+    kept = {entry.name for entry in [*always, *others[: max(0, MOST_RULES - len(always))]]}
+    return [entry for entry in result.rules if entry.name in kept]
+
+
+def notes(result: Comparison) -> list[str]:
+    """Say what the marks are, where rules were fitted, and how to see the rest."""
+    unit = "points" if result.first_metric.share else result.metric
+    lines = [rules_legend(result)]
+    if result.best_member is not None:
+        lines.append(f"best member: {result.best_member_name}   differences: {unit}, intervals by the bootstrap")
+    lines.append(short_protocol(result))
+    if result.scored.n_unanswered:
+        lines.append(f"no member answers {result.scored.n_unanswered:,} of the rows; they go to the class prior")
+    lines.append("members, tests, calibration, classes: --full   a page of it all: ensembler report")
+    return lines
