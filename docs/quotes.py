@@ -2,8 +2,8 @@
 
     python docs/quotes.py
 
-Each quotation keeps its place: the verdict with the leading rules, what is said about committees, and on their own pages
-what `abstain`, `conformal` and `explain` say of the published networks.
+Each quotation keeps its place: the verdict with the leading rules, what is said about committees, and on their own
+pages what `abstain`, `conformal` and `explain` say of the published networks.
 """
 
 import os
