@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import most_probable
+
 
 def confusion_matrix(
     labels: NDArray[np.int64],
@@ -41,6 +43,6 @@ def recall_per_class(
     sample_weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the share of each class that is found, (..., C); NaN for a class that no row has."""
-    correct, true, _ = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+    correct, true, _ = class_counts(labels, most_probable(proba), proba.shape[-1], sample_weight)
     with np.errstate(invalid="ignore"):
         return np.asarray(correct / true)

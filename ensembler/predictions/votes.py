@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.arrays import MISSING_VOTE, Correct, Floats, Labels, Missing, Values, check_missing
+from ensembler.arrays import MISSING_VOTE, Correct, Floats, Labels, Missing, Values, check_missing, most_probable
 from ensembler.errors import ValueRangeError
 from ensembler.metrics.sums import weighted_mean
 
@@ -24,7 +24,7 @@ class Votes:
 
     def votes_of(self, member: int) -> Labels:
         """Return a member's most probable class in each row, (N,) int64; -1 for a missing vote."""
-        votes = self.proba[member].argmax(axis=-1).astype(np.int64, copy=False)
+        votes = most_probable(self.proba[member])
         return votes if self.missing is None else np.where(self.missing[member], MISSING_VOTE, votes)
 
     @property

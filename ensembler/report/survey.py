@@ -12,6 +12,7 @@ from ensembler.comparison.protocol import Split, split_of
 from ensembler.comparison.results import Comparison
 from ensembler.errors import UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
@@ -59,6 +60,7 @@ class Survey:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
+@one_blas_thread
 def survey(
     predictions: Predictions,
     rules: Sequence[str | Combiner] | None = None,
