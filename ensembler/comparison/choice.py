@@ -122,6 +122,9 @@ def cross_fit_inside(
     """Return what rules predict of some of the fitting rows out of folds of their own."""
     if not candidates:
         return {}
+    if split.fitting.sample_weight is None:
+        return cross_fit(candidates, split.fitting, split.folds_inside(rows), counter.tick, rows).predicted
+    # Weights of some rows have a mean of their own.
     fitting, folds = split.inside(rows)
     return cross_fit(candidates, fitting, folds, counter.tick).predicted
 

@@ -73,29 +73,33 @@ def fit_and_apply(
     return Fit(candidate.name, rule, predicted, tuple(notes))
 
 
-def predicted_by(rule: Combiner, data: Predictions) -> Predicted:
-    """Return what a fitted rule predicts of all rows."""
-    return predicted_in_folds([(np.arange(data.n_samples), rule)], data)
+def predicted_by(rule: Combiner, data: Predictions, rows: Rows | None = None) -> Predicted:
+    """Return what a fitted rule predicts of some rows, by default all."""
+    n_rows = data.n_samples if rows is None else len(rows)
+    return predicted_in_folds([(np.arange(n_rows), rule)], data, rows)
 
 
-def predicted_in_folds(parts: Sequence[tuple[Rows, Combiner]], data: Predictions) -> Predicted:
-    """Return what fitted rules predict of the rows that belong to each, which together are all."""
+def predicted_in_folds(
+    parts: Sequence[tuple[Rows, Combiner]], data: Predictions, rows: Rows | None = None
+) -> Predicted:
+    """Return what fitted rules predict of the rows that belong to each, which together are all.
+
+    ``rows`` are those of the data that are meant, by default all; parts are numbered among them.
+    """
+    labels = data.true_labels if rows is None else data.true_labels[rows]
 
     def make() -> Values:
-        proba = np.empty((data.n_samples, data.n_classes))
-        for rows, rule in parts:
-            predict_into(proba, rule, data.proba, rows)
+        proba = np.empty((len(labels), data.n_classes))
+        size = max(1, BLOCK_VALUES // (data.n_members * data.n_classes))
+        for places, rule in parts:
+            # A block of rows at a time where they are many, so that little more than the result is kept.
+            for start in range(0, len(places), size):
+                some = places[start : start + size]
+                block = data.proba[:, as_slice(some if rows is None else rows[some])]
+                proba[some] = rule.predict_proba(widened(block), check_input=False)
         return proba
 
-    return Predicted(data.true_labels, make, data.n_classes)
-
-
-def predict_into(out: Values, rule: Combiner, proba: Floats, rows: Rows) -> None:
-    """Predict some rows, a block of them at a time where they are many, so that little more than the result is kept."""
-    size = max(1, BLOCK_VALUES // (proba.shape[0] * proba.shape[2]))
-    for start in range(0, len(rows), size):
-        some = rows[start : start + size]
-        out[some] = rule.predict_proba(widened(proba[:, as_slice(some)]), check_input=False)
+    return Predicted(labels, make, data.n_classes)
 
 
 def as_slice(rows: Rows) -> Rows | slice:
@@ -129,15 +133,22 @@ class CrossFit:
 
 
 def cross_fit(
-    candidates: Sequence[Candidate], data: Predictions, folds: Folds, tick: Callable[[str], None]
+    candidates: Sequence[Candidate],
+    data: Predictions,
+    folds: Folds,
+    tick: Callable[[str], None],
+    rows: Rows | None = None,
 ) -> CrossFit:
-    """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds."""
+    """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds.
+
+    ``rows`` are those of the data that are meant, by default all; folds are numbered among them.
+    """
     result = CrossFit()
     trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     for candidate in candidates:
         if not candidate.learns_from(data):
             tick(candidate.name)
-            result.predicted[candidate.name] = predicted_by(candidate.fit(data), data)
+            result.predicted[candidate.name] = predicted_by(candidate.fit(data), data, rows)
         elif not folds.pairs:
             result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
     for train, rest in folds.pairs if trained else ():
@@ -147,12 +158,12 @@ def cross_fit(
                     "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
                 )
             break
-        fit_fold(trained, data, train, result, tick)
+        fit_fold(trained, data, train if rows is None else rows[train], result, tick)
     for candidate in trained:
         if candidate.name not in result.failed:
             rules = result.rules[candidate.name]
             parts = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
-            result.predicted[candidate.name] = predicted_in_folds(parts, data)
+            result.predicted[candidate.name] = predicted_in_folds(parts, data, rows)
     # In the order in which they were given.
     result.predicted = {each.name: result.predicted[each.name] for each in candidates if each.name in result.predicted}
     return result

@@ -1,6 +1,7 @@
 """What members answer: their votes, which of them are correct, and which are missing."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,10 +33,10 @@ class Votes:
         """Each member's most probable class in each row, (M, N) int64; -1 for a missing vote."""
         return np.array([self.votes_of(member) for member in range(len(self.proba))])
 
-    @property
+    @cached_property
     def correct(self) -> Correct:
         """Which members are correct about which rows, (M, N); none is about a row that it has not answered."""
-        return np.asarray(self.votes == self.true_labels)
+        return np.array([self.votes_of(member) == self.true_labels for member in range(len(self.proba))])
 
     @property
     def answered(self) -> NDArray[np.bool_]:
