@@ -92,7 +92,7 @@ def choose_nested(
     by_fold: list[str | None] = []
     trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
-    for train, rest in split.folds.pairs:
+    for train, _ in split.folds.pairs:
         if data.sample_weight is not None and not data.sample_weight[train].any():
             by_fold.append(None)
             continue

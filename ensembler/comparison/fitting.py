@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ensembler.arrays import Floats, Rows, Values, widened
+from ensembler.arrays import Rows, Values, widened
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, bind_rule
 from ensembler.comparison.folds import Folds
@@ -151,7 +151,7 @@ def cross_fit(
             result.predicted[candidate.name] = predicted_by(candidate.fit(data), data, rows)
         elif not folds.pairs:
             result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
-    for train, rest in folds.pairs if trained else ():
+    for train, _ in folds.pairs if trained else ():
         if data.sample_weight is not None and not data.sample_weight[train].any():
             for candidate in trained:
                 result.failed[candidate.name] = (

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ensembler.arrays import Labels, Rows, Values
 from ensembler.metrics.bootstrap import Counts
 from ensembler.metrics.predicted import Predicted
-from ensembler.metrics.sums import OfCounts, Proba, Probas, nan_mean
+from ensembler.metrics.sums import OfCounts, Probas, Scored, nan_mean
 
 BLOCK_VALUES = 1 << 16
 """Counts that are summed up at a time: half a megabyte, so that it stays in a core's cache."""
@@ -94,7 +94,7 @@ class OfRankings:
     area: Callable[[ClassRanking, Values], Values]
     parameter_names: tuple[str, ...] = ("class",)
 
-    def __call__(self, labels: Labels, proba: Proba | Predicted, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         flat = [proba] if isinstance(proba, Predicted) else list(proba.reshape(-1, *proba.shape[-2:]))
         weight = np.ones((1, len(labels))) if sample_weight is None else sample_weight[None]

@@ -11,8 +11,8 @@ from ensembler.arrays import Floats, Labels, Values
 from ensembler.metrics.bootstrap import bootstrap_counts, enough_units
 from ensembler.metrics.metric import METRICS, TIED_DECIMALS, Metric
 from ensembler.metrics.pooling import PooledEffect, difference_of_means, difference_of_shares, pool_effects
-from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.predicted import Predicted, taken
+from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.sums import RowMean
 
 RESAMPLES = 200

@@ -112,7 +112,10 @@ class Pieces(Predicted):
         """Return what a function takes from each row of the prediction that it is from."""
         found = [each.taken(function, **parameters) for _, each in self.pieces]
         if isinstance(found[0], tuple):
-            return tuple(self._joined(parts) if isinstance(parts[0], np.ndarray) else parts[0] for parts in zip(*found, strict=True))
+            return tuple(
+                self._joined(parts) if isinstance(parts[0], np.ndarray) else parts[0]
+                for parts in zip(*found, strict=True)
+            )
         return self._joined(found)
 
     def _joined(self, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -18,7 +18,8 @@ from ensembler.metrics.confusion import class_counts
 from ensembler.metrics.predicted import Predicted, taken
 
 Proba = NDArray[np.floating[Any]]
-Probas = Sequence[Proba] | Sequence[Predicted]
+Scored = Proba | Predicted
+Probas = Sequence[Proba] | Sequence[Predicted] | Sequence[Scored]
 OfCounts = Callable[[Counts], Values]
 """From samples (b, N) to the values of R predictions on each, (b, R)."""
 ClassSums = tuple[Values, Values, Values]
@@ -45,7 +46,7 @@ def divided(sums: Values, counts: Counts, units: Units | None = None) -> Values:
         return np.asarray(sums / total[:, None])
 
 
-def predicted_classes(labels: Labels, proba: Proba) -> Labels:
+def predicted_classes(_: Labels, proba: Proba) -> Labels:
     """Return the most probable class of each row, (..., N)."""
     return most_probable(proba)
 
@@ -62,7 +63,7 @@ class RowMean:
 
     rows: Callable[..., NDArray[Any]]
 
-    def __call__(self, labels: Labels, proba: Proba | Predicted, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         return weighted_mean(taken(self.rows, labels, proba, **parameters), sample_weight)
 
@@ -95,7 +96,7 @@ class OfClassCounts:
     value: Callable[..., Values]
     parameter_names: tuple[str, ...] = ()
 
-    def __call__(self, labels: Labels, proba: Proba | Predicted, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         said = taken(predicted_classes, labels, proba)
         correct, true, predicted = class_counts(labels, said, proba.shape[-1], sample_weight)
@@ -126,7 +127,7 @@ class OfRowMeans:
     value: Callable[[Values], Values]
     parameter_names: tuple[str, ...] = ()
 
-    def __call__(self, labels: Labels, proba: Proba | Predicted, sample_weight: Values | None = None) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         return self.value(weighted_mean(taken(self.rows, labels, proba), sample_weight))
 
@@ -157,7 +158,7 @@ class OfBinSums:
 
     binned: Callable[..., tuple[NDArray[np.intp], Values, int]]
 
-    def __call__(self, labels: Labels, proba: Proba | Predicted, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         flat = [proba] if isinstance(proba, Predicted) else proba.reshape(-1, *proba.shape[-2:])
         weight = np.ones(len(labels)) if sample_weight is None else sample_weight

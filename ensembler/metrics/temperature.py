@@ -28,7 +28,8 @@ LARGEST = 700.0
 
 def log_clipped(proba: Floats) -> Values:
     """Return logarithms, with zeros kept finite."""
-    return np.log(np.clip(np.asarray(proba, dtype=np.float64), CLIP, None))
+    clipped = np.clip(np.asarray(proba, dtype=np.float64), CLIP, None)
+    return np.asarray(np.log(clipped, out=clipped))
 
 
 def fit_temperature(proba: Floats, labels: Labels, sample_weight: Values | None = None) -> float:
@@ -64,29 +65,30 @@ def by_brent(proba: Floats, labels: Labels, weight: Values) -> float:
     """Return the temperature by Brent's method."""
     from scipy.optimize import brentq
 
-    n_rows, n_classes = proba.shape
     weight = weight / weight.sum()
-
     # Class by class in memory: sums over few classes are many times faster so.
     logs = np.ascontiguousarray(log_clipped(proba).T)
-    true = logs[labels, np.arange(n_rows)]
-
-    def slope(log_beta: float) -> float:
-        """Return the derivative of the loss by beta."""
-        beta, total = math.exp(log_beta), 0.0
-        for rows in row_blocks(n_rows, n_classes):
-            block = logs[:, rows]
-            shares = np.exp(beta * (block - block.max(axis=0)))
-            mean = (shares * block).sum(axis=0) / shares.sum(axis=0)
-            total += float(weight[rows] @ (mean - true[rows]))
-        return total
-
+    true = logs[labels, np.arange(len(labels))]
+    given = (logs, true, weight)
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
     for inner in (LIKELY, high):
         # The slope grows with beta: a narrow bracket where that will do.
-        if slope(-inner) < 0 < slope(inner):
-            return math.exp(-float(brentq(slope, -inner, inner, xtol=TOLERANCE)))
-    return HOTTEST if slope(low) >= 0 else COLDEST
+        if slope(-inner, *given) < 0 < slope(inner, *given):
+            # SciPy keeps the function in a circle of references, but not its arguments.
+            return math.exp(-float(brentq(slope, -inner, inner, args=given, xtol=TOLERANCE)))
+    return HOTTEST if slope(low, *given) >= 0 else COLDEST
+
+
+def slope(log_beta: float, logs: Values, true: Values, weight: Values) -> float:
+    """Return the derivative of the loss by beta, from logarithms (C, N) and those of the true classes."""
+    beta, total = math.exp(log_beta), 0.0
+    n_classes, n_rows = logs.shape
+    for rows in row_blocks(n_rows, n_classes):
+        block = logs[:, rows]
+        shares = np.exp(beta * (block - block.max(axis=0)))
+        mean = (shares * block).sum(axis=0) / shares.sum(axis=0)
+        total += float(weight[rows] @ (mean - true[rows]))
+    return total
 
 
 def gaps(proba: Floats, labels: Labels) -> Values:
@@ -113,11 +115,11 @@ def by_newton(gap: Values, weight: Values, start: float) -> float | None:
     """
     log_beta = -math.log(start)
     for _ in range(MOST_STEPS):
-        slope, bend = derivatives(gap, weight, math.exp(log_beta))
+        first, bend = derivatives(gap, weight, math.exp(log_beta))
         if not bend > 0:
             return None
         # In the logarithm of beta, whose derivative is beta.
-        change = slope / (bend * math.exp(log_beta))
+        change = first / (bend * math.exp(log_beta))
         log_beta -= change
         if not abs(log_beta) < math.log(HOTTEST):
             return None
@@ -128,7 +130,7 @@ def by_newton(gap: Values, weight: Values, start: float) -> float | None:
 
 def derivatives(gap: Values, weight: Values, beta: float) -> tuple[float, float]:
     """Return the first and the second derivative by beta of the summed loss."""
-    slope = bend = 0.0
+    first = second = 0.0
     for rows in row_blocks(gap.shape[1], len(gap) + 1):
         block, of_rows = gap[:, rows], weight[rows]
         if len(gap) == 1:
@@ -144,9 +146,9 @@ def derivatives(gap: Values, weight: Values, beta: float) -> tuple[float, float]
             mean = weighted.sum(axis=0)
             weighted *= block
             variance = weighted.sum(axis=0) - mean**2
-        slope += float(of_rows @ mean)
-        bend += float(of_rows @ variance)
-    return slope, bend
+        first += float(of_rows @ mean)
+        second += float(of_rows @ variance)
+    return first, second
 
 
 def apply_temperature(proba: Floats, temperature: float) -> Values:

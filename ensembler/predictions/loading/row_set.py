@@ -146,8 +146,9 @@ def stays_half(tables: Sequence[Table], options: ReadOptions) -> bool:
 
 def release(array: NDArray[Any]) -> None:
     """Give back the memory of a mapped file that was read, which is read anew if it is needed once more."""
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        array.base.madvise(mmap.MADV_DONTNEED)
+    mapped: Any = array.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def check_single_label(table: Table, subject: str) -> None:
