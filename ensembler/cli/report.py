@@ -1,5 +1,6 @@
 """``ensembler report``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,8 +33,9 @@ def report(
     The page is a single file that needs no network: open it, mail it, print it.
     """
     from ensembler.metrics.bootstrap import RESAMPLES
+    from ensembler.predictions.files import write_text
     from ensembler.report.layout import require_report
-    from ensembler.report.page import write_figures, write_page
+    from ensembler.report.page import render, write_figures
     from ensembler.report.survey import survey
 
     if out.suffix != ".htm":
@@ -54,8 +56,12 @@ def report(
         )
         if show is not None:
             show(0, 1, "writing")
-        write_page(result, out, title, command_line())
         folder = drawings.figures
-        written = [] if folder is None else write_figures(result, folder, drawings.suffix)
+        write_page = partial(write_text, out, render(result, title, command_line()))
+        if folder is None:
+            write_page()
+            written = []
+        else:
+            written = write_figures(result, folder, drawings.suffix, write_page)
     also = f"; {len(written)} figures in {folder}" if folder is not None else ""
     tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB{also}")

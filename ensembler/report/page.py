@@ -1,9 +1,9 @@
 """One self-contained HTML page of everything known about a prediction set, and its figures as files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ensembler.comparison.results import Comparison
-from ensembler.predictions.files import write_text
 from ensembler.report import bench
 from ensembler.report.cards import cards
 from ensembler.report.headline import headline
@@ -73,17 +73,16 @@ def survey_headline(survey: Survey) -> str | None:
     return None
 
 
-def write_page(survey: Survey, path: Path, title: str | None = None, command: str | None = None) -> None:
-    """Write the page; an older file stays until the new one is whole."""
-    write_text(path, render(survey, title, command))
-
-
-def write_figures(survey: Survey, folder: Path, suffix: str = "svg") -> list[Path]:
+def write_figures(
+    survey: Survey, folder: Path, suffix: str = "svg", then: Callable[[], object] | None = None
+) -> list[Path]:
     """Write every view of every figure as a file fit for a paper, and return the files.
 
     Parameters
     ----------
     suffix : "svg", "png" or "pdf"
+    then : callable, optional
+        Called once all files are there, as `ensembler.predictions.files.writing_files` says.
     """
     optimistic = survey.comparison.protocol.optimistic
-    return write_section_figures(sections(survey), folder, suffix, titled=optimistic)
+    return write_section_figures(sections(survey), folder, suffix, titled=optimistic, then=then)

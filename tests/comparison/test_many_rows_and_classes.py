@@ -47,7 +47,7 @@ def test_half_precision_is_kept_of_all_members_or_of_none(write_set):
     assert load_predictions(folder, half=True).proba.dtype == np.float32
 
 
-def test_line_14_bench_of_half_precision_takes_little_more_memory_than_its_arrays(write_set, monkeypatch):
+def test_bench_of_half_precision_takes_little_more_memory_than_its_arrays(write_set, monkeypatch):
     monkeypatch.setattr(predicted, "MOST_KEPT", 1 << 20)
     monkeypatch.setattr(fitting, "BLOCK_VALUES", 1 << 18)
     folder = write_set(val=False, dtype=np.float16, n_members=8, n_samples=4000, n_classes=300)
