@@ -241,6 +241,8 @@ def check_labels(labels: ArrayLike, n_samples: int, n_classes: int, subject: str
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
         fix = "; are labels counted from 1? subtract 1" if array.min() == 1 and array.max() == n_classes else ""
+        if np.isin(array, (-1, 1)).all():
+            fix = "; are labels -1 and +1? write 0 and 1: (labels + 1) / 2"
         raise ValueRangeError(
             f"{subject}: row {row} is {array[row]}, expected 0 to {n_classes - 1} "
             f"since the predictions have {n_classes} classes{fix}"

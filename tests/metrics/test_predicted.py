@@ -1,4 +1,4 @@
-"""What is kept of predictions: metrics of it are those of the probabilities, which are made anew where they are many."""
+"""What is kept of predictions: metrics of it are those of the probabilities; many are made anew when asked for."""
 
 import numpy as np
 import pytest
