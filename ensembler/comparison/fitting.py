@@ -96,7 +96,7 @@ def predicted_in_folds(
             for start in range(0, len(places), size):
                 some = places[start : start + size]
                 block = data.proba[:, as_slice(some if rows is None else rows[some])]
-                proba[some] = rule.predict_proba(widened(block), check_input=False)
+                proba[as_slice(some)] = rule.predict_proba(widened(block), check_input=False)
         return proba
 
     return Predicted(labels, make, data.n_classes)

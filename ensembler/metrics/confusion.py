@@ -28,12 +28,13 @@ def class_counts(
     """Return the confusion matrix's diagonal, row sums and column sums, each (..., C), without the matrix."""
     lead = predicted.shape[:-1]
     flat = predicted.reshape(-1, predicted.shape[-1])
-    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     correct, given = np.empty((len(flat), n_classes)), np.empty((len(flat), n_classes))
     for row, classes in enumerate(flat):
-        correct[row] = np.bincount(labels, weights=weight * (classes == labels), minlength=n_classes)
-        given[row] = np.bincount(classes, weights=weight, minlength=n_classes)
-    true = np.tile(np.bincount(labels, weights=weight, minlength=n_classes).astype(np.float64), (len(flat), 1))
+        hits = classes == labels
+        weight = None if sample_weight is None else sample_weight[hits]
+        correct[row] = np.bincount(labels[hits], weights=weight, minlength=n_classes)
+        given[row] = np.bincount(classes, weights=sample_weight, minlength=n_classes)
+    true = np.tile(np.bincount(labels, weights=sample_weight, minlength=n_classes).astype(np.float64), (len(flat), 1))
     return correct.reshape(*lead, n_classes), true.reshape(*lead, n_classes), given.reshape(*lead, n_classes)
 
 

@@ -183,6 +183,9 @@ def at_best_temperature(
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     halves = [order[::2], order[1::2]]
+    if proba.size > MOST_VALUES:
+        # Many rows are read much faster in their order.
+        halves = [np.sort(half) for half in halves]
     true_proba = np.empty(len(labels))
     for fitted_on, rest in (halves, halves[::-1]):
         if len(fitted_on) and (sample_weight is None or sample_weight[fitted_on].any()):

@@ -19,7 +19,7 @@ from tests.conftest import draw
 RULES = ["mean", "median", "greedy", "accuracy-weighted", "class-weighted", "majority-vote"]
 
 
-def bench(folder, half=False, rules=RULES, **options):
+def figures(folder, half=False, rules=RULES, **options):
     predictions = load_predictions(folder, half=half)
     return json.dumps(compare_rules(predictions, rules, n_resamples=40, **options).to_dict(), sort_keys=True)
 
@@ -27,10 +27,10 @@ def bench(folder, half=False, rules=RULES, **options):
 @pytest.mark.parametrize(("val", "options"), [(True, {}), (False, {}), (False, {"fit_on": "part"})])
 def test_predictions_that_are_made_anew_have_the_same_figures(write_set, monkeypatch, val, options):
     folder = write_set(val=val)
-    kept = bench(folder, **options)
+    kept = figures(folder, **options)
     monkeypatch.setattr(predicted, "MOST_KEPT", 0)
     monkeypatch.setattr(fitting, "BLOCK_VALUES", 100)
-    assert bench(folder, **options) == kept
+    assert figures(folder, **options) == kept
 
 
 @pytest.mark.parametrize("val", [True, False])
@@ -38,7 +38,7 @@ def test_half_precision_that_is_kept_has_the_figures_of_float32(write_set, val):
     folder = write_set(val=val, dtype=np.float16)
     assert load_predictions(folder, half=True).proba.dtype == np.float16
     assert load_predictions(folder).proba.dtype == np.float32
-    assert bench(folder, half=True) == bench(folder)
+    assert figures(folder, half=True) == figures(folder)
 
 
 def test_half_precision_is_kept_of_all_members_or_of_none(write_set):
