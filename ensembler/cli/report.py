@@ -33,9 +33,8 @@ def report(
     The page is a single file that needs no network: open it, mail it, print it.
     """
     from ensembler.metrics.bootstrap import RESAMPLES
-    from ensembler.predictions.files import write_text
     from ensembler.report.layout import require_report
-    from ensembler.report.page import render, write_figures
+    from ensembler.report.page import write_figures, write_page
     from ensembler.report.survey import survey
 
     if out.suffix != ".htm":
@@ -57,11 +56,11 @@ def report(
         if show is not None:
             show(0, 1, "writing")
         folder = drawings.figures
-        write_page = partial(write_text, out, render(result, title, command_line()))
+        finish = partial(write_page, result, out, title, command_line())
         if folder is None:
-            write_page()
+            finish()
             written = []
         else:
-            written = write_figures(result, folder, drawings.suffix, write_page)
+            written = write_figures(result, folder, drawings.suffix, finish)
     also = f"; {len(written)} figures in {folder}" if folder is not None else ""
     tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB{also}")

@@ -23,6 +23,8 @@ Probas = Sequence[Proba] | Sequence[Predicted] | Sequence[Scored]
 OfCounts = Callable[[Counts], Values]
 """From samples (b, N) to the values of R predictions on each, (b, R)."""
 ClassSums = tuple[Values, Values, Values]
+MOST_SUMS = 1 << 21
+"""Sums by prediction and class that are kept of some samples at a time."""
 
 
 def weighted_mean(values: NDArray[Any], sample_weight: Values | None) -> Values:
@@ -104,11 +106,18 @@ class OfClassCounts:
 
     def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        return self.of_sums(class_sums(labels, probas, units), **parameters)
+        n_sums = len(probas) * probas[0].shape[1]
+        return self.of_sums(class_sums(labels, probas, units), n_sums, **parameters)
 
-    def of_sums(self, sums: Callable[[Counts], ClassSums], **parameters: Any) -> OfCounts:
-        """Return the same from class sums that other metrics use too."""
-        return lambda counts: self.value(*sums(counts), **parameters)
+    def of_sums(self, sums: Callable[[Counts], ClassSums], n_sums: int, **parameters: Any) -> OfCounts:
+        """Return the same from class sums that other metrics use too, of which a sample has so many."""
+        size = max(1, MOST_SUMS // n_sums)
+
+        def of_counts(counts: Counts) -> Values:
+            starts = range(0, len(counts), size)
+            return np.concatenate([self.value(*sums(counts[start : start + size]), **parameters) for start in starts])
+
+        return of_counts
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ensembler.comparison.results import Comparison
+from ensembler.predictions.files import write_text
 from ensembler.report import bench
 from ensembler.report.cards import cards
 from ensembler.report.headline import headline
@@ -71,6 +72,11 @@ def survey_headline(survey: Survey) -> str | None:
         found = summarize_search(survey.search)
         return headline(found.advice, found.rules, len(found.members))
     return None
+
+
+def write_page(survey: Survey, path: Path, title: str | None = None, command: str | None = None) -> None:
+    """Write the page; an older file stays until the new one is whole."""
+    write_text(path, render(survey, title, command))
 
 
 def write_figures(
