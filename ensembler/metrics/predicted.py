@@ -55,6 +55,10 @@ class Predicted:
         """Return the probabilities to NumPy."""
         return np.array(self.proba, dtype=dtype, copy=copy)
 
+    def __reduce__(self) -> tuple[Callable[..., "Predicted"], tuple[Any, ...]]:
+        """Copy and pickle the probabilities, of which the function that makes them cannot be."""
+        return Predicted.of, (self.labels, self.proba)
+
     @contextmanager
     def held(self) -> Iterator[Values]:
         """Keep the probabilities for a while, in which much is taken from them."""

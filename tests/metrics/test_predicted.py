@@ -1,5 +1,7 @@
 """What is kept of predictions: metrics of it are those of the probabilities; many are made anew when asked for."""
 
+from copy import deepcopy as copy_of
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,15 @@ def test_many_probabilities_are_made_once_for_all_that_is_taken_while_they_are_h
     assert len(made) == 1
     METRICS["brier"](labels, whole)
     assert len(made) == 1
+
+
+def test_copies_have_the_probabilities(kept):
+    labels, proba = draw(0)
+    whole = Predicted(labels, proba.copy, N_CLASSES)
+    for each in (whole, whole.of_rows(np.arange(N_ROWS)), Pieces([(np.arange(N_ROWS), whole)])):
+        copy = copy_of(each)
+        assert np.array_equal(copy.proba, proba)
+        assert np.array_equal(copy.labels, labels)
 
 
 def test_a_function_of_the_user_gets_the_probabilities():
