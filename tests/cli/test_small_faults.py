@@ -143,3 +143,27 @@ def test_members_with_names_in_other_scripts_are_imported(here, run):
     assert run("import", *(f"{name}.npy" for name in names), "--out", "from-arrays").code == 0
     for folder in ("from-table", "from-arrays"):
         assert {path.stem for path in (here / folder).glob("*.npy")} >= set(names)
+
+
+def test_a_bare_probability_just_below_0_is_rounding_and_no_logit(here):
+    proba, labels = draw(7, 3, ROWS, 2)
+    for index, member in enumerate(proba):
+        positive = member[:, 1].copy()
+        positive[3] = -1e-8
+        np.save(f"m{index}.npy", positive)
+    np.save("labels.npy", labels)
+    predictions = load_predictions(here)
+    assert (predictions.proba[:, 3] == [1.0, 0.0]).all()
+
+
+def test_names_that_are_formulas_stay_as_they_are_in_tables(here, run):
+    proba, labels = draw(8, 3, ROWS, 2)
+    names = ("=1+1", "+a", "-b")
+    for name, member in zip(names, proba, strict=True):
+        np.save(f"{name}.npy", member)
+    np.save("labels.npy", labels)
+    (here / "members.json").write_text(json.dumps({"class_names": ["=no", "@yes"]}))
+    assert run("bench", ".", "--rule", "mean", "--resamples", 0, "--csv", "out/table.csv").code == 0
+    assert set(names) <= set(pd.read_csv("out/table.csv")["name"])
+    assert run("predict", ".", "--rule", "mean", "--to", ".", "--out", "out/p.csv").code == 0
+    assert set(pd.read_csv("out/p.csv")["label"]) == {"=no", "@yes"}
