@@ -128,8 +128,8 @@ def cross_fitted_rows(fitting: Predictions, scored: Predictions) -> dict[str, np
     inner = np.zeros((2, len(names), fitting.n_samples), dtype=np.float32)
     for seed in range(REPEATS):
         folds = make_folds(fitting.true_labels, None, FOLDS, seed)
-        proba = cross_fit(tried, fitting, folds, lambda _: None).proba
-        inner += np.stack([row_scores(fitting, proba[name]) for name in names], axis=1) / REPEATS
+        proba = cross_fit(tried, fitting, folds, lambda _: None).predicted
+        inner += np.stack([row_scores(fitting, proba[name].proba) for name in names], axis=1) / REPEATS
     fits = {fit.name: fit.proba for fit in fitted(fitting, scored)}
     outer = np.stack([row_scores(scored, fits[name]) for name in names], axis=1)
     return {"names": np.array(names), "inner": inner, "outer": outer}

@@ -61,6 +61,7 @@ SHAPES = (
     ),
     Shape("1,000-classes-subsets", 8, 20_000, 1_000, ("subsets",), seconds=40),
     Shape("half-precision", 8, 50_000, 1_000, bench("mean", "median"), "float16", gigabytes=2.1),
+    Shape("13-members-all-rules", 13, 50_000, 10, bench(), seconds=60),
     Shape("500-members", 500, 1_000, 7, bench("mean", "median", "accuracy-weighted", "greedy")),
     Shape("300-members-all-rules", 300, 3_000, 7, bench(), seconds=40),
 )

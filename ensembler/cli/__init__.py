@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ensembler.cli.app import app
 from ensembler.cli.output import CLOSED_PIPE, tell, to_reader
 from ensembler.errors import EnsemblerError
+from ensembler.parallel.blas import THREADS
 
 __all__ = ["main"]
 
@@ -22,6 +23,8 @@ def main() -> None:
         # A terminal that cannot show a character shows a question mark instead of a traceback.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
     output = where_output_goes()
     try:
         with to_reader():

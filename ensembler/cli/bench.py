@@ -84,7 +84,7 @@ def bench(
         from ensembler.report.figures.drawing import check_format
 
         check_format(reliability)
-    data = protocol.load(source)
+    data = protocol.load(source, half=True)
     if reliability is not None and data.any_hard:
         raise UsageError("--reliability needs probabilities, and some members are hard labels; drop it")
     with warnings_to_stderr(), progress("fitting") as show:

@@ -229,7 +229,7 @@ class Source:
         return [folder]
 
     def load(
-        self, validation: bool | None = None, *, ignore: Collection[str] = (), labelled: bool = True
+        self, validation: bool | None = None, *, ignore: Collection[str] = (), labelled: bool = True, half: bool = False
     ) -> "Predictions":
         """Load the prediction set.
 
@@ -241,6 +241,8 @@ class Source:
             Codes of findings that are not warned of.
         labelled : bool
             Whether labels must be there.
+        half : bool
+            Whether float16 is kept.
         """
         from ensembler.predictions.loading.load import load_predictions
 
@@ -260,6 +262,7 @@ class Source:
                 columns=self.columns,
                 max_bytes=self.max_bytes,
                 labelled=labelled,
+                half=half,
             )
 
 
@@ -272,14 +275,17 @@ class Protocol:
     folds: Folds = 5
     seed: Seed = 0
 
-    def load(self, source: Source) -> "Predictions":
-        """Load a prediction set with the validation rows that are fitted on; refuse others, which have no effect."""
+    def load(self, source: Source, *, half: bool = False) -> "Predictions":
+        """Load a prediction set with the validation rows that are fitted on; refuse others, which have no effect.
+
+        ``half`` keeps float16.
+        """
         fit_on = self.arguments()["fit_on"]
         if fit_on in (None, "val"):
-            return source.load(validation=True if fit_on == "val" else None)
+            return source.load(validation=True if fit_on == "val" else None, half=half)
         if source.val is not None:
             raise UsageError(f"--val has no effect with --fit-on {fit_on}; drop one of them")
-        return source.load(validation=False)
+        return source.load(validation=False, half=half)
 
     def arguments(self) -> dict[str, Any]:
         """Return the protocol as arguments of a comparison, a sweep, a search or a survey."""

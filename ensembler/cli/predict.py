@@ -1,5 +1,6 @@
 """``ensembler predict``."""
 
+import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import tell, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix, check_writable, only_one, refuse_given
-from ensembler.errors import UsageError
+from ensembler.errors import FileError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,10 +140,22 @@ def check_target(source: options.Source, to: Path | None, out: Path | None, *, w
         raise UsageError("--to and --out belong together: the rows to predict, and where to; give both or neither")
     if to is not None and out is not None:
         labels = [source.labels] if source.labels is not None else []
+        for path in (*(source.paths or []), to):
+            check_there(path)
         check_destination(out, with_proba, [*(source.paths or []), to], labels)
         check_writable(out)
     elif with_proba:
         raise UsageError("--proba has no effect without --to and --out; drop it")
+
+
+def check_there(path: Path) -> None:
+    """Refuse a path that is not there, and no pattern."""
+    from ensembler.predictions.loading.folder import exists
+    from ensembler.predictions.loading.tables import split_key
+
+    file, _ = split_key(path)
+    if not glob.has_magic(str(path)) and not exists(file):
+        raise FileError(f"{path}: no such file or folder")
 
 
 def check_like(like: Path | None, out: Path | None, *, with_proba: bool) -> "pd.DataFrame | None":

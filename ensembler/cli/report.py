@@ -1,5 +1,6 @@
 """``ensembler report``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -54,8 +55,12 @@ def report(
         )
         if show is not None:
             show(0, 1, "writing")
-        write_page(result, out, title, command_line())
         folder = drawings.figures
-        written = [] if folder is None else write_figures(result, folder, drawings.suffix)
+        finish = partial(write_page, result, out, title, command_line())
+        if folder is None:
+            finish()
+            written = []
+        else:
+            written = write_figures(result, folder, drawings.suffix, finish)
     also = f"; {len(written)} figures in {folder}" if folder is not None else ""
     tell(f"{out}: {out.stat().st_size / 1e6:.1f} MB{also}")

@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, row_blocks
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values, row_blocks
 from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
 
 NEARLY_TIED = 1e-9
-FEW_CLASSES = 32
-"""So many classes or fewer are kept class by class in memory, where the maximum over them is many times faster."""
 
 
 class Candidates:
@@ -125,6 +123,51 @@ class AccuracyCandidates(Candidates):
         return np.asarray(correct / self.sample_weight.sum())
 
 
+class ManyClassAccuracy(AccuracyCandidates):
+    """Accuracy where there are many classes: few additions need a look at all of them.
+
+    An addition is right where the true class leads by more than that member can change, and wrong where the strongest
+    rival in the sum still wins over the true class.
+    """
+
+    def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        super().__init__(metric, proba, labels, sample_weight)
+        self.true_proba = true_class_proba(labels, proba)
+        self.harm = np.empty(proba.shape[:2])
+        for rows in row_blocks(len(labels), len(proba) * proba.shape[2]):
+            self.harm[:, rows] = proba[:, rows].max(axis=2) - self.true_proba[:, rows] + NEARLY_TIED
+        self.rivals = np.zeros(len(labels), dtype=np.intp)
+
+    def look_up(self, rows: Labels) -> None:
+        """Take the leads of some rows from the sum, and the strongest rivals of their true classes."""
+        for part in row_blocks(len(rows), self.total.shape[1]):
+            some, sums = rows[part], self.total[rows[part]]
+            own, places = self.labels[some], np.arange(part.stop - part.start)
+            true_proba = sums[places, own]
+            sums[places, own] = -np.inf
+            rivals = sums.argmax(axis=1)
+            self.rivals[some] = rivals
+            self.lowest[some] = self.highest[some] = true_proba - sums[places, rivals]
+
+    def signed_scores(self) -> Values:
+        """Return the accuracy of the mean with each member added."""
+        self.look_up(np.flatnonzero((self.lowest <= self.most_harm) & (self.highest >= -self.most_help)))
+        safe = self.lowest > self.most_harm
+        close = np.flatnonzero(~safe & (self.highest >= -self.most_help))
+        own, rivals = self.labels[close], self.rivals[close]
+        reached = self.total[close, own] + self.true_proba[:, close]
+        against = self.total[close, rivals] + self.proba[:, close, rivals]
+        wrong = (rivals != own) & ((against > reached) | ((against == reached) & (rivals < own)))
+        right = self.lowest[close] > self.harm[:, close]
+        members, places = np.nonzero(~(wrong | right))
+        for part in row_blocks(len(places), self.total.shape[1]):
+            who, some = members[part], close[places[part]]
+            winners = (self.total[some] + self.proba[who, some]).argmax(axis=1)
+            right[who, places[part]] = winners == self.labels[some]
+        correct = self.sample_weight[safe].sum() + right @ self.sample_weight[close]
+        return np.asarray(correct / self.sample_weight.sum())
+
+
 def mean_log_loss(true_proba: Values, sample_weight: Values) -> Values:
     """Weighted mean of minus the logarithm, clipped as the metric clips."""
     losses = -np.log(np.clip(true_proba, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP))
@@ -133,5 +176,7 @@ def mean_log_loss(true_proba: Values, sample_weight: Values) -> Values:
 
 def candidates_for(metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> Candidates:
     """Return the fastest bookkeeping that the metric allows."""
+    if metric == METRICS["accuracy"] and proba.shape[2] > FEW_CLASSES:
+        return ManyClassAccuracy(metric, proba, labels, sample_weight)
     special = {METRICS["accuracy"]: AccuracyCandidates, METRICS["log-loss"]: LogLossCandidates}
     return special.get(metric, Candidates)(metric, proba, labels, sample_weight)

@@ -41,6 +41,7 @@ class AccuracyWeightedAverage(WeightedMean):
     list_position: ClassVar[int] = 2
     fitted_state: ClassVar[Mapping[str, Kind]] = {**WeightedMean.fitted_state, "accuracy_": ACCURACY}
     takes_missing_votes: ClassVar[bool] = True
+    reads_half: ClassVar[bool] = True
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.accuracy_ = vote_accuracy(labels, proba, sample_weight)

@@ -97,6 +97,8 @@ class Combiner(Parameterized, ABC):
         True where only the members' most probable classes count (and their probability in a tie).
     takes_missing_votes : bool
         Whether the rule is defined where members leave rows unanswered: such rows of ``proba`` hold zeros.
+    reads_half : bool
+        Whether `fit` reads float16 probabilities as they are; for other rules they are copied to float32.
     reported : tuple of str
         The learned attributes that `fitted` returns, where the rule has them.
     fitted_state : mapping from str to Kind
@@ -118,6 +120,7 @@ class Combiner(Parameterized, ABC):
     log_scale: ClassVar[bool] = False
     counts_votes: ClassVar[bool] = False
     takes_missing_votes: ClassVar[bool] = False
+    reads_half: ClassVar[bool] = False
     reported: ClassVar[tuple[str, ...]] = ("weights_",)
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
 

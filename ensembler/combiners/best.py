@@ -45,6 +45,7 @@ class BestMember(FittedMean):
     source: ClassVar[str] = "the baseline of every ensemble"
     complexity: ClassVar[int] = 80
     takes_missing_votes: ClassVar[bool] = True
+    reads_half: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ("weights_", "member_")
     fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": WEIGHTS, "member_": Number(0, whole=True, below="M")}
 

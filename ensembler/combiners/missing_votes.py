@@ -13,6 +13,9 @@ NO_VOTE = 2.0**-960
 
 def answered(proba: Floats) -> NDArray[np.bool_]:
     """Say in which rows (..., N) of some predictions (..., N, C) there is a vote."""
+    if proba.dtype == np.float16:
+        # Products in half precision are slow, and would overflow.
+        return np.asarray(proba.any(axis=-1))
     return np.asarray(proba @ np.ones(proba.shape[-1], dtype=proba.dtype) > 0)
 
 

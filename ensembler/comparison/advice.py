@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ensembler.arrays import Values
 from ensembler.combiners.registry import default_rules
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.candidates import REFERENCE, Candidate
@@ -23,6 +22,7 @@ from ensembler.comparison.scoring import measure
 from ensembler.metrics import METRICS, TIED_DECIMALS, Metric
 from ensembler.metrics.differences import Difference, paired_difference
 from ensembler.metrics.paired import ALPHA
+from ensembler.metrics.predicted import Predicted
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import label_checksums
 
@@ -148,10 +148,10 @@ def find_better(
     better by what they gain on average. At both steps p-values are adjusted for all rules by Bonferroni's method.
     """
     barred = {REFERENCE, *(candidate.name for candidate in candidates if candidate.rule.never_recommended)}
-    others = [name for name in choice.proba if name != default and name not in barred]
-    if default not in choice.proba or not others:
+    others = [name for name in choice.predicted if name != default and name not in barred]
+    if default not in choice.predicted or not others:
         return None
-    gains = compare_rows(metric, split, choice.proba, default, others)
+    gains = compare_rows(metric, split, choice.predicted, default, others)
     likely = [name for name in others if p_value(gains[name], metric) * len(others) < ALPHA]
     if not likely:
         return None
@@ -160,8 +160,8 @@ def find_better(
     counter.total += (REPEATS - 1) * len(split.folds.pairs) * len(repeated)
     for repeat in range(1, REPEATS):
         folds = make_folds(split.fitting.true_labels, split.fitting.groups, split.n_folds, split.seed + repeat)
-        proba = cross_fit(repeated, split.fitting, folds, counter.tick).proba
-        for name, gain in compare_rows(metric, split, proba, default, likely).items():
+        predicted = cross_fit(repeated, split.fitting, folds, counter.tick).predicted
+        for name, gain in compare_rows(metric, split, predicted, default, likely).items():
             found[name].append(gain)
     better = []
     for name, repeats in found.items():
@@ -175,22 +175,22 @@ def find_better(
 
 
 def compare_rows(
-    metric: Metric, split: Split, proba: Mapping[str, Values], default: str, names: Sequence[str]
+    metric: Metric, split: Split, predicted: Mapping[str, Predicted], default: str, names: Sequence[str]
 ) -> dict[str, Difference]:
     """Return by how much some rules are better than the default on the fitting rows."""
     data = split.fitting
-    reached = measure(metric, data, proba[default])
+    reached = measure(metric, data, predicted[default])
     gains = {}
     for name in names:
-        gain = float(metric.signed(measure(metric, data, proba[name]) - reached))
+        gain = float(metric.signed(measure(metric, data, predicted[name]) - reached))
         gains[name] = Difference(gain, np.nan)
         if gain > margin(metric):
             # The standard error of a metric of the user's own is slow, and needed only where there is a gain.
             gains[name] = paired_difference(
                 metric,
                 data.true_labels,
-                proba[name],
-                proba[default],
+                predicted[name],
+                predicted[default],
                 sample_weight=data.sample_weight,
                 groups=data.groups,
                 seed=split.seed,
@@ -214,8 +214,8 @@ def margin(metric: Metric) -> float:
 
 def below_best_member(rule: str, choice: Choice, fitting: Predictions, metric: Metric) -> float | None:
     """Return by how much a rule's cross-fitted metric is below the best single model's; None where it is not."""
-    if rule not in choice.proba or REFERENCE not in choice.proba:
+    if rule not in choice.predicted or REFERENCE not in choice.predicted:
         return None
-    values = [measure(metric, fitting, choice.proba[name]) for name in (rule, REFERENCE)]
+    values = [measure(metric, fitting, choice.predicted[name]) for name in (rule, REFERENCE)]
     lead = round(float(metric.signed(values[0] - values[1])), TIED_DECIMALS)
     return -lead if lead < 0 else None

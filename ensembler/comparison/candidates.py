@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ensembler.arrays import Floats, widened
 from ensembler.combiners.balanced import TAU_EXPECTED, TAU_METRICS, Balanced, is_tau
 from ensembler.combiners.base import Combiner, clone, describe_missing
 from ensembler.combiners.best import BestMember
@@ -46,9 +47,13 @@ class Candidate:
         """Return an own copy of the rule, fitted on labelled rows; ``fitted`` are rules by text fitted on the same."""
         rule = clone(self.rule).reuse(fitted or {})
         if not data.any_hard:
-            return rule.fit(data.proba, data.true_labels, data.sample_weight, check_input=False)
+            return rule.fit(self._to_fit(data), data.true_labels, data.sample_weight, check_input=False)
         # Votes may be missing in the rows that it will predict, if none are here.
         return rule.fit(data.proba, data.true_labels, data.sample_weight, missing=~data.answered, check_input=False)
+
+    def _to_fit(self, data: Predictions) -> Floats:
+        """Return the probabilities as the rule reads them: few rules read half precision."""
+        return data.proba if self.rule.reads_half or not self.rule.is_trainable else widened(data.proba)
 
     def learns_from(self, data: Predictions) -> bool:
         """Whether anything is taken from the labels of a set: by the rule, or the prior of rows that nobody answers."""

@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ensembler.arrays import Values
+from ensembler.arrays import Rows, check_sample_weight
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import REFERENCE, Candidate
 from ensembler.comparison.fitting import Fit, cross_fit
-from ensembler.comparison.folds import Folds
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
 from ensembler.metrics import TIED_DECIMALS, Metric
+from ensembler.metrics.predicted import Pieces, Predicted
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Choice:
         reached inside the others.
     nested : dict or None
         In cross-fitting: what choosing a rule anew in each fold reached, and the choices.
-    proba : dict
-        By rule, the (N, C) probabilities of the fitting rows out of fold; those of the best single member by the name
+    predicted : dict
+        By rule, what it predicts of the fitting rows out of fold; those of the best single member by the name
         `REFERENCE`.
     best : str or None
         The rule with the best score.
@@ -38,7 +38,7 @@ class Choice:
 
     scores: dict[str, float] = field(default_factory=dict)
     nested: dict[str, Any] | None = None
-    proba: dict[str, Values] = field(default_factory=dict)
+    predicted: dict[str, Predicted] = field(default_factory=dict)
     best: str | None = None
 
 
@@ -65,20 +65,20 @@ def score_choices(
     running = [candidate for candidate in candidates if candidate.name in names]
     if split.cross_fitted:
         choice = choose_nested(running, fits, split, metric, counter)
-        proba = score_out_of_fold(fits, best_member).proba
+        predicted = score_out_of_fold(fits, best_member).predicted
     else:
-        proba = cross_fit([*running, reference], split.fitting, split.folds, counter.tick).proba
-        scores = {name: measure(metric, split.fitting, proba[name]) for name in proba if name != REFERENCE}
+        predicted = cross_fit([*running, reference], split.fitting, split.folds, counter.tick).predicted
+        scores = {name: measure(metric, split.fitting, predicted[name]) for name in predicted if name != REFERENCE}
         choice = Choice(scores)
-    return replace(choice, proba=proba, best=pick(fits, choice.scores, metric))
+    return replace(choice, predicted=predicted, best=pick(fits, choice.scores, metric))
 
 
 def score_out_of_fold(fits: Sequence[Fit], best_member: Fit | None) -> Choice:
     """Keep what rules predict of the fitting rows out of fold, in cross-fitting, without choosing one."""
-    proba = {fit.name: fit.proba for fit in fits}
+    predicted = {fit.name: fit.predicted for fit in fits}
     if best_member is not None:
-        proba[REFERENCE] = best_member.proba
-    return Choice(proba=proba)
+        predicted[REFERENCE] = best_member.predicted
+    return Choice(predicted=predicted)
 
 
 def choose_nested(
@@ -88,28 +88,45 @@ def choose_nested(
     data = split.fitting
     if not split.folds.pairs:
         return Choice()
-    outcome = np.empty((data.n_samples, data.n_classes))
+    predicted = {fit.name: fit.predicted for fit in fits}
     by_fold: list[str | None] = []
-    trained = any(candidate.rule.is_trainable for candidate in candidates)
+    trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
-    for train, rest in split.folds.pairs:
+    for train, _ in split.folds.pairs:
         if data.sample_weight is not None and not data.sample_weight[train].any():
             by_fold.append(None)
             continue
-        fitting, folds = split.inside(train) if trained else (split.fitting.take(train), Folds())
-        cross_fitted = cross_fit(candidates, fitting, folds, counter.tick)
-        scores = {name: measure(metric, fitting, proba) for name, proba in cross_fitted.proba.items()}
+        inside = cross_fit_inside(trained, split, train, counter)
+        for candidate in candidates:
+            if candidate not in trained:
+                # What learns nothing predicts these rows as it predicts all.
+                counter.tick(candidate.name)
+                inside[candidate.name] = predicted[candidate.name].of_rows(train)
+        weight = None if data.sample_weight is None else check_sample_weight(data.sample_weight[train], len(train))
+        scores = {name: float(metric(each.labels, each, weight)) for name, each in inside.items()}
         for name, value in scores.items():
             scores_by_fold[name].append(value)
         best = pick(fits, scores, metric)
         by_fold.append(best)
-        if best is not None:
-            outcome[rest] = next(fit.proba for fit in fits if fit.name == best)[rest]
     n_folds = len(split.folds.pairs)
     scores = {name: float(np.mean(values)) for name, values in scores_by_fold.items() if len(values) == n_folds}
     if None in by_fold:
         return Choice(scores)
+    outcome = Pieces([(rest, predicted[str(name)]) for (_, rest), name in zip(split.folds.pairs, by_fold, strict=True)])
     return Choice(scores, {"metric": metric.name, "value": measure(metric, data, outcome), "by_fold": by_fold})
+
+
+def cross_fit_inside(
+    candidates: Sequence[Candidate], split: Split, rows: Rows, counter: FitCounter
+) -> dict[str, Predicted]:
+    """Return what rules predict of some of the fitting rows out of folds of their own."""
+    if not candidates:
+        return {}
+    if split.fitting.sample_weight is None:
+        return cross_fit(candidates, split.fitting, split.folds_inside(rows), counter.tick, rows).predicted
+    # Weights of some rows have a mean of their own.
+    fitting, folds = split.inside(rows)
+    return cross_fit(candidates, fitting, folds, counter.tick).predicted
 
 
 def pick(rules: Sequence[Named], scores: Mapping[str, float | None], metric: Metric) -> str | None:

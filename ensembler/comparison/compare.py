@@ -30,6 +30,7 @@ from ensembler.comparison.verdict import Contest, Inference, reach_verdict
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
 from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis import checks
 from ensembler.predictions.diagnosis.findings import warn_of
@@ -39,6 +40,7 @@ MOST_TO_ADVISE = 1 << 16
 """Fitting rows that are enough to find which rule to use."""
 
 
+@one_blas_thread
 def compare_rules(
     predictions: Predictions,
     rules: Sequence[str | Combiner] | None = None,
@@ -182,6 +184,7 @@ def fit_and_advise(
     return Fitted(tuple(fits), best, tuple(left_out), choice, advice)
 
 
+@one_blas_thread
 def recommend_rule(
     split: Split, metric: MetricLike = "accuracy", calibrate: str = "none", progress: Progress | None = None
 ) -> Recommendation | None:
@@ -222,6 +225,7 @@ def predict_scored(fit: Fit, split: Split, rows: Rows | None) -> Values:
     return proba
 
 
+@one_blas_thread
 def fit_rule(
     predictions: Predictions,
     rule: str | Combiner,

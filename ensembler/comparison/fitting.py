@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ensembler.arrays import Values
+from ensembler.arrays import Rows, Values, widened
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, bind_rule
 from ensembler.comparison.folds import Folds
 from ensembler.comparison.protocol import Split
 from ensembler.errors import FitWarning, NotApplicableError
+from ensembler.metrics.predicted import Predicted
 from ensembler.predictions.prediction_set import Predictions
+
+BLOCK_VALUES = 1 << 23
+"""Probabilities of members that are combined at a time."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Fit:
     name : str
     rule : Combiner
         Fitted on the fitting rows; in cross-fitting, on all rows.
-    proba : (N, C)
+    predicted : Predicted
+        What it predicts of the scored rows.
     notes : tuple of str
     fold_rules : tuple of Combiner
         In cross-fitting, the rule as fitted for each fold.
@@ -32,9 +37,14 @@ class Fit:
 
     name: str
     rule: Combiner
-    proba: Values
+    predicted: Predicted
     notes: tuple[str, ...] = ()
     fold_rules: tuple[Combiner, ...] = ()
+
+    @property
+    def proba(self) -> Values:
+        """Its probabilities on the scored rows, (N, C)."""
+        return self.predicted.proba
 
 
 def fit_and_apply(
@@ -42,12 +52,12 @@ def fit_and_apply(
     fitting: Predictions,
     scored: Predictions,
     fitted: Mapping[str, Combiner] | None = None,
-    proba: Values | None = None,
+    predicted: Predicted | None = None,
 ) -> Fit:
     """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes.
 
-    ``fitted`` are rules by their texts that are fitted on the same rows. With ``proba``, in cross-fitting, the other
-    rows are predicted already.
+    ``fitted`` are rules by their texts that are fitted on the same rows. With ``predicted``, in cross-fitting, the
+    other rows are predicted already.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
@@ -58,66 +68,116 @@ def fit_and_apply(
             notes.append(str(item.message))
         else:
             warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
-    if proba is None:
-        proba = rule.predict_proba(scored.proba, check_input=False)
-    return Fit(candidate.name, rule, proba, tuple(notes))
+    if predicted is None:
+        predicted = predicted_by(rule, scored)
+    return Fit(candidate.name, rule, predicted, tuple(notes))
 
 
-def mean_proba(split: Split) -> Values:
-    """Return the simple mean of the members on the scored rows, (N, C); in rows that nobody answers the class prior."""
-    if split.scored.missing is None:
-        return np.asarray(split.scored.proba.mean(axis=0, dtype=np.float64))
+def predicted_by(rule: Combiner, data: Predictions, rows: Rows | None = None) -> Predicted:
+    """Return what a fitted rule predicts of some rows, by default all."""
+    n_rows = data.n_samples if rows is None else len(rows)
+    return predicted_in_folds([(np.arange(n_rows), rule)], data, rows)
+
+
+def predicted_in_folds(
+    parts: Sequence[tuple[Rows, Combiner]], data: Predictions, rows: Rows | None = None
+) -> Predicted:
+    """Return what fitted rules predict of the rows that belong to each, which together are all.
+
+    ``rows`` are those of the data that are meant, by default all; parts are numbered among them.
+    """
+    labels = data.true_labels if rows is None else data.true_labels[rows]
+
+    def make() -> Values:
+        proba = np.empty((len(labels), data.n_classes))
+        size = max(1, BLOCK_VALUES // (data.n_members * data.n_classes))
+        for places, rule in parts:
+            # A block of rows at a time where they are many, so that little more than the result is kept.
+            for start in range(0, len(places), size):
+                some = places[start : start + size]
+                block = data.proba[:, as_slice(some if rows is None else rows[some])]
+                proba[as_slice(some)] = rule.predict_proba(widened(block), check_input=False)
+        return proba
+
+    return Predicted(labels, make, data.n_classes)
+
+
+def as_slice(rows: Rows) -> Rows | slice:
+    """Return rows that follow one another as a slice, which copies nothing."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
+def mean_of_members(split: Split) -> Predicted:
+    """Return the simple mean of the members on the scored rows; in rows that nobody answers the class prior."""
+    scored = split.scored
+    if scored.missing is None:
+        return Predicted(
+            scored.true_labels,
+            lambda: np.asarray(scored.proba.mean(axis=0, dtype=np.float64)),
+            scored.n_classes,
+        )
     mean = bind_rule("mean", split.fitting)
     if split.cross_fitted and split.folds.pairs:
-        return cross_fit([mean], split.fitting, split.folds, lambda _: None).proba["mean"]
-    return fit_and_apply(mean, split.fitting, split.scored).proba
+        return cross_fit([mean], split.fitting, split.folds, lambda _: None).predicted["mean"]
+    return fit_and_apply(mean, split.fitting, scored).predicted
 
 
 @dataclass
 class CrossFit:
-    """Out-of-fold probabilities of each rule, (N, C), what was fitted in each fold, and why a rule could not be."""
+    """What each rule predicts out of fold, what was fitted in each fold, and why a rule could not be."""
 
-    proba: dict[str, Values] = field(default_factory=dict)
+    predicted: dict[str, Predicted] = field(default_factory=dict)
     rules: dict[str, list[Combiner]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
 def cross_fit(
-    candidates: Sequence[Candidate], data: Predictions, folds: Folds, tick: Callable[[str], None]
+    candidates: Sequence[Candidate],
+    data: Predictions,
+    folds: Folds,
+    tick: Callable[[str], None],
+    rows: Rows | None = None,
 ) -> CrossFit:
-    """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds."""
+    """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds.
+
+    ``rows`` are those of the data that are meant, by default all; folds are numbered among them.
+    """
     result = CrossFit()
     trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     for candidate in candidates:
         if not candidate.learns_from(data):
             tick(candidate.name)
-            result.proba[candidate.name] = candidate.fit(data).predict_proba(data.proba, check_input=False)
-        elif folds.pairs:
-            result.proba[candidate.name] = np.empty((data.n_samples, data.n_classes))
-        else:
+            result.predicted[candidate.name] = predicted_by(candidate.fit(data), data, rows)
+        elif not folds.pairs:
             result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
-    for train, rest in folds.pairs if trained else ():
+    for train, _ in folds.pairs if trained else ():
         if data.sample_weight is not None and not data.sample_weight[train].any():
             for candidate in trained:
                 result.failed[candidate.name] = (
                     "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
                 )
-                result.proba.pop(candidate.name, None)
             break
-        fit_fold(trained, data, train, rest, result, tick)
+        fit_fold(trained, data, train if rows is None else rows[train], result, tick)
+    for candidate in trained:
+        if candidate.name not in result.failed:
+            rules = result.rules[candidate.name]
+            parts = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
+            result.predicted[candidate.name] = predicted_in_folds(parts, data, rows)
+    # In the order in which they were given.
+    result.predicted = {each.name: result.predicted[each.name] for each in candidates if each.name in result.predicted}
     return result
 
 
 def fit_fold(
     candidates: Sequence[Candidate],
     data: Predictions,
-    train: np.ndarray,
-    rest: np.ndarray,
+    train: Rows,
     result: CrossFit,
     tick: Callable[[str], None],
 ) -> None:
-    """Fit rules on some rows, and add their probabilities of the rest to the result."""
-    fitting, proba = data.take(train), data.proba[:, rest]
+    """Fit rules on some rows, and add them to the result."""
+    fitting = data.take(train)
     fitted: dict[str, Combiner] = {}
     for candidate in candidates:
         tick(candidate.name)
@@ -130,8 +190,6 @@ def fit_fold(
                 rule = candidate.fit(fitting, fitted)
         except NotApplicableError as error:
             result.failed[candidate.name] = str(error)
-            del result.proba[candidate.name]
             continue
         fitted[rule.to_text()] = rule
-        result.proba[candidate.name][rest] = rule.predict_proba(proba, check_input=False)
         result.rules.setdefault(candidate.name, []).append(rule)

@@ -171,8 +171,12 @@ class Split:
 
     def inside(self, rows: Rows) -> tuple[Predictions, Folds]:
         """Return some of the fitting rows, and folds of their own."""
-        fitting = self.fitting.take(rows)
-        return fitting, make_folds(fitting.true_labels, fitting.groups, self.n_folds, self.seed)
+        return self.fitting.take(rows), self.folds_inside(rows)
+
+    def folds_inside(self, rows: Rows) -> Folds:
+        """Return folds of some of the fitting rows, numbered among those."""
+        groups = None if self.fitting.groups is None else self.fitting.groups[rows]
+        return make_folds(self.fitting.true_labels[rows], groups, self.n_folds, self.seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
 from ensembler.metrics.calibration import Reliability
 from ensembler.metrics.intervals import Interval
+from ensembler.metrics.predicted import Predicted
 from ensembler.metrics.temperature import AtBestTemperature
 from ensembler.predictions.files import write_text
 from ensembler.predictions.provenance import provenance
@@ -73,8 +74,8 @@ class RuleScore:
         From metric name to value on the scored rows; NaN where the metric means nothing.
     recall : (C,)
         Of each class on the scored rows.
-    proba : (N, C)
-        On the scored rows.
+    predicted : Predicted
+        What it predicts of the scored rows.
     gain : float
         By how much it beats the best member chosen on the fitting rows, in the first metric; positive is better.
     choice_score : float or None
@@ -95,7 +96,7 @@ class RuleScore:
     rule: Combiner
     metrics: dict[str, float]
     recall: Values
-    proba: Values
+    predicted: Predicted
     gain: float = math.nan
     choice_score: float | None = None
     fold_rules: tuple[Combiner, ...] = ()
@@ -105,6 +106,11 @@ class RuleScore:
     against_mean: PairedTest | None = None
     calibration: AtBestTemperature | None = None
     reliability: Reliability | None = None
+
+    @property
+    def proba(self) -> Values:
+        """Its probabilities on the scored rows, (N, C); many are computed anew each time."""
+        return self.predicted.proba
 
     @property
     def tau(self) -> float | None:

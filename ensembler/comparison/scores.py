@@ -45,8 +45,8 @@ class Scores:
     ) -> "Scores":
         """Measure everything on the scored rows, and rank it by the first metric."""
         first, scored = metrics[0], split.scored
-        base = None if best is None else score_rule(best, measure_all(metrics, scored, best.proba, split.seed))
-        measured = {fit.name: score_rule(fit, measure_all(metrics, scored, fit.proba, split.seed)) for fit in fits}
+        base = None if best is None else score_rule(best, measure_all(metrics, scored, best.predicted, split.seed))
+        measured = {fit.name: score_rule(fit, measure_all(metrics, scored, fit.predicted, split.seed)) for fit in fits}
         chosen = choice.best
 
         def rank(fit: Fit) -> tuple[float, bool]:
@@ -94,7 +94,7 @@ def score_rule(fit: Fit, measured: Measured) -> RuleScore:
         fit.rule,
         measured.metrics,
         measured.recall,
-        fit.proba,
+        fit.predicted,
         fold_rules=fit.fold_rules,
         notes=fit.notes,
         calibration=measured.calibration,

@@ -18,6 +18,7 @@ from ensembler.errors import NotApplicableError
 from ensembler.metrics import Metric
 from ensembler.metrics.calibration import Reliability, reliability
 from ensembler.metrics.confusion import class_counts, recall_per_class
+from ensembler.metrics.predicted import Predicted
 from ensembler.metrics.sums import weighted_mean
 from ensembler.metrics.temperature import AtBestTemperature, at_best_temperature
 from ensembler.predictions.prediction_set import Predictions
@@ -40,8 +41,8 @@ def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter
             left_out[candidate.name] = failed[candidate.name]
             continue
         try:
-            proba = None if cross_fitted is None else cross_fitted.proba[candidate.name]
-            fit = fit_and_apply(candidate, split.fitting, split.scored, fitted, proba)
+            predicted = None if cross_fitted is None else cross_fitted.predicted[candidate.name]
+            fit = fit_and_apply(candidate, split.fitting, split.scored, fitted, predicted)
         except NotApplicableError as error:
             left_out[candidate.name] = str(error)
             continue
@@ -54,7 +55,7 @@ def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter
 
 @dataclass(frozen=True)
 class Measured:
-    """What some (N, C) probabilities of the scored rows come to.
+    """What a prediction of the scored rows comes to.
 
     Attributes
     ----------
@@ -71,10 +72,18 @@ class Measured:
     reliability: Reliability | None
 
 
-def measure_all(metrics: Sequence[Metric], scored: Predictions, proba: Values, seed: int) -> Measured:
-    """Measure probabilities by every metric."""
+def measure_all(metrics: Sequence[Metric], scored: Predictions, predicted: Predicted, seed: int) -> Measured:
+    """Measure a prediction by every metric."""
+    with predicted.held() as proba:
+        return measure_held(metrics, scored, predicted, proba, seed)
+
+
+def measure_held(
+    metrics: Sequence[Metric], scored: Predictions, predicted: Predicted, proba: Values, seed: int
+) -> Measured:
+    """Measure a prediction, whose probabilities are there, by every metric."""
     values = {
-        metric.name: math.nan if metric.needs_probabilities and scored.any_hard else measure(metric, scored, proba)
+        metric.name: math.nan if metric.needs_probabilities and scored.any_hard else measure(metric, scored, predicted)
         for metric in metrics
     }
     labels, weight = scored.true_labels, scored.sample_weight
@@ -133,6 +142,6 @@ def oracle_accuracy(scored: Predictions) -> float:
     return float(weighted_mean(np.asarray(scored.correct.any(axis=0)), scored.sample_weight))
 
 
-def measure(metric: Metric, data: Predictions, proba: Values) -> float:
-    """Return a metric of some (N, C) probabilities on labelled rows."""
-    return float(metric(data.true_labels, proba, data.sample_weight))
+def measure(metric: Metric, data: Predictions, predicted: Predicted) -> float:
+    """Return a metric of a prediction of labelled rows."""
+    return float(metric(data.true_labels, predicted, data.sample_weight))

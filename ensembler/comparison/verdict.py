@@ -12,7 +12,7 @@ import numpy as np
 
 from ensembler.arrays import Correct, Values
 from ensembler.comparison import wording
-from ensembler.comparison.fitting import Fit, mean_proba
+from ensembler.comparison.fitting import Fit, mean_of_members
 from ensembler.comparison.outcome import Advice, PairedTest, Verdict
 from ensembler.comparison.protocol import Split
 from ensembler.metrics import TIED_DECIMALS, Metric
@@ -27,7 +27,9 @@ from ensembler.metrics.paired import (
     holm,
     resampled_p_value,
 )
+from ensembler.metrics.predicted import Predicted
 from ensembler.metrics.resampling import resampled_metrics
+from ensembler.metrics.scores import correct_rows
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
 from ensembler.predictions.prediction_set import Predictions
 
@@ -46,7 +48,7 @@ class Contest:
         The first one ranks.
     fits : sequence of Fit
         The rules, in the order of their ranks.
-    probas : list of (N, C)
+    predicted : list of Predicted
         Of the rules; then of the simple mean; then of the best member, where there is one.
     values : list of float
         The first metric of each.
@@ -61,7 +63,7 @@ class Contest:
     scored: Predictions
     metrics: Sequence[Metric]
     fits: Sequence[Fit]
-    probas: list[Values]
+    predicted: list[Predicted]
     values: list[float]
     correct: Correct
     samples: dict[str, Values]
@@ -80,18 +82,18 @@ class Contest:
         """Resample the scored rows for all predictions at once."""
         scored, metric = split.scored, metrics[0]
         labels, weight, groups = scored.true_labels, scored.sample_weight, scored.groups
-        mean = next((fit.proba for fit in fits if fit.name == "mean"), None)
+        mean = next((fit.predicted for fit in fits if fit.name == "mean"), None)
         if mean is None:
-            mean = mean_proba(split)
-        probas = [*(fit.proba for fit in fits), mean, *([] if best_member is None else [best_member.proba])]
+            mean = mean_of_members(split)
+        predicted = [*(fit.predicted for fit in fits), mean, *([] if best_member is None else [best_member.predicted])]
         defined = [metric for metric in metrics if not (metric.needs_probabilities and scored.any_hard)]
         samples = resampled_metrics(
-            defined, labels, probas, sample_weight=weight, groups=groups, n_resamples=n_resamples, seed=split.seed
+            defined, labels, predicted, sample_weight=weight, groups=groups, n_resamples=n_resamples, seed=split.seed
         )
-        values = [float(metric(labels, proba, weight)) if metric in defined else np.nan for proba in probas]
-        correct = np.array([proba.argmax(axis=1) == labels for proba in probas])
+        values = [float(metric(labels, each, weight)) if metric in defined else np.nan for each in predicted]
+        correct = np.array([each.taken(correct_rows) for each in predicted])
         enough, independent = enough_units(scored.n_samples, groups), weight is None and groups is None
-        return cls(scored, metrics, fits, probas, values, correct, samples, enough, independent)
+        return cls(scored, metrics, fits, predicted, values, correct, samples, enough, independent)
 
     @property
     def metric(self) -> Metric:
@@ -106,7 +108,7 @@ class Contest:
     @property
     def best_member(self) -> int | None:
         """The place of the best member."""
-        return len(self.fits) + 1 if len(self.probas) > len(self.fits) + 1 else None
+        return len(self.fits) + 1 if len(self.predicted) > len(self.fits) + 1 else None
 
     def intervals(self, place: int) -> Intervals:
         """Return the 95 % interval of each metric: Wilson's for accuracy, else bootstrap."""

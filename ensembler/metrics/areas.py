@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Labels, Rows, Values
 from ensembler.metrics.bootstrap import Counts
-from ensembler.metrics.sums import OfCounts, Proba, Probas, nan_mean
+from ensembler.metrics.predicted import Predicted
+from ensembler.metrics.sums import OfCounts, Probas, Scored, nan_mean
 
 BLOCK_VALUES = 1 << 16
 """Counts that are summed up at a time: half a megabyte, so that it stays in a core's cache."""
@@ -93,18 +94,21 @@ class OfRankings:
     area: Callable[[ClassRanking, Values], Values]
     parameter_names: tuple[str, ...] = ("class",)
 
-    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        flat = proba.reshape(-1, *proba.shape[-2:])
+        flat = [proba] if isinstance(proba, Predicted) else list(proba.reshape(-1, *proba.shape[-2:]))
         weight = np.ones((1, len(labels))) if sample_weight is None else sample_weight[None]
-        values = self.of_counts(labels, list(flat), **parameters)(weight)
+        values = self.of_counts(labels, flat, **parameters)(weight)
         return np.asarray(values[0].reshape(proba.shape[:-2]))
 
     def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows."""
         one = parameters.get("class")
         classes = np.unique(labels).tolist() if one is None else [one]
-        rankings = [[ClassRanking.of(labels == label, proba[:, label]) for label in classes] for proba in probas]
+        rankings = []
+        for proba in probas:
+            array = np.asarray(proba)
+            rankings.append([ClassRanking.of(labels == label, array[:, label]) for label in classes])
 
         def of_counts(counts: Counts) -> Values:
             areas = np.empty((len(counts), len(probas), len(classes)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, largest, most_probable
 from ensembler.metrics.sums import OfBinSums
 
 ECE_BINS = 15
@@ -13,8 +13,8 @@ ECE_BINS = 15
 
 def confidence_surplus(labels: Labels, proba: Floats, *, bins: int = ECE_BINS) -> tuple[NDArray[np.intp], Values, int]:
     """Return the bin of each row's confidence, by how much being correct exceeds it, and the number of bins."""
-    confidence = proba.max(axis=-1).astype(np.float64)
-    return confidence_bins(confidence, bins), (proba.argmax(axis=-1) == labels) - confidence, bins
+    confidence = largest(proba).astype(np.float64)
+    return confidence_bins(confidence, bins), (most_probable(proba) == labels) - confidence, bins
 
 
 expected_calibration_error = OfBinSums(confidence_surplus)
@@ -61,8 +61,8 @@ def reliability(
     proba: Floats, labels: Labels, sample_weight: Values | None = None, bins: int = ECE_BINS
 ) -> Reliability:
     """Return the reliability diagram of (N, C) probabilities; the bins are those of the ECE."""
-    confidence = proba.max(axis=1).astype(np.float64)
-    correct = (proba.argmax(axis=1) == labels).astype(np.float64)
+    confidence = largest(proba).astype(np.float64)
+    correct = (most_probable(proba) == labels).astype(np.float64)
     place = confidence_bins(confidence, bins)
     weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     rows = np.bincount(place, minlength=bins)

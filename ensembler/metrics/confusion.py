@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import most_probable
+
 
 def confusion_matrix(
     labels: NDArray[np.int64],
@@ -26,12 +28,13 @@ def class_counts(
     """Return the confusion matrix's diagonal, row sums and column sums, each (..., C), without the matrix."""
     lead = predicted.shape[:-1]
     flat = predicted.reshape(-1, predicted.shape[-1])
-    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
     correct, given = np.empty((len(flat), n_classes)), np.empty((len(flat), n_classes))
     for row, classes in enumerate(flat):
-        correct[row] = np.bincount(labels, weights=weight * (classes == labels), minlength=n_classes)
-        given[row] = np.bincount(classes, weights=weight, minlength=n_classes)
-    true = np.tile(np.bincount(labels, weights=weight, minlength=n_classes).astype(np.float64), (len(flat), 1))
+        hits = classes == labels
+        weight = None if sample_weight is None else sample_weight[hits]
+        correct[row] = np.bincount(labels[hits], weights=weight, minlength=n_classes)
+        given[row] = np.bincount(classes, weights=sample_weight, minlength=n_classes)
+    true = np.tile(np.bincount(labels, weights=sample_weight, minlength=n_classes).astype(np.float64), (len(flat), 1))
     return correct.reshape(*lead, n_classes), true.reshape(*lead, n_classes), given.reshape(*lead, n_classes)
 
 
@@ -41,6 +44,6 @@ def recall_per_class(
     sample_weight: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the share of each class that is found, (..., C); NaN for a class that no row has."""
-    correct, true, _ = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+    correct, true, _ = class_counts(labels, most_probable(proba), proba.shape[-1], sample_weight)
     with np.errstate(invalid="ignore"):
         return np.asarray(correct / true)

@@ -11,6 +11,7 @@ from ensembler.arrays import Floats, Labels, Values
 from ensembler.metrics.bootstrap import bootstrap_counts, enough_units
 from ensembler.metrics.metric import METRICS, TIED_DECIMALS, Metric
 from ensembler.metrics.pooling import PooledEffect, difference_of_means, difference_of_shares, pool_effects
+from ensembler.metrics.predicted import Predicted, taken
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.sums import RowMean
 
@@ -37,8 +38,8 @@ class Difference:
 def paired_difference(
     metric: Metric,
     labels: Labels,
-    first: Floats,
-    second: Floats,
+    first: Floats | Predicted,
+    second: Floats | Predicted,
     *,
     sample_weight: Values | None = None,
     groups: NDArray[Any] | None = None,
@@ -60,7 +61,7 @@ def paired_difference(
     """
     function = metric.function
     if isinstance(function, RowMean):
-        rows = [function.rows(labels, proba, **dict(metric.parameters)) for proba in (first, second)]
+        rows = [taken(function.rows, labels, proba, **dict(metric.parameters)) for proba in (first, second)]
         if metric == METRICS["accuracy"] and groups is None:
             return Difference(*share_difference(rows[0], rows[1], sample_weight))
         signed = metric.signed(np.subtract(rows[0], rows[1], dtype=np.float64))
@@ -113,13 +114,14 @@ def share_difference(first: Values, second: Values, sample_weight: Values | None
 def called_on_samples(
     metric: Callable[..., Any],
     labels: Labels,
-    probas: tuple[Floats, Floats],
+    predictions: tuple[Floats | Predicted, Floats | Predicted],
     sample_weight: Values | None,
     groups: NDArray[Any] | None,
     seed: int,
 ) -> Values:
     """Return a metric that is no function of sums on bootstrap samples, (B, 2); NaN where a sample has no value."""
     found = []
+    probas = [np.asarray(predicted) for predicted in predictions]
     for block in bootstrap_counts(len(labels), RESAMPLES_BY_CALL, seed, groups):
         for counts in block.astype(np.int64):
             rows = np.repeat(np.arange(len(labels)), counts)

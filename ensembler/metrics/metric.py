@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from ensembler.errors import ParameterError, UnknownNameError
 from ensembler.metrics import areas, scores
 from ensembler.metrics.calibration import expected_calibration_error
-from ensembler.metrics.sums import keyword_names
+from ensembler.metrics.predicted import Predicted
+from ensembler.metrics.sums import OfBinSums, OfClassCounts, OfRowMeans, RowMean, keyword_names
 from ensembler.serialization import parse_spec
+
+TAKERS = (RowMean, OfClassCounts, OfRowMeans, OfBinSums, areas.OfRankings)
+"""Functions that know what they take from a `Predicted`."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,13 @@ class Metric:
     def __call__(
         self,
         labels: NDArray[np.int64],
-        proba: NDArray[np.floating],
+        proba: NDArray[np.floating] | Predicted,
         sample_weight: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Return the score for each leading index of ``proba``."""
         keywords = dict(self.numbered(proba.shape[-1]).parameters)
+        if isinstance(proba, Predicted) and not isinstance(self.function, TAKERS):
+            proba = proba.proba
         return np.asarray(self.function(labels, proba, sample_weight, **keywords), dtype=np.float64)
 
     def bind(self, classes: Sequence[str]) -> "Metric":

@@ -48,7 +48,8 @@ def resampled_metrics(
         evaluated = of_rows if units is None else of_units
         if isinstance(function, OfClassCounts):
             shared = shared or class_sums(labels, probas, units)
-            evaluated[metric.name] = function.of_sums(shared, **parameters)
+            n_sums = len(probas) * probas[0].shape[1]
+            evaluated[metric.name] = function.of_sums(shared, n_sums, **parameters)
         elif isinstance(function, (RowMean, OfRowMeans, OfBinSums)):
             evaluated[metric.name] = function.of_counts(labels, probas, units, **parameters)
         elif isinstance(function, OfRankings):

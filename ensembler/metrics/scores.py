@@ -6,7 +6,7 @@ optional ``sample_weight`` (N,), and computes in float64. The predicted class is
 
 import numpy as np
 
-from ensembler.arrays import Correct, Labels, Values
+from ensembler.arrays import Correct, Labels, Values, most_probable
 from ensembler.errors import ParameterError
 from ensembler.metrics.sums import OfClassCounts, OfRowMeans, Proba, RowMean, nan_mean
 
@@ -21,7 +21,7 @@ def true_class_proba(labels: Labels, proba: Proba) -> Values:
 
 def correct_rows(labels: Labels, proba: Proba) -> Correct:
     """Say in which rows the most probable class is the true one, (..., N)."""
-    return np.asarray(proba.argmax(axis=-1) == labels)
+    return np.asarray(most_probable(proba) == labels)
 
 
 def top_k_rows(labels: Labels, proba: Proba, *, k: int = 2) -> Correct:
@@ -36,8 +36,12 @@ def top_k_rows(labels: Labels, proba: Proba, *, k: int = 2) -> Correct:
 
 def log_losses(labels: Labels, proba: Proba) -> Values:
     """Return the negative log probability of the true class of each row, in nats, (..., N)."""
-    clipped = np.clip(true_class_proba(labels, proba), LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
-    return np.asarray(-np.log(clipped))
+    return clipped_losses(true_class_proba(labels, proba))
+
+
+def clipped_losses(true_proba: Values) -> Values:
+    """Return the negative logarithm of the true class's probability, in nats."""
+    return np.asarray(-np.log(np.clip(true_proba, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)))
 
 
 def brier_scores(labels: Labels, proba: Proba) -> Values:
@@ -75,7 +79,7 @@ def f1_of_class(correct: Values, predicted: Values, true: Values, **parameters: 
 
 def class_moments(labels: Labels, proba: Proba) -> Values:
     """Return the number of the true and of the predicted class of each row, their squares and product, (5, ..., N)."""
-    said = proba.argmax(axis=-1).astype(np.float64)
+    said = most_probable(proba).astype(np.float64)
     true = np.broadcast_to(labels.astype(np.float64), said.shape)
     return np.stack([true, said, true**2, said**2, true * said])
 

@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Labels, Values
+from ensembler.arrays import Labels, Values, most_probable
 from ensembler.metrics.bootstrap import Counts, Units
 from ensembler.metrics.confusion import class_counts
+from ensembler.metrics.predicted import Predicted, taken
 
 Proba = NDArray[np.floating[Any]]
-Probas = Sequence[Proba]
+Scored = Proba | Predicted
+Probas = Sequence[Proba] | Sequence[Predicted] | Sequence[Scored]
 OfCounts = Callable[[Counts], Values]
 """From samples (b, N) to the values of R predictions on each, (b, R)."""
 ClassSums = tuple[Values, Values, Values]
+MOST_SUMS = 1 << 21
+"""Sums by prediction and class that are kept of some samples at a time."""
 
 
 def weighted_mean(values: NDArray[Any], sample_weight: Values | None) -> Values:
@@ -44,6 +48,11 @@ def divided(sums: Values, counts: Counts, units: Units | None = None) -> Values:
         return np.asarray(sums / total[:, None])
 
 
+def predicted_classes(_: Labels, proba: Proba) -> Labels:
+    """Return the most probable class of each row, (..., N)."""
+    return most_probable(proba)
+
+
 @dataclass(frozen=True)
 class RowMean:
     """A metric that is the mean of a value per row.
@@ -56,9 +65,9 @@ class RowMean:
 
     rows: Callable[..., NDArray[Any]]
 
-    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        return weighted_mean(self.rows(labels, proba, **parameters), sample_weight)
+        return weighted_mean(taken(self.rows, labels, proba, **parameters), sample_weight)
 
     @property
     def parameter_names(self) -> list[str]:
@@ -68,10 +77,10 @@ class RowMean:
     def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows, or of units of rows."""
         if units is None:
-            values = np.array([self.rows(labels, proba, **parameters) for proba in probas], dtype=np.float64)
+            values = np.array([taken(self.rows, labels, proba, **parameters) for proba in probas], dtype=np.float64)
             columns = np.ascontiguousarray(values.T)
         else:
-            parts = [units.sums(self.rows(labels, proba, **parameters)) for proba in probas]
+            parts = [units.sums(taken(self.rows, labels, proba, **parameters)) for proba in probas]
             columns = np.concatenate(parts, axis=1)
         return lambda counts: divided(counts.astype(np.float64) @ columns, counts, units)
 
@@ -89,18 +98,26 @@ class OfClassCounts:
     value: Callable[..., Values]
     parameter_names: tuple[str, ...] = ()
 
-    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        correct, true, predicted = class_counts(labels, proba.argmax(axis=-1), proba.shape[-1], sample_weight)
+        said = taken(predicted_classes, labels, proba)
+        correct, true, predicted = class_counts(labels, said, proba.shape[-1], sample_weight)
         return self.value(correct, predicted, true, **parameters)
 
     def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        return self.of_sums(class_sums(labels, probas, units), **parameters)
+        n_sums = len(probas) * probas[0].shape[1]
+        return self.of_sums(class_sums(labels, probas, units), n_sums, **parameters)
 
-    def of_sums(self, sums: Callable[[Counts], ClassSums], **parameters: Any) -> OfCounts:
-        """Return the same from class sums that other metrics use too."""
-        return lambda counts: self.value(*sums(counts), **parameters)
+    def of_sums(self, sums: Callable[[Counts], ClassSums], n_sums: int, **parameters: Any) -> OfCounts:
+        """Return the same from class sums that other metrics use too, of which a sample has so many."""
+        size = max(1, MOST_SUMS // n_sums)
+
+        def of_counts(counts: Counts) -> Values:
+            starts = range(0, len(counts), size)
+            return np.concatenate([self.value(*sums(counts[start : start + size]), **parameters) for start in starts])
+
+        return of_counts
 
 
 @dataclass(frozen=True)
@@ -119,13 +136,13 @@ class OfRowMeans:
     value: Callable[[Values], Values]
     parameter_names: tuple[str, ...] = ()
 
-    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        return self.value(weighted_mean(self.rows(labels, proba), sample_weight))
+        return self.value(weighted_mean(taken(self.rows, labels, proba), sample_weight))
 
     def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None) -> OfCounts:
         """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        values = [row for proba in probas for row in self.rows(labels, proba)]
+        values = [row for proba in probas for row in taken(self.rows, labels, proba)]
         if units is None:
             columns = np.stack(values, axis=1)
         else:
@@ -150,13 +167,13 @@ class OfBinSums:
 
     binned: Callable[..., tuple[NDArray[np.intp], Values, int]]
 
-    def __call__(self, labels: Labels, proba: Proba, sample_weight: Values | None = None, **parameters: Any) -> Values:
+    def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
-        flat = proba.reshape(-1, *proba.shape[-2:])
+        flat = [proba] if isinstance(proba, Predicted) else proba.reshape(-1, *proba.shape[-2:])
         weight = np.ones(len(labels)) if sample_weight is None else sample_weight
         found = np.empty(len(flat))
         for index, rows in enumerate(flat):
-            bins, values, n_bins = self.binned(labels, rows, **parameters)
+            bins, values, n_bins = taken(self.binned, labels, rows, **parameters)
             found[index] = np.abs(np.bincount(bins, weights=weight * values, minlength=n_bins)).sum() / weight.sum()
         return found.reshape(proba.shape[:-2])
 
@@ -170,7 +187,7 @@ class OfBinSums:
         from scipy.sparse import csr_array
 
         n_rows, n_rules = len(labels), len(probas)
-        parts = [self.binned(labels, proba, **parameters) for proba in probas]
+        parts = [taken(self.binned, labels, proba, **parameters) for proba in probas]
         n_bins = parts[0][2]
         if units is not None:
             dense = np.concatenate([units.sums(values, bins, n_bins) for bins, values, _ in parts], axis=1)
@@ -199,7 +216,7 @@ def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Ca
     if units is not None:
         return class_sums_of_units(labels, probas, units)
     n_rows, n_classes, n_rules = len(labels), probas[0].shape[1], len(probas)
-    predicted = np.array([proba.argmax(axis=1) for proba in probas])
+    predicted = np.array([taken(predicted_classes, labels, proba) for proba in probas])
     offsets = n_classes * np.arange(n_rules)[:, None]
     rows = np.broadcast_to(np.arange(n_rows), predicted.shape)
     shape = (n_rules * n_classes, n_rows)
@@ -222,7 +239,7 @@ def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Ca
 def class_sums_of_units(labels: Labels, probas: Probas, units: Units) -> Callable[[Counts], ClassSums]:
     """Return what gives the same in samples of units of rows."""
     n_classes, n_rules = probas[0].shape[1], len(probas)
-    predicted = [proba.argmax(axis=1) for proba in probas]
+    predicted = [taken(predicted_classes, labels, proba) for proba in probas]
     ones = np.ones(len(labels))
     all_correct = np.concatenate([units.sums(said == labels, said, n_classes) for said in predicted], axis=1)
     all_predicted = np.concatenate([units.sums(ones, said, n_classes) for said in predicted], axis=1)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,23 +114,77 @@ def writing_folder(path: Path) -> Iterator[Path]:
         ``path`` is there already and not an empty folder, or cannot be written.
     """
     path = Path(path)
+    refuse_taken(path)
+    with temporary_folder(path) as temporary:
+        yield temporary
+        try:
+            # Onto an empty folder too, where the system has it so.
+            temporary.replace(path)
+        except OSError:
+            # Another process may have been faster.
+            refuse_taken(path)
+            raise
+
+
+def refuse_taken(path: Path) -> None:
+    """Raise where a folder that is to be written is there, and not empty."""
     with readable(path):
         taken = os.path.lexists(path) and (not path.is_dir() or any(path.iterdir()))
     if taken:
         raise FileError(f"{path}: is there already, expected a new or empty folder; nothing was written")
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``, with the mode of an ordinary one, that vanishes at the end."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:50]}."))
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
     try:
-        yield temporary
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o777 & ~mask)
-        # Onto an empty folder too, where the system has it so.
-        temporary.replace(path)
+        yield temporary
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def writing_files(path: Path, then: Callable[[], object] | None = None) -> Iterator[Path]:
+    """Yield a temporary folder whose files are put into the folder ``path`` if the block succeeds.
+
+    Files of the same names there are replaced, others stay. Where two processes write into one folder, all files of
+    one are put there before all of the other. ``then`` is called last, before the other's turn.
+    """
+    path = Path(path)
+    with temporary_folder(path) as temporary:
+        yield temporary
+        with alone_in(path.parent):
+            if not path.is_dir() or not any(path.iterdir()):
+                temporary.replace(path)
+            else:
+                for file in sorted(temporary.iterdir()):
+                    file.replace(path / file.name)
+            if then is not None:
+                then()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait for other processes that hold a folder so, and hold it."""
+    try:
+        import fcntl
+    except ImportError:
+        # Not on this system, which cannot lock a folder.
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

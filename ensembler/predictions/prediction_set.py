@@ -200,7 +200,7 @@ class Predictions(Votes):
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """Return the set of some of the rows, without validation rows."""
         return self.replace(
-            proba=self.proba[:, rows],
+            proba=self.proba.take(rows, axis=1),
             labels=None if self.labels is None else self.labels[rows],
             missing=None if self.missing is None else self.missing[:, rows],
             sample_weight=None if self.sample_weight is None else self.sample_weight[rows],

@@ -1,11 +1,12 @@
 """What members answer: their votes, which of them are correct, and which are missing."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.arrays import MISSING_VOTE, Correct, Floats, Labels, Missing, Values, check_missing
+from ensembler.arrays import MISSING_VOTE, Correct, Floats, Labels, Missing, Values, check_missing, most_probable
 from ensembler.errors import ValueRangeError
 from ensembler.metrics.sums import weighted_mean
 
@@ -24,7 +25,7 @@ class Votes:
 
     def votes_of(self, member: int) -> Labels:
         """Return a member's most probable class in each row, (N,) int64; -1 for a missing vote."""
-        votes = self.proba[member].argmax(axis=-1).astype(np.int64, copy=False)
+        votes = most_probable(self.proba[member])
         return votes if self.missing is None else np.where(self.missing[member], MISSING_VOTE, votes)
 
     @property
@@ -32,10 +33,10 @@ class Votes:
         """Each member's most probable class in each row, (M, N) int64; -1 for a missing vote."""
         return np.array([self.votes_of(member) for member in range(len(self.proba))])
 
-    @property
+    @cached_property
     def correct(self) -> Correct:
         """Which members are correct about which rows, (M, N); none is about a row that it has not answered."""
-        return np.asarray(self.votes == self.true_labels)
+        return np.array([self.votes_of(member) == self.true_labels for member in range(len(self.proba))])
 
     @property
     def answered(self) -> NDArray[np.bool_]:

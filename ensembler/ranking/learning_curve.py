@@ -15,6 +15,7 @@ from ensembler.errors import UsageError
 from ensembler.metrics import Metric, get_metric
 from ensembler.metrics.differences import Difference, pool_by_cluster
 from ensembler.metrics.intervals import Interval
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.ranking.measurement import compare_with_mean
@@ -87,6 +88,7 @@ class LearningCurve:
         return [{**vars(point), "pays_from": self.pays_from(point.rule)} for point in self.points]
 
 
+@one_blas_thread
 def learning_curve(
     predictions: Predictions,
     rules: Sequence[str | Combiner] | None = None,

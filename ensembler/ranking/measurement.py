@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from ensembler.arrays import Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, best_member, list_candidates
-from ensembler.comparison.fitting import Fit, mean_proba
+from ensembler.comparison.fitting import Fit, mean_of_members
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import fit_rules, measure
 from ensembler.metrics import Metric
 from ensembler.metrics.differences import Difference, paired_difference
+from ensembler.metrics.predicted import Predicted
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import label_checksums
 
@@ -107,7 +107,7 @@ def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | Non
     scored, metric = split.scored, metric.bind(split.predictions.classes)
     fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
     reference = next(iter(fit_all([best_member(metric, "none")], split)), None)
-    mean = mean_proba(split)
+    mean = mean_of_members(split)
     return SetValues(
         name=name,
         n_rows=scored.n_samples,
@@ -117,9 +117,9 @@ def measure_split(name: str, split: Split, rules: Sequence[str | Combiner] | Non
         labels=tuple(label_checksums(split.predictions)),
         rules={
             fit.name: RuleValue(
-                measure(metric, scored, fit.proba),
-                compare(split, metric, fit.proba, mean),
-                None if reference is None else compare(split, metric, fit.proba, reference.proba),
+                measure(metric, scored, fit.predicted),
+                compare(split, metric, fit.predicted, mean),
+                None if reference is None else compare(split, metric, fit.predicted, reference.predicted),
             )
             for fit in fits
         },
@@ -130,8 +130,8 @@ def compare_with_mean(split: Split, rules: Sequence[str | Combiner] | None, metr
     """Fit every rule on the fitting rows of a split, and return its difference from the mean on the scored ones."""
     metric = metric.bind(split.predictions.classes)
     fits = fit_all(list_candidates(rules, split.predictions, metric, "none"), split)
-    mean = mean_proba(split)
-    return {fit.name: compare(split, metric, fit.proba, mean) for fit in fits}
+    mean = mean_of_members(split)
+    return {fit.name: compare(split, metric, fit.predicted, mean) for fit in fits}
 
 
 def fit_all(candidates: Sequence[Candidate], split: Split) -> list[Fit]:
@@ -139,13 +139,13 @@ def fit_all(candidates: Sequence[Candidate], split: Split) -> list[Fit]:
     return fit_rules(candidates, split, FitCounter(None, 0))[0]
 
 
-def compare(split: Split, metric: Metric, proba: Values, other: Values) -> Difference:
+def compare(split: Split, metric: Metric, first: Predicted, other: Predicted) -> Difference:
     """Return by how much one prediction of the scored rows is better than another."""
     scored = split.scored
     return paired_difference(
         metric,
         scored.true_labels,
-        proba,
+        first,
         other,
         sample_weight=scored.sample_weight,
         groups=scored.groups,

@@ -10,7 +10,7 @@ from ensembler.arrays import MISSING_VOTE
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.predictions.diagnosis.changes import RowChanges, changed_rows
 from ensembler.predictions.diagnosis.error_signals import UNCERTAIN, ErrorSignal, error_signals, uncertainty_of
-from ensembler.predictions.diagnosis.hard_rows import HardRow, contested_rows, count_votes, missed_rows
+from ensembler.predictions.diagnosis.hard_rows import HardRow, contested_rows, missed_by_all, missed_rows
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.report.compare import class_table
@@ -42,9 +42,8 @@ class HardRows:
     @classmethod
     def of(cls, data: Predictions, rule: RuleScore, most: int) -> "HardRows":
         """Find the hardest rows, with the classes that a rule predicts for them."""
-        votes = count_votes(data)
-        n_missed = int((votes[range(data.n_samples), data.true_labels] == 0).sum())
-        return cls(contested_rows(data, rule.proba, most), missed_rows(data, rule.proba, most), n_missed)
+        proba = rule.proba
+        return cls(contested_rows(data, proba, most), missed_rows(data, proba, most), len(missed_by_all(data)))
 
 
 @dataclass(frozen=True)

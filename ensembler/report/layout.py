@@ -3,7 +3,7 @@
 import json
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ensembler import serialization
 from ensembler.errors import DataWarning, UsageError
+from ensembler.predictions.files import writing_files
 from ensembler.report.blocks import Block, Card, Listing, Section, Text
 from ensembler.report.figures.charts import Figure, Plain
 from ensembler.report.figures.drawing import draw_for_file, draw_for_page, save_figure
@@ -153,7 +154,12 @@ def template_block(block: Block, drawn: dict[str, list[Plain]]) -> dict[str, Any
 
 
 def write_section_figures(
-    sections: Sequence[Section], folder: Path, suffix: str = "svg", *, titled: bool = False
+    sections: Sequence[Section],
+    folder: Path,
+    suffix: str = "svg",
+    *,
+    titled: bool = False,
+    then: Callable[[], object] | None = None,
 ) -> list[Path]:
     """Write every view of every figure of some sections as a file fit for a paper, and return the files.
 
@@ -162,16 +168,17 @@ def write_section_figures(
     suffix : "svg", "png" or "pdf"
     titled : bool
         Whether the figures' titles are drawn too.
+    then : callable, optional
+        Called once all files are there, as `ensembler.predictions.files.writing_files` says.
     """
     written = []
-    with warnings.catch_warnings(record=True) as caught:
+    with writing_files(folder, then) as temporary, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for figure in figures(sections):
             for place, (label, chart) in enumerate(figure.views):
                 name = figure.key if not place else f"{figure.key}-{file_name(label)}"
-                path = folder / f"{name}.{suffix}"
-                save_figure(draw_for_file(chart, figure.title if titled else ""), path)
-                written.append(path)
+                save_figure(draw_for_file(chart, figure.title if titled else ""), temporary / f"{name}.{suffix}")
+                written.append(folder / f"{name}.{suffix}")
     missing = [warning for warning in caught if "missing from font" in str(warning.message)]
     if missing:
         message = "the figures' font lacks some characters of the names; as SVG the text is whole"

@@ -1,5 +1,6 @@
 """One self-contained HTML page of everything known about a prediction set, and its figures as files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ensembler.comparison.results import Comparison
@@ -78,12 +79,16 @@ def write_page(survey: Survey, path: Path, title: str | None = None, command: st
     write_text(path, render(survey, title, command))
 
 
-def write_figures(survey: Survey, folder: Path, suffix: str = "svg") -> list[Path]:
+def write_figures(
+    survey: Survey, folder: Path, suffix: str = "svg", then: Callable[[], object] | None = None
+) -> list[Path]:
     """Write every view of every figure as a file fit for a paper, and return the files.
 
     Parameters
     ----------
     suffix : "svg", "png" or "pdf"
+    then : callable, optional
+        Called once all files are there, as `ensembler.predictions.files.writing_files` says.
     """
     optimistic = survey.comparison.protocol.optimistic
-    return write_section_figures(sections(survey), folder, suffix, titled=optimistic)
+    return write_section_figures(sections(survey), folder, suffix, titled=optimistic, then=then)

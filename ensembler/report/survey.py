@@ -14,6 +14,7 @@ from ensembler.deployment.cascades.results import CascadeStudy
 from ensembler.deployment.cascades.study import study_cascades
 from ensembler.errors import NotApplicableError, UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
@@ -66,6 +67,7 @@ class Survey:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
+@one_blas_thread
 def survey(
     predictions: Predictions,
     rules: Sequence[str | Combiner] | None = None,

@@ -13,6 +13,7 @@ from ensembler.comparison.choice import tie_order
 from ensembler.comparison.outcome import Advice
 from ensembler.comparison.protocol import Split, SplitResult, split_of
 from ensembler.errors import NotApplicableError, UsageError
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.baselines import Baselines
@@ -92,6 +93,7 @@ class Beam:
     progress: Progress | None = None
 
 
+@one_blas_thread
 def search_subsets(
     predictions: Predictions,
     rules: Sequence[str | Combiner] = ("mean",),

@@ -9,6 +9,7 @@ from ensembler.combiners.registry import named_rules
 from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.protocol import Split, split_of
 from ensembler.errors import NotApplicableError, UsageError
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers
 from ensembler.predictions.prediction_set import Predictions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ensembler.subsets.checkpoint import Store
 
 
+@one_blas_thread
 def study_subsets(
     predictions: Predictions,
     rules: Sequence[str | Combiner] = ("mean",),

@@ -773,3 +773,16 @@ def test_metadata_of_other_members_are_kept(finished, small, tmp_path):
     (tmp_path / "preds" / "members.json").write_text(json.dumps(facts))
     export(finished, small, tmp_path / "preds")
     assert json.loads((tmp_path / "preds" / "members.json").read_text()) == facts
+
+
+def test_a_signal_while_the_program_is_loaded_leaves_no_traceback(tmp_path):
+    slow = tmp_path / "typer.py"
+    slow.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "backbones", "--help"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")

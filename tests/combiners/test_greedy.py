@@ -67,6 +67,17 @@ def test_weights_are_those_of_the_naive_loop(metric, options, seed):
     np.testing.assert_allclose(rule.weights_, naive(proba, labels, metric, 12, **options), atol=1e-12)
 
 
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_many_classes_have_the_weights_of_the_naive_loop(seed, coarse):
+    proba, labels = draw(seed, 6, 150, 50)
+    if coarse:
+        proba = np.round(proba, 1) + 0.01
+        proba /= proba.sum(axis=-1, keepdims=True)
+    rule = GreedySelection(n_steps=12).fit(proba, labels)
+    np.testing.assert_allclose(rule.weights_, naive(proba, labels, "accuracy", 12), atol=1e-12)
+
+
 def test_the_first_of_equally_accurate_members_has_the_lower_log_loss():
     labels = np.array([0, 1, 0, 1])
     unsure = np.array([[0.6, 0.4], [0.4, 0.6], [0.6, 0.4], [0.6, 0.4]])

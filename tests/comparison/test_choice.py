@@ -9,6 +9,7 @@ from ensembler.combiners.registry import all_rules
 from ensembler.comparison.protocol import DEFAULT_PART
 from ensembler.errors import ValueRangeError
 from ensembler.metrics import METRICS, Metric
+from ensembler.metrics.predicted import Predicted
 from ensembler.metrics.scores import LOG_LOSS_CLIP
 from tests.conftest import draw
 
@@ -156,7 +157,7 @@ def test_equal_scores_sizes_and_members_go_to_the_smaller_mask():
             return tuple(np.flatnonzero(self.weights_).tolist())
 
     def entry(name, weights):
-        return RuleScore(name, Stub(weights), {}, np.zeros(2), np.zeros((1, 2)))
+        return RuleScore(name, Stub(weights), {}, np.zeros(2), Predicted.of(np.zeros(1, dtype=int), np.zeros((1, 2))))
 
     entries = [entry("late", [0, 0, 1.0]), entry("two", [0.5, 0.5, 0]), entry("early", [0, 1.0, 0])]
     scores = {"late": 0.5, "two": 0.5, "early": 0.5}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ensembler.metrics import bootstrap, get_metric, selection
+from ensembler.metrics import bootstrap, get_metric, selection, sums
 from ensembler.metrics.bootstrap import mean_interval
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.selection import bias_corrected_best, correctness_patterns
@@ -68,3 +68,12 @@ def test_a_mean_of_few_values_is_drawn_by_their_counts(few):
     by_row = mean_interval(values)
     few()
     assert mean_interval(values) == pytest.approx(by_row, abs=0.002)
+
+
+def test_samples_of_many_classes_are_summed_some_at_a_time(monkeypatch):
+    proba, labels = draw(seed=2, n_members=3, n_samples=200, n_classes=20)
+    metrics = [get_metric(name) for name in ("balanced-accuracy", "macro-f1", "mcc")]
+    at_once = resampled_metrics(metrics, labels, list(proba), n_resamples=50)
+    monkeypatch.setattr(sums, "MOST_SUMS", 7 * 3 * 20)
+    for name, values in resampled_metrics(metrics, labels, list(proba), n_resamples=50).items():
+        assert np.array_equal(values, at_once[name])

@@ -65,14 +65,19 @@ def contested_rows(data: Predictions, proba: Floats, most: int) -> list[HardRow]
     return describe_rows(data, proba, votes, order[:most], np.abs(entropy))
 
 
+def missed_by_all(data: Predictions) -> Rows:
+    """Return the rows that some member has answered, and none correctly."""
+    votes, labels = count_votes(data), data.true_labels
+    return np.flatnonzero(votes.any(axis=1) & (votes[np.arange(len(labels)), labels] == 0))
+
+
 def missed_rows(data: Predictions, proba: Floats, most: int) -> list[HardRow]:
     """Return rows that no member is correct about, those first in which all are most confident of one wrong class.
 
     Such rows are where a label may be wrong.
     """
-    votes = count_votes(data)
-    labels = data.true_labels
-    missed = np.flatnonzero(votes[np.arange(len(labels)), labels] == 0)
+    votes, labels = count_votes(data), data.true_labels
+    missed = missed_by_all(data)
     mean = mean_of_answers(data, missed)
     mean[np.arange(len(missed)), labels[missed]] = 0.0
     confidence = np.zeros(len(labels))

@@ -98,9 +98,11 @@ class PermutedClasses(Check):
         """Return the renaming of classes with which a member is much better, None if there is none."""
         from scipy.optimize import linear_sum_assignment
 
-        labels, n_classes = predictions.true_labels, predictions.n_classes
-        labels, predicted = labels[predicted != MISSING_VOTE], predicted[predicted != MISSING_VOTE]
-        halves = [confusion_matrix(labels[half::2], predicted[half::2], n_classes) for half in (0, 1)]
+        there = predicted != MISSING_VOTE
+        # Of thousands of classes, a table of all would be gigabytes; those that do not occur change nothing.
+        present, places = np.unique([predictions.true_labels[there], predicted[there]], return_inverse=True)
+        labels, predicted = places.reshape(2, -1)
+        halves = [confusion_matrix(labels[half::2], predicted[half::2], len(present)) for half in (0, 1)]
         table = halves[0] + halves[1]
         rows, columns = linear_sum_assignment(table, maximize=True)
         gained, kept = int(table[rows, columns].sum()), int(np.trace(table))
@@ -114,7 +116,7 @@ class PermutedClasses(Check):
             return None
         # Classes that are never predicted, or that no row has, can be renamed at will.
         moved = [
-            (true, predicted_class)
+            (int(present[true]), int(present[predicted_class]))
             for true, predicted_class in zip(rows.tolist(), columns.tolist(), strict=True)
             if true != predicted_class and table[true, predicted_class] > 0
         ]

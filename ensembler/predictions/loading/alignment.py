@@ -187,12 +187,28 @@ def matching_rows(reference: Table, position: dict[str, int], table: Table) -> N
     missing = [row for row in position if row not in own]
     extra = [row for row in own if row not in position]
     if missing or extra:
+        hint = "expected the same rows in every file"
+        if sorted(map(as_number, missing)) == sorted(map(as_number, extra)):
+            hint = (
+                f"{missing[0]!r} in one file is {as_number(missing[0])!r} as a number, and so is an id of the other: "
+                "write ids alike in every file"
+            )
         example = f"id {missing[0]!r} is only in the first" if missing else f"id {extra[0]!r} is only in the second"
         raise AlignmentError(
             f"{reference.path} and {table.path} do not hold the same ids: {example} "
-            f"({len(missing)} missing, {len(extra)} extra); expected the same rows in every file"
+            f"({len(missing)} missing, {len(extra)} extra); {hint}"
         )
     return np.array([own[row] for row in position], dtype=np.intp)
+
+
+def as_number(row: str) -> str:
+    """Return an id as it would be written as a whole number; itself where it is none.
+
+    >>> as_number("00007"), as_number("7.0"), as_number("a7")
+    ('7', '7', 'a7')
+    """
+    number = re.fullmatch(r"0*(\d+?)(\.0*)?", row)
+    return row if number is None else number[1]
 
 
 def unique_positions(table: Table) -> dict[str, int]:
@@ -229,6 +245,9 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
             'add members.json with {"class_names": [...]} in the order of the columns'
         )
     index = {name: number for number, name in enumerate(names)}
+    if numeric_names and whole and len({int(name) for name in names}) == len(names):
+        # Classes 01 and 02 are 1 and 2 where they stand as numbers.
+        index |= {str(int(name)): number for name, number in index.items()}
     unknown = sorted(set(texts.ravel().tolist()) - set(index))
     if unknown:
         alike = [name for name in names if name.strip().casefold() == unknown[0].strip().casefold()]

@@ -317,8 +317,8 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
             f"{path}: column {roles.proba[0]!r} is P(class 0) by its name, expected P(class 1) or a column a class; "
             "write 1 minus it under another name"
         )
-    if len(roles.proba) == 1 and may_miss_votes(part.iloc[:, 0]):
-        array, header = votes(part.iloc[:, 0]), None
+    if len(roles.proba) == 1 and may_miss_votes(numbered(part.iloc[:, 0])):
+        array, header = votes(numbered(part.iloc[:, 0])), None
     elif len(roles.proba) == 1:
         check_cells(part, path)
         array, header = plain_values(part.iloc[:, 0]), None
@@ -326,6 +326,19 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
         check_cells(part, path)
         array, header = part.to_numpy(dtype=np.float64), roles.proba
     return Table(name or path.stem, path, array, ids, header, labels, numbers, tuple(frame.columns))
+
+
+def numbered(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return a column of class numbers in which ``NaN`` stands for a vote that is missing as numbers; else as it is."""
+    import pandas as pd
+
+    if is_numeric(values):
+        return values
+    texts = values.dropna().map(str).str.strip()
+    holes = texts.str.casefold() == "nan"
+    if not holes.any() or holes.all() or not texts[~holes].str.fullmatch(r"-?\d+").all():
+        return values
+    return pd.to_numeric(values.where(values.map(str).str.strip().str.casefold() != "nan"))
 
 
 def may_miss_votes(values: "pd.Series[Any]") -> bool:

@@ -110,7 +110,7 @@ def positive_class(
         raise ShapeError(
             f"{subject} has shape {table.array.shape} of {table.array.dtype}, which is read as P(class 1), "
             "but the labels are not 0 and 1; expected (rows, classes) probabilities, or integers for hard labels "
-            "(regression is not supported)"
+            f"(regression is not supported){signs_of(labels)}"
         )
     values = np.asarray(table.array).reshape(len(table.array))
     if options.logits:
@@ -118,6 +118,13 @@ def positive_class(
     check_positive(values, subject)
     values = np.clip(values, 0, 1)
     return np.stack([1 - values, values], axis=-1)
+
+
+def signs_of(labels: NDArray[Any] | None) -> str:
+    """Ask about labels that are -1 and +1."""
+    if labels is None or labels.dtype.kind not in "iuf" or not np.isin(labels, (-1, 1)).all():
+        return ""
+    return "; are labels -1 and +1? write 0 and 1: (labels + 1) / 2"
 
 
 def check_positive(values: NDArray[Any], subject: str) -> None:

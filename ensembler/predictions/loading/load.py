@@ -32,6 +32,7 @@ def load_predictions(
     columns: Columns | None = None,
     max_bytes: int | None = None,
     labelled: bool = True,
+    half: bool = False,
 ) -> Predictions:
     """Load a prediction set.
 
@@ -60,6 +61,8 @@ def load_predictions(
         What an .npz archive may unpack to; by default 1 GiB, or four times its size.
     labelled : bool
         Whether labels must be there. With False they are read if they are.
+    half : bool
+        Keep float16 where all members are float16, for `ensembler.compare_rules`; by default they become float32.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def load_predictions(
         raise UsageError(
             "--logits and --normalize exclude one another: a softmax already makes rows sum to 1; drop one"
         )
-    options = ReadOptions(logits, normalize, columns or Columns(), max_bytes)
+    options = ReadOptions(logits, normalize, columns or Columns(), max_bytes, half)
     found = gather(Request(paths, labels, val, members, only, without, weights, groups, options, labelled))
     if found.scored is None:
         found.raise_all()

@@ -44,9 +44,12 @@ class ReadOptions:
         Which columns of tables hold what.
     most_bytes : int, optional
         What an archive may unpack to.
+    half : bool
+        Keep probabilities in half precision where all members are; else they become float32.
     """
 
     logits: bool = False
     normalize: bool = False
     columns: Columns = field(default_factory=Columns)
     most_bytes: int | None = None
+    half: bool = False

@@ -1,5 +1,6 @@
 """The files about one set of rows, and the prediction set that they make."""
 
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,8 +119,9 @@ def stacked_members(
     n_samples = len(rows.tables[0].array) if rows.tables[0].array.ndim else 0
     # float64 files are kept as they are; everything else fits into float32.
     wide = any(table.array.dtype == np.float64 for table in rows.tables)
+    dtype = np.float64 if wide else np.float16 if stays_half(rows.tables, options) else np.float32
     # Nothing is stacked once something is wrong.
-    proba = np.empty((len(rows.tables), n_samples, classes.n_classes), dtype=np.float64 if wide else np.float32)
+    proba = np.empty((len(rows.tables), n_samples, classes.n_classes), dtype=dtype)
     hard = []
     missing = np.zeros((len(rows.tables), n_samples), dtype=bool)
     for index, table in enumerate(rows.tables):
@@ -132,7 +134,21 @@ def stacked_members(
                 proba[index] = member.proba[rows_of]
                 if member.missing is not None:
                     missing[index] = member.missing[rows_of]
+                release(table.array)
     return proba, hard, missing if missing.any() else None
+
+
+def stays_half(tables: Sequence[Table], options: ReadOptions) -> bool:
+    """Whether probabilities are to be kept in half precision."""
+    as_they_are = options.half and not (options.logits or options.normalize)
+    return as_they_are and all(table.array.dtype == np.float16 and table.array.ndim == 2 for table in tables)
+
+
+def release(array: NDArray[Any]) -> None:
+    """Give back the memory of a mapped file that was read, which is read anew if it is needed once more."""
+    mapped: Any = array.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def check_single_label(table: Table, subject: str) -> None:

@@ -175,7 +175,8 @@ def kind_of(item: Item) -> tuple[str, str]:
         return "labels", f"it is called {name}, and holds {'texts' if texts else 'whole numbers'}"
     if array.ndim == 2 and is_one_hot(array) and says_labels(name):
         return "labels", "its rows are one-hot"
-    if array.ndim > 3 or (array.ndim < 3 and len(array) < FEWEST_ROWS) or (array.ndim == 1 and says_count(name)):
+    short = array.ndim < 3 and len(array) < FEWEST_ROWS and not is_soft(item)
+    if array.ndim > 3 or short or (array.ndim == 1 and says_count(name)):
         return "nothing", f"its shape {array.shape} is not of predictions"
     if array.ndim == 1 and not texts and not is_whole(array) and (array.min() < 0 or array.max() > 1 + 1e-3):
         return "nothing", "its values are neither classes nor between 0 and 1"

@@ -1,0 +1,97 @@
+"""Sets of many rows or classes: what is made anew instead of kept changes no figure, and memory stays bounded."""
+
+import json
+import tracemalloc
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from ensembler import compare_rules, load_predictions
+from ensembler.combiners.base import Combiner
+from ensembler.comparison import fitting
+from ensembler.metrics import predicted
+from ensembler.metrics.temperature import MOST_VALUES, by_brent, fit_temperature
+from tests.conftest import draw
+
+RULES = ["mean", "median", "greedy", "accuracy-weighted", "class-weighted", "majority-vote"]
+
+
+def figures(folder, half=False, rules=RULES, **options):
+    predictions = load_predictions(folder, half=half)
+    return json.dumps(compare_rules(predictions, rules, n_resamples=40, **options).to_dict(), sort_keys=True)
+
+
+@pytest.mark.parametrize(("val", "options"), [(True, {}), (False, {}), (False, {"fit_on": "part"})])
+def test_predictions_that_are_made_anew_have_the_same_figures(write_set, monkeypatch, val, options):
+    folder = write_set(val=val)
+    kept = figures(folder, **options)
+    monkeypatch.setattr(predicted, "MOST_KEPT", 0)
+    monkeypatch.setattr(fitting, "BLOCK_VALUES", 100)
+    assert figures(folder, **options) == kept
+
+
+@pytest.mark.parametrize("val", [True, False])
+def test_half_precision_that_is_kept_has_the_figures_of_float32(write_set, val):
+    folder = write_set(val=val, dtype=np.float16)
+    assert load_predictions(folder, half=True).proba.dtype == np.float16
+    assert load_predictions(folder).proba.dtype == np.float32
+    assert figures(folder, half=True) == figures(folder)
+
+
+def test_half_precision_is_kept_of_all_members_or_of_none(write_set):
+    folder = write_set(dtype=np.float16)
+    np.save(folder / "m0.npy", np.load(folder / "m0.npy").astype(np.float32))
+    assert load_predictions(folder, half=True).proba.dtype == np.float32
+
+
+def test_bench_of_half_precision_takes_little_more_memory_than_its_arrays(write_set, monkeypatch):
+    monkeypatch.setattr(predicted, "MOST_KEPT", 1 << 20)
+    monkeypatch.setattr(fitting, "BLOCK_VALUES", 1 << 18)
+    folder = write_set(val=False, dtype=np.float16, n_members=8, n_samples=4000, n_classes=300)
+    predictions = load_predictions(folder, half=True)
+    tracemalloc.start()
+    compare_rules(predictions, ["mean", "median"], n_resamples=40)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # One fold's fitting rows, or one prediction in float64 with its logarithms.
+    assert peak < 1.5 * predictions.proba.nbytes
+
+
+def test_temperatures_of_many_rows_are_those_of_brents_method():
+    [proba], labels = draw(seed=3, n_members=1, n_samples=MOST_VALUES // 4, n_classes=5)
+    weight = np.random.default_rng(0).random(len(labels))
+    assert fit_temperature(proba, labels, weight) == pytest.approx(by_brent(proba, labels, weight), rel=1e-9)
+    two = proba[:, :2] / proba[:, :2].sum(axis=1, keepdims=True)
+    many = np.tile(two, (3, 1))
+    own = np.tile(labels % 2, 3)
+    assert fit_temperature(many, own) == pytest.approx(by_brent(many, own, np.ones(len(own))), rel=1e-9)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_many_rows_that_are_always_right_or_wrong_have_a_temperature_at_the_end(right):
+    proba = np.tile([0.75, 0.25], (MOST_VALUES, 1))
+    labels = np.full(MOST_VALUES, 0 if right else 1)
+    assert fit_temperature(proba, labels) == pytest.approx(1e-3 if right else 1e3, rel=0.2)
+
+
+@dataclass
+class Threads(Combiner):
+    """A mean that looks at how many threads it is given."""
+
+    name: ClassVar[str] = "threads"
+    source: ClassVar[str] = "a test"
+    seen: ClassVar[set[int]] = set()
+
+    def _fit(self, proba, labels, sample_weight):
+        self.seen.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    def _scores(self, proba):
+        return proba.mean(axis=0, dtype=np.float64)
+
+
+def test_comparisons_take_one_blas_thread(write_set):
+    compare_rules(load_predictions(write_set()), [Threads()], n_resamples=0)
+    assert Threads.seen == {1}
