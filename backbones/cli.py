@@ -198,7 +198,10 @@ def train(
 
 @app.command()
 def predict(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.", show_default=False)],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of finished runs, or files of kept weights (see keep).", show_default=False),
+    ],
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the prediction set.", show_default=False)],
     flip_averaging: FlipAveraging = False,
@@ -207,25 +210,39 @@ def predict(
     cache: Cache = None,
     strict: Strict = False,
 ) -> None:
-    """Write the probabilities of finished runs as members of a prediction set.
+    """Write the probabilities of finished runs, or of kept weights, as members of a prediction set.
 
     With test-time augmentation the accuracies without it are given as well.
     """
     from backbones.evaluation import TestTimeAugmentation, device_of, format_accuracies
     from backbones.export import export
     from backbones.fer2013 import load_faces
-    from backbones.runs import Run
+    from backbones.kept import trained
     from backbones.writing import require_writable
 
     augmentation = TestTimeAugmentation(flip_averaging, shift_averaging)
-    for folder in runs:
-        Run(folder).require_name()
-        Run(folder).result()
+    members = [trained(path) for path in runs]
+    for member in members:
+        member.require_name()
+        member.result()
     require_writable(out)
     faces = load_faces(data, strict=strict, cache=cache)
+    for member in members:
+        accuracies = export(member, faces, out, augmentation=augmentation, device=device_of(accelerator))
+        typer.echo(printable(f"{member.name}: {format_accuracies(accuracies)}"))
+
+
+@app.command()
+def keep(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the files.", show_default=False)],
+) -> None:
+    """Write the weights of finished runs in half precision, a file each, which predict reads."""
+    from backbones.kept import keep as keep_run
+    from backbones.runs import Run
+
     for folder in runs:
-        accuracies = export(Run(folder), faces, out, augmentation=augmentation, device=device_of(accelerator))
-        typer.echo(printable(f"{Run(folder).name}: {format_accuracies(accuracies)}"))
+        typer.echo(printable(str(keep_run(Run(folder), out))))
 
 
 @app.command()

@@ -17,8 +17,9 @@ from backbones.errors import RunError
 from backbones.evaluation import PLAIN, Proba, TestTimeAugmentation, predict
 from backbones.faces import Faces, find_exact_duplicates
 from backbones.input_normalization import normalize_faces
+from backbones.kept import KeptWeights
 from backbones.reading import read_array, read_json
-from backbones.runs import Run, load_network
+from backbones.runs import Run
 from backbones.writing import become, flush, require_writable, temporary_folder, writable
 from ensembler.errors import EnsemblerError
 from ensembler.predictions.files import write_array, write_text
@@ -29,7 +30,7 @@ ROW_SUM_TOLERANCE = 1e-3
 
 
 def export(
-    run: Run,
+    run: Run | KeptWeights,
     faces: Faces,
     folder: Path,
     *,
@@ -43,7 +44,7 @@ def export(
     Parameters
     ----------
     run, faces, folder
-        What, of which images, and where to.
+        What, of which images, and where to. The folder of a run, or weights that were kept of one.
     augmentation : TestTimeAugmentation
         What the probabilities are averaged over; none by default.
     device
@@ -63,20 +64,21 @@ def export(
     """
     run.require_name()
     config, result = run.config(), run.result()
+    where = run.folder if isinstance(run, Run) else run.path
     if config.data_checksum != faces.checksum:
         raise RunError(
-            f"{run.folder}: was trained on other data (checksum {config.data_checksum[:12]}…, these images have "
+            f"{where}: was trained on other data (checksum {config.data_checksum[:12]}…, these images have "
             f"{faces.checksum[:12]}…); give the data it was trained on"
         )
     check_target(faces, folder)
-    network = load_network(run, config).to(device)
+    network = run.network(config).to(device)
     normalized = normalize_faces(faces, config.normalization)
     arrays: dict[str, Proba] = {}
     accuracies = {}
     for name in PARTS:
         split = normalized.split(name)
         arrays[name] = predict(network, split.images, augmentation)
-        check_probabilities(arrays[name], f"{run.folder}: the probabilities of the {name} rows")
+        check_probabilities(arrays[name], f"{where}: the probabilities of the {name} rows")
         accuracies[name] = float((arrays[name].argmax(-1) == split.labels).mean())
         if augmentation.views > 1:
             plain = predict(network, split.images)

@@ -82,7 +82,11 @@ def read_text(path: Path, *, kind: type[BackbonesError] = RunError) -> str:
 
 def read_json(path: Path, *, kind: type[BackbonesError] = RunError) -> dict[str, Any]:
     """Read an object from a JSON file: no name twice, finite numbers, text that can be written again."""
-    text = read_text(path, kind=kind)
+    return parse_json(read_text(path, kind=kind), path, kind=kind)
+
+
+def parse_json(text: str, path: Path, *, kind: type[BackbonesError] = RunError) -> dict[str, Any]:
+    """Parse an object that is in a file, as strictly as `read_json`."""
     with reading(path, "is not JSON", kind=kind):
         values = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_number, parse_float=finite)
         # Halves of surrogate pairs can be read and not be written.

@@ -92,15 +92,11 @@ class Run:
             raise RunError(
                 f"{self.folder}: the run is not finished; train it to its end first (the same command goes on)"
             )
-        result = self.read_json("result.json")
-        for name in ("val", "test"):
-            for before, now in RENAMED.items():
-                if isinstance(result.get(name), dict) and before in result[name]:
-                    result[name][now] = result[name].pop(before)
-        problems = find_faults(result)
-        if problems:
-            raise RunError(f"{self.folder / 'result.json'}: {'; '.join(problems)}; is it damaged?")
-        return result
+        return check_result(self.read_json("result.json"), self.folder / "result.json")
+
+    def network(self, config: RunConfig) -> nn.Module:
+        """Build the network with the weights of the best epoch."""
+        return load_network(self, config)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the folder."""
@@ -215,6 +211,18 @@ def best_epoch(rows: list[dict[str, Any]]) -> int:
     return int(max(rows, key=lambda row: (row["val_accuracy"], -row["epoch"]))["epoch"])
 
 
+def check_result(result: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a result that was read from a file, its figures by their present names; refuse a damaged one."""
+    for name in ("val", "test"):
+        for before, now in RENAMED.items():
+            if isinstance(result.get(name), dict) and before in result[name]:
+                result[name][now] = result[name].pop(before)
+    problems = find_faults(result)
+    if problems:
+        raise RunError(f"{path}: {'; '.join(problems)}; is it damaged?")
+    return result
+
+
 def find_faults(result: Mapping[str, Any]) -> list[str]:
     """Say what a result lacks, or has of another kind."""
     faults = [
@@ -260,9 +268,15 @@ def load_network(run: Run, config: RunConfig) -> nn.Module:
     path: Path = run.weights
     if not path.exists():
         raise RunError(f"{run.folder}: no best.safetensors in it, expected a run that has finished at least one epoch")
-    network = config.outline()
     with reading(path, f"does not hold the weights of a {config.architecture!r} network"):
         weights = load(path.read_bytes())
+    return fill_network(config, weights, path)
+
+
+def fill_network(config: RunConfig, weights: "dict[str, Tensor]", path: Path) -> nn.Module:
+    """Build a network with weights that were read from a file, which are finite numbers of the kinds it has."""
+    network = config.outline()
+    with reading(path, f"does not hold the weights of a {config.architecture!r} network"):
         outlined = network.state_dict()
         for name, value in weights.items():
             if name in outlined and value.dtype != outlined[name].dtype:

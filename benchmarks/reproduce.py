@@ -25,6 +25,8 @@ from ensembler.serialization import jsonable
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "reproduction.json"
+TEST_TIME = RESULTS.parent / "test_time_augmentation.json"
+"""What ``test_time.py`` measured."""
 STATIC = ROOT / "docs" / "_static"
 PAGE = ROOT / "docs" / "reproduction.md"
 ROUNDING = 1e-4
@@ -168,6 +170,7 @@ def main() -> None:
             "exact_duplicates": without_exact_duplicates(study, folder),
             "training": training_of(folder),
             "architectures": by_architecture(study),
+            "test_time": json.loads(TEST_TIME.read_text(encoding="utf-8")),
             "machine": describe(),
         }
     )

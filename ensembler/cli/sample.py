@@ -16,7 +16,7 @@ def sample(
     ] = False,
     pool: Annotated[
         bool,
-        typer.Option("--pool", help="42 networks that differ in architecture, input, width and seed."),
+        typer.Option("--pool", help="72 networks that differ in architecture, input, width and seed."),
     ] = False,
 ) -> None:
     """Write the bundled FER2013 predictions into a folder: an example of the layout, ready to bench."""

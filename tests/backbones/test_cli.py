@@ -79,4 +79,9 @@ def test_a_recipe_and_predictions_with_test_time_augmentation(run, tmp_path, dra
     assert re.fullmatch(
         r"only: validation 0\.\d{4}, test 0\.\d{4} with test-time augmentation, 0\.\d{4} and 0\.\d{4} without\n", out
     )
-    assert run("recipe", "none", *places)[0] == 2
+    kept = tmp_path / "weights" / "only.safetensors"
+    assert run("keep", tmp_path / "runs" / "only", "--out", kept.parent)[:2] == (0, f"{kept}\n")
+    places = ["--data", data, "--out", tmp_path / "of-kept", "--accelerator", "cpu"]
+    assert re.fullmatch(r"only: validation 0\.\d{4}, test 0\.\d{4}\n", run("predict", kept, *places)[1])
+    assert run("keep", tmp_path / "runs", "--out", kept.parent)[0] == 1
+    assert run("recipe", "none", "--data", data)[0] == 2

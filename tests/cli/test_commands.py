@@ -298,7 +298,7 @@ def test_sample_writes_the_bundled_set_once(run, tmp_path):
     assert load_predictions(tmp_path / "faces").digests == load_predictions(folder()).digests
     assert run("sample", tmp_path / "others", "--published").code == 0
     assert run("sample", tmp_path / "many", "--pool").code == 0
-    assert load_predictions(tmp_path / "many").n_members == 42
+    assert load_predictions(tmp_path / "many").n_members == 72
     assert run("sample", tmp_path / "both", "--pool", "--published").code == 2
     assert not (tmp_path / "both").exists()
     assert load_predictions(tmp_path / "others").digests == load_predictions(published_folder()).digests

@@ -1,4 +1,4 @@
-"""The bundled predictions on FER2013: the study's nine networks, a pool of 42, and nine published by other people."""
+"""The bundled predictions on FER2013: the study's nine networks, a pool of 72, and nine published by other people."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def study_folder() -> Path:
 
 
 def pool_folder() -> Path:
-    """Return the folder of 42 members trained by ``backbones recipe pool``; its README says how they differ."""
+    """Return the folder of 72 members trained by ``backbones recipe pool``; its README says how they differ."""
     return Path(__file__).parent / "pool"
 
 
