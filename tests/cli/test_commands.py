@@ -34,8 +34,24 @@ def test_without_paths_the_bundled_set_is_read(run):
     assert {name.partition("-")[0] for name in names} == {"agrawal", "deep", "shallow"}
 
 
-def test_bench_prints_members_rules_recalls_and_what_to_use(run):
+def test_bench_prints_the_answer_and_where_the_rest_is(run):
     result = run("bench", PUBLISHED, *FAST)
+    assert result.code == 0
+    assert result.out.startswith("Use exponential-weighted: accuracy .7008")
+    assert "★☆†  exponential-weighted" in result.out
+    assert "members, tests, calibration, classes: --full" in result.out
+    assert "Disgust" not in result.out
+
+
+def test_the_bundled_set_has_its_answer_on_a_screen(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("bench").out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_bench_in_full_prints_members_rules_recalls_and_what_to_use(run):
+    result = run("bench", PUBLISHED, *FAST, "--full")
     assert result.code == 0
     assert result.err == ""
     for text in (
@@ -52,7 +68,7 @@ def test_bench_prints_members_rules_recalls_and_what_to_use(run):
 def test_local_predictions_come_before_the_bundled_ones(write_set, run, monkeypatch):
     home = write_set()
     monkeypatch.chdir(home.parent)
-    result = run("bench", *FAST)
+    result = run("bench", *FAST, "--full")
     assert result.err.startswith("no paths given: reading ./preds\n")
     assert "5 members, 4 classes" in result.out
 
@@ -98,7 +114,7 @@ def test_json_tells_nothing_of_the_machine_and_repeats_to_the_byte(write_set, ru
 
 
 def test_markdown_and_csv(run, tmp_path):
-    result = run("bench", PUBLISHED, *FAST, "--markdown", "--csv", tmp_path / "new" / "table.csv")
+    result = run("bench", PUBLISHED, *FAST, "--full", "--markdown", "--csv", tmp_path / "new" / "table.csv")
     assert "|  | rule | acc. | bal. acc. |" in result.out
     assert "| **★☆†** | **exponential-weighted** |" in result.out
     rows = read_rows(tmp_path / "new" / "table.csv")
@@ -109,8 +125,8 @@ def test_markdown_and_csv(run, tmp_path):
 def test_names_are_not_markdown_or_markup(write_set, run):
     home = write_set(n_members=2, val=False)
     (home / "m0.npy").rename(home / "<script>|[red]*x*.npy")
-    assert "&lt;script&gt;\\|\\[red\\]\\*x\\*" in run("bench", home, *FAST, "--markdown").out
-    assert "<script>|[red]*x*" in run("bench", home, *FAST).out
+    assert "&lt;script&gt;\\|\\[red\\]\\*x\\*" in run("bench", home, *FAST, "--full", "--markdown").out
+    assert "<script>|[red]*x*" in run("bench", home, *FAST, "--full").out
 
 
 @pytest.mark.parametrize("fit_on", ["val", "cross", "part", "test"])
@@ -122,7 +138,7 @@ def test_protocols(fit_on, write_set, run):
         (60, 60) if fit_on == "part" else (120, 120)
     )
     again = write_set("again")
-    text = run("bench", again, *FAST, "--fit-on", fit_on).out
+    text = run("bench", again, *FAST, "--full", "--fit-on", fit_on).out
     recalls = text.split("Recall per class")[1].splitlines()[4:8]
     assert sum(int(line.split()[1]) for line in recalls) == document["protocol"]["n_scored"]
     assert ("Combination rules (optimistic)" in text) == (fit_on == "test")
@@ -318,7 +334,7 @@ def test_version_and_help(run):
 @pytest.mark.parametrize("width", ["80", "120"])
 def test_the_bundled_tables_fit_a_terminal(width, run, monkeypatch):
     monkeypatch.setenv("COLUMNS", width)
-    result = run("bench")
+    result = run("bench", "--full")
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= int(width)
     table = lines[: next(number for number, line in enumerate(lines) if "★ recommended" in line)]

@@ -224,7 +224,7 @@ def test_a_checkpoint_of_other_costs_or_of_another_top_is_refused(run, write_set
     assert "other arrays or options" in run(*command, "--top", 5).err
     with_costs(0.25, 2, 3)
     assert "other arrays or options" in run(*command).err
-    assert ".25" in run("subsets", home).out
+    assert ".25" in run("subsets", home, "--full").out
 
 
 def test_a_table_of_rules_of_which_one_is_left_out(run, tmp_path, write_set):

@@ -15,7 +15,7 @@ from ensembler.report.survey import survey
 from tests.conftest import draw
 
 CIFAR = Path(__file__).parents[3] / "shared" / "cifar10.1"
-SECTIONS = ["verdict", "rules", "committees", "members", "cost", "classes", "calibration", "abstention"]
+SECTIONS = ["verdict", "rules", "committees", "members", "cost", "cascade", "classes", "calibration", "abstention"]
 SECTIONS += ["diversity", "rows"]
 WILD = ["<script>alert(1)</script>", "x" * 200, 'a&b "c" $x$ <b>', "plain"]
 

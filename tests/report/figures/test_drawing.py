@@ -19,7 +19,7 @@ def test_plotly_knows_all_that_is_drawn(figures):
             # Colours are names of the page's own until it resolves them.
             go.Figure(data=real_colors(drawn["data"]), layout=real_colors(drawn["layout"]))
     assert list(figures) == [
-        "rules", "committees", "members", "cost", "recall", "confusion", "reliability",
+        "rules", "committees", "members", "cost", "cascade", "recall", "confusion", "reliability",
             "abstention", "diversity", "changes",
     ]  # fmt: skip
 
