@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
 from rich.console import Console
 from rich.progress import track
 
@@ -135,8 +136,9 @@ def cross_fitted_rows(fitting: Predictions, scored: Predictions) -> dict[str, np
     return {"names": np.array(names), "inner": inner, "outer": outer}
 
 
-def row_scores(data: Predictions, proba: np.ndarray) -> np.ndarray:
+def row_scores(data: Predictions, predicted: ArrayLike) -> np.ndarray:
     """Return which rows are correct, and the log loss of each, (2, N)."""
+    proba = np.asarray(predicted)
     true = proba[np.arange(data.n_samples), data.true_labels]
     return np.stack([proba.argmax(axis=1) == data.true_labels, -np.log(np.maximum(true, np.finfo(float).eps))]).astype(
         np.float32

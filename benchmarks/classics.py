@@ -89,7 +89,7 @@ def measure_rule(text: str, fitting: Predictions, scored: Predictions) -> dict[s
     found = {"outer": row_scores(scored, fit.proba), "seconds": time.perf_counter() - start}
     if calibrate == "none":
         folds = make_folds(fitting.true_labels, None, FOLDS, 0)
-        inner = cross_fit([candidate], fitting, folds, lambda _: None).proba.get(candidate.name)
+        inner = cross_fit([candidate], fitting, folds, lambda _: None).predicted.get(candidate.name)
         found |= {} if inner is None else {"inner": row_scores(fitting, inner)}
     return found
 
