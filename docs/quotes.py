@@ -26,7 +26,7 @@ def main() -> None:
     lines = [line.rstrip() for line in table.splitlines() if "--full" not in line]
     quote(README, r"Use [\w-]+: accuracy .*?", "\n".join([wrapped(verdict, WIDE), "", *lines]))
     quote(README, r"Use [\w-]+ of .*?", wrapped(subsets.splitlines()[0], WIDE))
-    quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(printed("bench", "--full").splitlines()[0], NARROW))
+    quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(verdict, NARROW))
     quote_published()
 
 

@@ -319,7 +319,7 @@ def test_odd_names(write_set, run):
     home = write_set("Prädiktionen 1")
     for part in (home, home / "val"):
         (part / "m0.npy").rename(part / "[bold]ä $(x).npy")
-    result = run("bench", *sorted(home.glob("*.npy")))
+    result = run("bench", *sorted(home.glob("*.npy")), "--full")
     assert result.code == 0
     assert "[bold]ä $(x)" in result.out
 

@@ -339,7 +339,7 @@ def test_the_bundled_tables_fit_a_terminal(width, run, monkeypatch):
     assert max(map(len, lines)) <= int(width)
     table = lines[: next(number for number, line in enumerate(lines) if "★ recommended" in line)]
     rules = [line for line in table if line.lstrip(" ★☆†").startswith(tuple(default_rules()))]
-    assert len([line for line in rules if line.rstrip()[-5:-4] == "."]) == len(default_rules())
+    assert len([line for line in rules if line.rstrip()[-3:-2] == "."]) == len(default_rules())
 
 
 def test_hard_labels_of_the_other_real_set(run):

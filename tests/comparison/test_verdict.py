@@ -230,7 +230,8 @@ def test_notes_fit_the_rows(run, write_set):
     home = write_set(n_members=3)
     np.save(home / "weights.npy", np.ones(120) + np.arange(120) % 2)
     done = run(
-        "bench", home, "--rule", "mean", "--rule", "median", "--weights", home / "weights.npy", "--fit-on", "cross"
+        *("bench", home, "--rule", "mean", "--rule", "median", "--full"),
+        *("--weights", home / "weights.npy", "--fit-on", "cross"),
     )
     assert "no independent trials" in done.out
     assert "McNemar" not in done.out

@@ -136,7 +136,9 @@ def test_hard_labels_are_refused(fer):
 
 def test_the_command(run, tmp_path, write_set):
     figure = tmp_path / "reliability.svg"
-    done = run("bench", "--rule", "mean", "--rule", "product", "--calibrate", "members", "--reliability", figure)
+    done = run(
+        "bench", "--rule", "mean", "--rule", "product", "--calibrate", "members", "--reliability", figure, "--full"
+    )
     assert done.code == 0
     assert "each member had a temperature, fitted with the rule" in done.out
     assert "confidence" in figure.read_text()
