@@ -59,6 +59,7 @@ def abstain(
     check_fit_on(protocol)
     if save is not None:
         check_save(save)
+    source.refuse_as_target(plot=plot, csv=csv, save=save)
     data = protocol.load(source)
     with warnings_to_stderr(), progress("fitting") as show:
         study = study_abstention(
@@ -81,8 +82,8 @@ def abstain(
         from ensembler.report.figures.risk_coverage import risk_coverage_of
 
         save_figure(draw_for_file(risk_coverage_of(study)), plot)
-    output.print(lambda: describe_abstention(study, command_line()), lambda: abstain_document(study))
-    if save is not None:
-        if study.abstention is None:
-            raise NotApplicableError(f"nothing is saved: {no_threshold(study.signal.final, risk)}")
+    if save is not None and study.abstention is not None:
         save_recipe(save, study.rule, abstention=study.abstention)
+    output.print(lambda: describe_abstention(study, command_line()), lambda: abstain_document(study))
+    if save is not None and study.abstention is None:
+        raise NotApplicableError(f"nothing is saved: {no_threshold(study.signal.final, risk)}")

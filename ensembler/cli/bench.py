@@ -84,6 +84,7 @@ def bench(
         from ensembler.report.figures.drawing import check_format
 
         check_format(reliability)
+    source.refuse_as_target(csv=csv, reliability=reliability)
     data = protocol.load(source, half=True)
     if reliability is not None and data.any_hard:
         raise UsageError("--reliability needs probabilities, and some members are hard labels; drop it")

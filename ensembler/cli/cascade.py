@@ -227,9 +227,10 @@ def cascade(
     rule = only_one(rules, "--rule") or "mean"
     chosen = wanted.check()
     targets.check()
+    source.refuse_as_target(save=targets.save, csv=targets.csv, plot=targets.plot)
     data = protocol.load(source)
     chosen = replace(chosen, costs=wanted.costs_of(data))
     with warnings_to_stderr(), progress("cascades") as show:
         study = study_cascades(data, rule, chosen, **protocol.arguments(), progress=show)
-    output.print(lambda: study.to_dict(command_line()), lambda: cascade_document(study))
     targets.write(study)
+    output.print(lambda: study.to_dict(command_line()), lambda: cascade_document(study))

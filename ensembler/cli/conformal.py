@@ -56,6 +56,7 @@ def conformal(
     check_fit_on(protocol)
     if save is not None:
         check_save(save)
+    source.refuse_as_target(csv=csv, save=save)
     data = protocol.load(source)
     with warnings_to_stderr(), progress("fitting") as show:
         study = study_prediction_sets(
@@ -73,6 +74,6 @@ def conformal(
     if csv is not None:
         found = Prediction(study.rule.proba, sets=study.contained)
         write_text(csv, prediction_frame(found, study.scored, with_proba=False).to_csv(index=False))
-    output.print(lambda: describe_conformal(study, command_line()), lambda: conformal_document(study))
     if save is not None:
         save_recipe(save, study.rule, prediction_sets=study.sets)
+    output.print(lambda: describe_conformal(study, command_line()), lambda: conformal_document(study))

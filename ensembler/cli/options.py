@@ -228,6 +228,16 @@ class Source:
         tell(f"{message}")
         return [folder]
 
+    def refuse_as_target(self, **targets: Path | None) -> None:
+        """Refuse, by the names of their options, to write files that are read; before any work."""
+        from ensembler.predictions.files import refuse_input
+
+        others = [path for path in (self.labels, self.members, self.weights, self.groups) if path is not None]
+        read = [*(self.paths or []), *([] if self.val is None else [self.val])]
+        for name, path in targets.items():
+            if path is not None:
+                refuse_input(path, f"--{name}", read, others)
+
     def load(
         self, validation: bool | None = None, *, ignore: Collection[str] = (), labelled: bool = True, half: bool = False
     ) -> "Predictions":

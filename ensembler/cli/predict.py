@@ -97,6 +97,8 @@ def predict(
         if is_cascade(recipe):
             check_suffix(pending, "--pending", (".csv",))
             check_writable(pending)
+            if pending is not None and pending.resolve() == out.resolve():
+                raise UsageError(f"--pending {pending}: is the file of --out; choose another name")
             predict_by_cascade(recipe, source, to, out, pending, with_proba=proba, like=sample)
             return
         refuse_given({"--pending": pending}, "with a recipe that is no cascade")

@@ -62,6 +62,7 @@ def subsets(
         given |= {"--top": top, "--full": full, "--yes": work.yes, "--scheduler": workers.scheduler}
         refuse_given(given, f"with --search {work.search}")
     targets.check()
+    source.refuse_as_target(out=targets.out, plot=targets.plot)
     data = committees.select(protocol.load(source))
     shared = {**committees.arguments(data.n_members), **protocol.arguments()}
     rules = committees.rules

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Labels, Values
 from ensembler.errors import AlignmentError, NotApplicableError, ShapeError, UsageError, ValueRangeError
-from ensembler.predictions.files import write_array, write_text, writing
+from ensembler.predictions.files import refuse_input, write_array, write_text, writing
 from ensembler.predictions.loading.columns import find_id
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.table import ID_COLUMN
@@ -66,13 +66,7 @@ def beside(path: Path) -> Path:
 
 def check_destination(path: Path, with_proba: bool, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
     """Refuse kinds of file that are not written, options without effect, and what would change what is read."""
-    target = path.resolve()
-    folders = [given.resolve() for given in members]
-    folders += [folder.parent for folder in folders if not folder.is_dir()]
-    if target in [*folders, *(given.resolve() for given in others)] or (path.exists() and target.parent in folders):
-        raise UsageError(f"--out {path}: is one of the input files, which are never overwritten; choose another name")
-    if target.parent in folders:
-        raise UsageError(f"--out {path}: would be a member of {path.parent} from then on; write it to another folder")
+    refuse_input(path, "--out", members, others)
     if path.suffix not in (".npy", ".csv", ".parquet"):
         raise UsageError(
             f"--out {path.name}: cannot write {path.suffix or 'a file without suffix'}, expected .npy, .csv or .parquet"

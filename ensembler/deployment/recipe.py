@@ -230,6 +230,8 @@ class Recipe:
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return what `to_document` returned, with every entry checked."""
         document = {"balance": None, "abstention": None, "prediction_sets": None, **document}
+        if document["schema"].startswith("ensembler.cascade-recipe"):
+            raise FileError("is a cascade, which only `ensembler predict --recipe` uses; expected the recipe of a rule")
         if document["schema"] != SCHEMA:
             raise FileError(
                 f"schema is {document['schema']!r}, expected {SCHEMA!r}; was it written by another version?"

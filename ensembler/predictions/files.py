@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import EnsemblerError, FileError
+from ensembler.errors import EnsemblerError, FileError, UsageError
 from ensembler.serialization import parse_json
 
 MOST_JSON = 64 * 2**20
@@ -63,6 +63,31 @@ def read_json(path: Path) -> Any:
         content = path.read_bytes()
     with parsing(path, "JSON"):
         return parse_json(content, MOST_JSON)
+
+
+def refuse_input(path: Path, option: str, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
+    """Refuse to write over what is read, or a table that would be a member of a folder from then on.
+
+    Raises
+    ------
+    UsageError
+    """
+    target = path.resolve()
+    folders = [given.resolve() for given in members]
+    folders += [folder.parent for folder in folders if not folder.is_dir()]
+    beside = target.parent in folders and path.suffix in MEMBER_SUFFIXES
+    if target in [*folders, *(given.resolve() for given in others)] or (path.exists() and beside):
+        raise UsageError(
+            f"{option} {path}: is one of the input files, which are never overwritten; choose another name"
+        )
+    if beside:
+        raise UsageError(
+            f"{option} {path}: would be a member of {path.parent} from then on; write it to another folder"
+        )
+
+
+MEMBER_SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+"""Files that are read as members where they stand in a folder."""
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def conclusion(study: AbstentionStudy) -> list[str]:
         use = f"Answer every row: {study.rule.name} is right about {percent(1 - reached.risk)} of them"
         return [f"{use}{right_interval(reached)}; a risk of {study.risk:g} needs no threshold."]
     by_fold = " (each fold by a threshold of its own)" if study.split.cross_fitted else ""
-    use = f"Answer where {study.rule.name} has {signal_words(study.signal.name)} of at least {number(threshold)}"
+    use = f"Answer where {study.rule.name} has {signal_words(study.signal.name)} above {number(threshold)}"
     answers = f"{percent(reached.coverage)} of {count(reached.n_rows, 'scored row')} are answered{by_fold}"
     right = f"{percent(1 - reached.risk)} of the answers are right{right_interval(reached)}"
     return [f"{use}: {answers}, and {right}.", without(study), *worst_class(study)]

@@ -101,7 +101,15 @@ def promise(study: CascadeStudy) -> list[str]:
     summary = study.summary
     observed = summary.disagreement_with_last if made.risk == LAST_STAGE else summary.disagreement
     observed = 1 - summary.accuracy if "wrong" in made.risk else observed
-    return [made.promise, f"On the scored rows it {made.risk} in {percent(observed)}.", BROKEN]
+    sentences = [made.promise, f"On the scored rows it {made.risk} in {percent(observed)}."]
+    if made.delta is None and (made.n_calibration + 1) * made.alpha < 1:
+        sentences.append(
+            f"So few calibration rows can promise {percent(1 / (made.n_calibration + 1))} at best: no row stops early; "
+            "give a larger --alpha, or more rows."
+        )
+    if study.split.fitting.groups is not None:
+        sentences.append("It is too strong here: rows of a group are counted as independent, and they are alike.")
+    return [*sentences, BROKEN]
 
 
 def percent(share: float) -> str:
@@ -140,7 +148,7 @@ def front_table(study: CascadeStudy) -> Table:
     ]
     headers = ["", "cost", "accuracy", "vs. all", "95 %", "vs. best", "first, then"]
     wanted = f"{CHOSEN} {study.wanted}, on the fitting rows   " if any(point.chosen for point in points) else ""
-    notes = [f"{wanted}vs.: percentage points, on the scored rows"]
+    notes = [f"{wanted}vs.: percentage points, on the scored rows, ± 1.96 standard errors"]
     if len(points) < len(study.front):
         notes.append(f"{len(points)} of {len(study.front)} on the front; all of them by --csv or --json")
     title = mark_optimistic("No cheaper one was as good", optimistic=study.protocol.optimistic)

@@ -22,7 +22,7 @@ def test_two_sentences_say_what_to_do_and_what_it_brings(run, home):
     study = study_abstention(load_predictions(home), "accuracy-weighted", risk=0.2)
     first = " ".join(told.out.split())
     threshold = f"{study.abstention.threshold:.4f}".lstrip("0")
-    assert first.startswith(f"Answer where accuracy-weighted has a top probability of at least {threshold}: ")
+    assert first.startswith(f"Answer where accuracy-weighted has a top probability above {threshold}: ")
     assert f"{100 * study.reached.coverage:.1f} % of 900 scored rows are answered" in first
     assert f"{100 * (1 - study.reached.risk):.1f} % of the answers are right (95 % interval" in first
     assert "Promised: with 95 % confidence, at most 20 % of the answers to new rows are wrong" in first

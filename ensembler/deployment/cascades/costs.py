@@ -141,6 +141,8 @@ class Costs:
 
 
 EQUAL = "members"
+MOST_COST = 1e100
+"""Sums of costs up to this are finite."""
 
 
 def read_shared(entries: Any, names: Sequence[str], path: Path) -> list[SharedCost]:
@@ -165,8 +167,8 @@ def read_shared(entries: Any, names: Sequence[str], path: Path) -> list[SharedCo
 
 def check_cost(value: Any, subject: str) -> float:
     """Return a cost, or raise unless it is a number >= 0."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < np.inf:
-        raise ValueRangeError(f"{subject} is {value!r}, expected a finite number >= 0")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= MOST_COST:
+        raise ValueRangeError(f"{subject} is {value!r}, expected a number from 0 to {MOST_COST:g}")
     return float(value)
 
 

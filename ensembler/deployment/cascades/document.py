@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ensembler.deployment.cascades.committees import SIGNALS
-from ensembler.deployment.cascades.costs import Costs, SharedCost
+from ensembler.deployment.cascades.costs import MOST_COST, Costs, SharedCost
 from ensembler.deployment.cascades.definition import CascadeDefinition, Stage
 from ensembler.deployment.cascades.guarantee import RISKS, Guarantee
 from ensembler.deployment.document import (
@@ -151,9 +151,6 @@ def is_cost(value: Any) -> bool:
     """Whether a value is a finite number that is not negative."""
     return is_number(value, 0, MOST_COST)
 
-
-MOST_COST = 1e300
-"""Sums of costs up to this are finite."""
 
 ENTRIES: Entries = {
     "schema": (is_text, "a text"),

@@ -85,6 +85,9 @@ def run_on_files(cascade: Cascade, load: LoadMembers, *, may_wait: bool) -> File
 def places_of(wanted: Rows, rows: Predictions, further: Predictions, names: Sequence[str]) -> Rows:
     """Return where the wanted rows are in what later members predicted: all rows, or by id some of them."""
     who = ", ".join(names)
+    if rows.ids is None and further.ids is not None:
+        # The first stage has no ids, so that rows are called by their numbers.
+        rows = rows.replace(ids=np.arange(rows.n_samples))
     if rows.ids is None or further.ids is None:
         if further.n_samples != rows.n_samples:
             raise ShapeError(
@@ -92,10 +95,11 @@ def places_of(wanted: Rows, rows: Predictions, further: Predictions, names: Sequ
                 "be told apart by ids, which .csv and .parquet files have"
             )
         return wanted
-    place = {row: position for position, row in enumerate(further.ids.tolist())}
-    missing = [row for row in rows.ids[wanted].tolist() if row not in place]
+    place = {str(row): position for position, row in enumerate(further.ids.tolist())}
+    asked = [str(row) for row in rows.ids[wanted].tolist()]
+    missing = [row for row in asked if row not in place]
     if missing:
         raise AlignmentError(
             f"{who}: no prediction of row {missing[0]!r} (first of {len(missing):,}), which is passed on to them"
         )
-    return np.array([place[row] for row in rows.ids[wanted].tolist()], dtype=np.intp)
+    return np.array([place[row] for row in asked], dtype=np.intp)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ensembler.arrays import Rows
 from ensembler.combiners.base import Combiner
+from ensembler.combiners.registry import make_rule
 from ensembler.comparison.folds import make_folds, split_part
 from ensembler.comparison.protocol import DEFAULT_FOLDS, check_seed
 from ensembler.deployment.cascades.committees import SIGNALS, Answers, Committees
@@ -28,7 +29,7 @@ from ensembler.errors import NotApplicableError, ParameterError, UnknownNameErro
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions
-from ensembler.subsets.rules import TOO_STEEP, Part, SweptRule
+from ensembler.subsets.rules import TOO_STEEP, Part, SweptRule, can_be_additive
 
 MOST_STAGES = 8
 EXACT_STEPS, EXACT_BYTES = 3e10, 2e9
@@ -203,9 +204,8 @@ def fit_cascade(
             predictions.true_labels, predictions.groups, 1 - options.calibration_share, options.seed
         )
     fitting = predictions if spared is None else predictions.take(rows)
+    check_additive(rule)
     swept = SweptRule.of(rule, fitting, "accuracy", freeze=True)
-    if not swept.additive:
-        raise NotApplicableError(f"{swept.name} has no weights that could stay as they are; use an average or a vote")
     folds = make_folds(fitting.true_labels, fitting.groups, n_folds, options.seed)
     added = contributions_of(swept, fitting, swept.cross_fitted(folds, fitting.n_samples))
     costs = options.costs_of(predictions)
@@ -228,6 +228,16 @@ def fit_cascade(
         guarantee,
     )
     return FittedCascade(definition, chosen, front, committees, swept, data, exact)
+
+
+def check_additive(rule: str | Combiner) -> None:
+    """Raise unless committees of a rule are sums of what members add, with weights that stay as they are."""
+    given = make_rule(rule) if isinstance(rule, str) else rule
+    if not can_be_additive(given):
+        raise NotApplicableError(
+            f"{given.name}: its committees are no sums of what members add, so that there are no cascades of it; take "
+            "mean, a weighted average, log-pool or a vote"
+        )
 
 
 def is_exact(n_members: int, n_rows: int) -> bool:

@@ -172,7 +172,7 @@ def learn_then_test(
         way_out = "give a lower target" if target else "give a larger share, or no goal: then all are the last stage"
         raise NotApplicableError(
             f"cannot promise that the cascade {risk} in at most {100 * alpha:.3g} % of new rows: even if no row stops "
-            f"early it does in {n_with} of {data.n_rows} calibration rows; {way_out}"
+            f"early, that is so in {n_with} of {data.n_rows} calibration rows; {way_out}"
         )
     return best[0], Guarantee(risk, alpha, delta, data.n_rows, best[1])
 

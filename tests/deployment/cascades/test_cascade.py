@@ -186,7 +186,7 @@ def test_a_file_of_costs_is_read(tmp_path) -> None:
     [
         ("[1, 2]", FileError, "expected costs by member"),
         ('{"a": 1}', FileError, "no cost of b"),
-        ('{"a": 1, "b": -2}', ValueRangeError, "cost of b is -2, expected a finite number >= 0"),
+        ('{"a": 1, "b": -2}', ValueRangeError, "cost of b is -2, expected a number from 0 to 1e"),
         ('{"a": 0, "b": 0}', ValueRangeError, "every member costs 0"),
         ('{"a": 1, "b": true}', ValueRangeError, "cost of b is True"),
         ('{"members": {"a": 1, "b": 1}, "extra": 1}', FileError, "has 'extra'"),
@@ -212,7 +212,7 @@ def test_costs_come_from_the_metadata_or_are_equal(data: Predictions) -> None:
 
 @pytest.mark.parametrize("rule", ["stacking", "median"])
 def test_rules_without_weights_to_freeze_are_refused(rule: str, data: Predictions) -> None:
-    with pytest.raises(NotApplicableError, match="frozen"):
+    with pytest.raises(NotApplicableError, match="no sums of what members add"):
         Cascade.fit(data.validation, rule)
 
 
