@@ -110,7 +110,12 @@ Weights = Annotated[
 ]
 Groups = Annotated[
     Path | None,
-    typer.Option(readable=False, help="A group for each row; folds never divide a group.", rich_help_panel=INPUT),
+    typer.Option(
+        readable=False,
+        help="A group for each row; folds never divide a group. A file of the same name in the validation folder "
+        "groups its rows.",
+        rich_help_panel=INPUT,
+    ),
 ]
 Rules = Annotated[
     list[str] | None,

@@ -253,7 +253,8 @@ def resolve_fit_on(fit_on: str | None, part: float | None, predictions: Predicti
             )
         if predictions.groups is not None and predictions.validation.groups is None:
             raise UsageError(
-                "groups have no effect: folds are made of the validation rows, which have no groups; give those too"
+                "groups have no effect: folds are made of the validation rows, which have no groups; give those too (a "
+                "file of the same name in the validation folder), or fit on 'cross'"
             )
     return fit_on
 

@@ -60,9 +60,15 @@ def leading(result: Comparison) -> list[RuleScore]:
     """Return the best rules on the scored rows, in that order, among them all that are marked and what they beat."""
     wanted = {result.recommended, result.chosen, result.luckiest, "mean", "best-member"}
     always = [entry for entry in result.rules if entry.name in wanted]
-    others = [entry for entry in result.rules if entry.name not in wanted]
+    others = [entry for entry in result.rules if entry.name not in wanted and not repeats_another(entry, result)]
     kept = {entry.name for entry in [*always, *others[: max(0, MOST_RULES - len(always))]]}
     return [entry for entry in result.rules if entry.name in kept]
+
+
+def repeats_another(entry: RuleScore, result: Comparison) -> bool:
+    """Whether a rule is another one with parameters that made no difference here."""
+    base = entry.name.partition(":")[0]
+    return any(other.name == base != entry.name and other.metrics == entry.metrics for other in result.rules)
 
 
 def notes(result: Comparison) -> list[str]:

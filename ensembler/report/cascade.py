@@ -34,7 +34,8 @@ def cascade_document(study: CascadeStudy) -> Document:
 
 def answer(study: CascadeStudy) -> str:
     """Say what to run first, when to ask more, what it costs, and whether the difference is noise."""
-    return " ".join([how_to_run(study), reached(study), comparison(study), *cheaper(study), *promise(study)])
+    warned = ["OPTIMISTIC, chosen on the rows that are scored:"] if study.protocol.optimistic else []
+    return " ".join([*warned, how_to_run(study), reached(study), comparison(study), *cheaper(study), *promise(study)])
 
 
 def how_to_run(study: CascadeStudy) -> str:
@@ -62,10 +63,9 @@ def reached(study: CascadeStudy) -> str:
     """Say what it reaches and costs."""
     summary = study.summary
     passed = f", {percent(summary.escalated)} of the rows passed on" if len(summary.stages) > 1 else ""
-    return (
-        f"That reaches accuracy {number(summary.accuracy)} at {percent(summary.cost_share)} of the cost of all "
-        f"{study.predictions.n_members} members{passed}."
-    )
+    n_members = study.predictions.n_members
+    cost = "" if n_members == 1 else f" at {percent(summary.cost_share)} of the cost of all {n_members} members"
+    return f"That reaches accuracy {number(summary.accuracy)}{cost}{passed}."
 
 
 def comparison(study: CascadeStudy) -> str:
@@ -215,11 +215,16 @@ def method(study: CascadeStudy) -> list[str]:
     sentences.append(
         "Members count 1 each, since nothing says what they cost (--cost, --costs)."
         if costs.unit == EQUAL
-        else f"Costs are {costs.unit.replace('-', ' ')}; all members together {format_cost(costs.full)} a row."
+        else f"All members together cost {format_cost(costs.full)} a row{in_unit(costs.unit)}."
     )
     if costs.shared:
         sentences.append(f"{count(len(costs.shared), 'piece')} of shared work counted once.")
     return sentences + [f"Note: {note}." for note in protocol.notes]
+
+
+def in_unit(unit: str) -> str:
+    """Say what costs are in, where that has a name."""
+    return "" if unit == "cost" else f" ({unit.replace('-', ' ')})"
 
 
 def front_frame(study: CascadeStudy) -> "pd.DataFrame":
