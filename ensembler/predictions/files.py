@@ -65,18 +65,22 @@ def read_json(path: Path) -> Any:
         return parse_json(content, MOST_JSON)
 
 
-def refuse_input(path: Path, option: str, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
+def refuse_input(
+    path: Path, option: str, members: Sequence[Path], others: Sequence[Path] = (), *, beside_files: bool = True
+) -> None:
     """Refuse to write over what is read, or a table that would be a member of a folder from then on.
+
+    The folder of a file that is read is such a folder if ``beside_files``.
 
     Raises
     ------
     UsageError
     """
     target = path.resolve()
-    folders = [given.resolve() for given in members]
-    folders += [folder.parent for folder in folders if not folder.is_dir()]
+    read = [given.resolve() for given in members]
+    folders = [folder if folder.is_dir() else folder.parent for folder in read if folder.is_dir() or beside_files]
     beside = target.parent in folders and path.suffix in MEMBER_SUFFIXES
-    if target in [*folders, *(given.resolve() for given in others)] or (path.exists() and beside):
+    if target in [*read, *folders, *(given.resolve() for given in others)] or (path.exists() and beside):
         raise UsageError(
             f"{option} {path}: is one of the input files, which are never overwritten; choose another name"
         )

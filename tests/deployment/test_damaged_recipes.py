@@ -26,7 +26,9 @@ SMALLER = {
     "greedy": "greedy:n_steps=4,n_bags=2",
     "hierarchical-committee": 'hierarchical-committee:groups=[[0,1],[1,2]],rules=["accuracy-weighted","majority-vote"]',
 }
-RULES = [(SMALLER.get(name, name), {}) for name in [*family_rules("all"), "fixed-weights:weights=[3,2,1]"]]
+AS_KNOP = {"knora-e", "knora-u", "lca", "ola"}  # what they keep is what knop keeps
+NAMES = [*(name for name in family_rules("all") if name not in AS_KNOP), "fixed-weights:weights=[3,2,1]"]
+RULES = [(SMALLER.get(name, name), {}) for name in NAMES]
 RULES += [
     ("class-weighted", {"calibrate": "members"}),
     ("log-pool:bias=true", {"calibrate": "ensemble"}),

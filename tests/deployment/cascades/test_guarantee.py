@@ -50,7 +50,7 @@ def differing(cascade: Cascade) -> float:
 
 def test_risk_control_keeps_its_promise_in_expectation() -> None:
     alpha = 0.08
-    risks = [differing(Cascade.fit(population(200, seed), alpha=alpha, seed=seed)) for seed in range(80)]
+    risks = [differing(Cascade.fit(population(200, seed), alpha=alpha, seed=seed)) for seed in range(60)]
     error = np.std(risks) / np.sqrt(len(risks))
     assert np.mean(risks) <= alpha + 3 * error
     # It is no excuse for never stopping: the promise is nearly used up.
@@ -60,7 +60,7 @@ def test_risk_control_keeps_its_promise_in_expectation() -> None:
 def test_learn_then_test_keeps_its_promise_in_the_promised_share_of_runs() -> None:
     alpha, delta = 0.12, 0.2
     risks = np.array(
-        [differing(Cascade.fit(population(300, seed), alpha=alpha, delta=delta, seed=seed)) for seed in range(80)]
+        [differing(Cascade.fit(population(300, seed), alpha=alpha, delta=delta, seed=seed)) for seed in range(60)]
     )
     broken = (risks > alpha).mean()
     assert broken <= delta + 3 * np.sqrt(delta * (1 - delta) / len(risks))
@@ -70,7 +70,7 @@ def test_learn_then_test_keeps_its_promise_in_the_promised_share_of_runs() -> No
 def test_a_promised_accuracy_is_kept_in_the_promised_share_of_runs() -> None:
     target, delta = 0.78, 0.2
     kept = []
-    for seed in range(60):
+    for seed in range(50):
         try:
             cascade = Cascade.fit(population(600, seed), target=target, delta=delta, seed=seed)
         except NotApplicableError:
