@@ -3,7 +3,7 @@
     python docs/quotes.py
 
 Each quotation keeps its place: the verdict with the leading rules, what is said about committees, and on their own
-pages what `abstain`, `conformal` and `explain` say of the published networks.
+pages what `abstain`, `conformal`, `explain` and `cascade` say of the published networks.
 """
 
 import os
@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
-ABSTAIN, SETS = (ROOT / "docs" / "how-to" / name for name in ("abstain.md", "prediction-sets.md"))
+PAGES = ("abstain.md", "prediction-sets.md", "pay-less.md")
+ABSTAIN, SETS, CASCADE = (ROOT / "docs" / "how-to" / name for name in PAGES)
 WIDE, NARROW = 120, 97
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     quote(README, r"Use [\w-]+ of .*?", wrapped(subsets.splitlines()[0], WIDE))
     quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(verdict, NARROW))
     quote_published()
+    quote_cascades()
 
 
 def quote_published() -> None:
@@ -45,6 +47,20 @@ def quote_published() -> None:
     for start, more in (("Sets by lac of", ()), ("Sets by lac by class", ("--by-class",))):
         sets = printed("conformal", folder, "--rule", "mean", *more)
         quote(SETS, f"{start} .*?", wrapped(sets.partition("\n")[0], NARROW))
+
+
+def quote_cascades() -> None:
+    """Replace what `cascade` says of the published networks."""
+    from ensembler.predictions.bundled import published_folder
+
+    folder = str(published_folder())
+    answer, promised = printed("cascade", folder), printed("cascade", folder, "--alpha", "0.05")
+    classes = re.search(r"^Who is passed on.*?(?=\n\n)", answer, flags=re.MULTILINE | re.DOTALL)
+    assert classes is not None
+    inside = r"(?:(?!Promised|```).)*?"
+    quote(CASCADE, f"Run {inside}", wrapped(answer.partition("\n")[0], NARROW))
+    quote(CASCADE, f"Run {inside}Promised{inside}", wrapped(promised.partition("\n")[0], NARROW))
+    quote(CASCADE, f"Who is passed on{inside}", "\n".join(line.rstrip() for line in classes[0].splitlines()))
 
 
 def table_from(text: str, start: str, n_lines: int) -> str:

@@ -40,7 +40,7 @@ def answer(study: CascadeStudy) -> str:
 
 def how_to_run(study: CascadeStudy) -> str:
     """Say what to run first, and when to ask more."""
-    stages = [StageSummary(stage.members, stage.threshold) for stage in study.summary.stages]
+    stages = study.summary.stages
     first, *later = stages
     if not later:
         return f"Run {members_of(first.members, study)}, and nothing else."

@@ -165,7 +165,7 @@ class CascadeRun:
                 )
 
     def pass_on(self, number: int, members: Sequence[int], proba: Floats) -> None:
-        """Take in what further members say of the rows that wait, and let those stop that are sure enough."""
+        """Take in what further members say of the rows that wait, and let those stop that are confident enough."""
         stage, rows = self.cascade.steps[number], self.waiting
         block = Block.of(proba, self._rule, members)
         if self._known is not None:

@@ -153,7 +153,7 @@ class Block:
             yield position, totals[-1]
 
     def confidence(self, signal: str, proba: Values, members: Sequence[int], predicted: Labels) -> Values:
-        """Return how sure a committee is of its answers, (n,)."""
+        """Return how confident a committee is of its answers, (n,)."""
         if signal in OF_PROBABILITIES:
             return confidence_of_proba(signal, proba)
         return share_of_votes(np.stack([self.votes[member] for member in members]), predicted)

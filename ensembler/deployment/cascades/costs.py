@@ -165,9 +165,14 @@ def read_shared(entries: Any, names: Sequence[str], path: Path) -> list[SharedCo
     return [entry for entry in found if entry.members]
 
 
+def may_cost(value: Any) -> bool:
+    """Whether a value is a number that can be a cost; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST_COST
+
+
 def check_cost(value: Any, subject: str) -> float:
     """Return a cost, or raise unless it is a number >= 0."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= MOST_COST:
+    if not may_cost(value):
         raise ValueRangeError(f"{subject} is {value!r}, expected a number from 0 to {MOST_COST:g}")
     return float(value)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ensembler.deployment.cascades.committees import SIGNALS
-from ensembler.deployment.cascades.costs import MOST_COST, Costs, SharedCost
+from ensembler.deployment.cascades.costs import Costs, SharedCost, may_cost
 from ensembler.deployment.cascades.definition import CascadeDefinition, Stage
 from ensembler.deployment.cascades.guarantee import RISKS, Guarantee
 from ensembler.deployment.document import (
@@ -25,7 +25,8 @@ from ensembler.deployment.document import (
 from ensembler.deployment.recipe import Recipe
 from ensembler.errors import FileError, ValueRangeError
 
-SCHEMA = "ensembler.cascade-recipe/1"
+FAMILY = "ensembler.cascade-recipe"
+SCHEMA = f"{FAMILY}/1"
 
 
 def save_cascade(cascade: CascadeDefinition, path: str | Path) -> None:
@@ -48,7 +49,7 @@ def save_cascade(cascade: CascadeDefinition, path: str | Path) -> None:
 def is_cascade(path: Path) -> bool:
     """Whether a file is a cascade, of whatever version."""
     try:
-        return str(read_document(path)["schema"]).startswith(SCHEMA.partition("/")[0])
+        return str(read_document(path)["schema"]).startswith(FAMILY)
     except NotRecipeError:
         return False
 
@@ -61,7 +62,26 @@ def load_cascade(path: Path) -> CascadeDefinition:
     FileError
         The file is missing, no cascade, damaged, changed, or of a rule that is not installed.
     """
+    return restored(path, read_document(path))
+
+
+def load_saved(path: Path) -> Recipe | CascadeDefinition:
+    """Read a file that a saved rule or a cascade is in.
+
+    Raises
+    ------
+    FileError
+        It is missing, neither of them, damaged, changed, or of a rule that is not installed.
+    """
     document = read_document(path)
+    if document["schema"].startswith(FAMILY):
+        return restored(path, document)
+    with restoring(path):
+        return Recipe.from_document(document)
+
+
+def restored(path: Path, document: Mapping[str, Any]) -> CascadeDefinition:
+    """Return the cascade that a document describes."""
     with restoring(path):
         if document["schema"] != SCHEMA:
             raise FileError(
@@ -147,11 +167,6 @@ def is_fraction(value: Any) -> bool:
     return is_number(value, 0, 1) and 0 < value < 1
 
 
-def is_cost(value: Any) -> bool:
-    """Whether a value is a finite number that is not negative."""
-    return is_number(value, 0, MOST_COST)
-
-
 ENTRIES: Entries = {
     "schema": (is_text, "a text"),
     "ensemble": (is_object, "a recipe"),
@@ -166,12 +181,12 @@ STAGE: Entries = {
 }
 COSTS: Entries = {
     "unit": (lambda value: is_text(value) and bool(value), "a text"),
-    "members": (lambda value: is_object(value) and all(map(is_cost, value.values())), "finite costs >= 0 by member"),
+    "members": (lambda value: is_object(value) and all(map(may_cost, value.values())), "costs by member"),
     "shared": (lambda value: isinstance(value, list), "a list"),
 }
 SHARED: Entries = {
     "members": (is_names, "a list of different names"),
-    "cost": (is_cost, "a finite number >= 0"),
+    "cost": (may_cost, "a cost"),
 }
 GUARANTEE: Entries = {
     "risk": (lambda value: value in RISKS, f"one of {', '.join(RISKS)}"),

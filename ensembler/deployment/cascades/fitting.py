@@ -9,10 +9,12 @@ import numpy as np
 from ensembler.arrays import Rows
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.registry import make_rule
-from ensembler.comparison.folds import make_folds, split_part
+from ensembler.comparison.calibration_rows import keep_back
+from ensembler.comparison.folds import make_folds
 from ensembler.comparison.protocol import DEFAULT_FOLDS, check_seed
+from ensembler.deployment.abstention import check_share
 from ensembler.deployment.cascades.committees import SIGNALS, Answers, Committees
-from ensembler.deployment.cascades.costs import Costs
+from ensembler.deployment.cascades.costs import Costs, check_cost
 from ensembler.deployment.cascades.definition import CascadeDefinition, Stage
 from ensembler.deployment.cascades.front import CascadeData, Front, PricedRoute, Route, two_stages, with_further_stage
 from ensembler.deployment.cascades.goal import Goal
@@ -114,8 +116,8 @@ class CascadeOptions:
         if not isinstance(stages, int) or not 2 <= stages <= MOST_STAGES:
             raise ParameterError(f"stages is {stages}, expected a whole number from 2 to {MOST_STAGES}")
         for name, value in (("alpha", alpha), ("delta", delta), ("calibration_share", calibration_share)):
-            if value is not None and not 0 < value < 1:
-                raise ParameterError(f"{name} is {value:g}, expected a fraction between 0 and 1")
+            if value is not None:
+                check_share(name, value)
         if delta is not None and alpha is None and target is None:
             raise UsageError("delta has no effect without a promise; give alpha, or a target accuracy, as well")
         if delta is not None and alpha is not None and target is not None:
@@ -128,7 +130,7 @@ class CascadeOptions:
                 "drop stages"
             )
         if costs is not None and not isinstance(costs, Costs):
-            costs = Costs(tuple(map(float, costs)), "cost")
+            costs = Costs(tuple(check_cost(cost, "a cost") for cost in costs), "cost")
         share = CALIBRATION_SHARE if calibration_share is None else calibration_share
         return cls(confidence, stages, goal, alpha, delta, share, costs, seed)
 
@@ -200,9 +202,7 @@ def fit_cascade(
     rows = np.arange(predictions.n_samples)
     spared: Rows | None = None
     if options.promises:
-        rows, spared = split_part(
-            predictions.true_labels, predictions.groups, 1 - options.calibration_share, options.seed
-        )
+        rows, spared = keep_back(predictions, options.calibration_share, options.seed)
     fitting = predictions if spared is None else predictions.take(rows)
     check_additive(rule)
     swept = SweptRule.of(rule, fitting, "accuracy", freeze=True)

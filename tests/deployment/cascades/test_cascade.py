@@ -129,7 +129,7 @@ def change(document: dict, path: list, value: object) -> None:
         (["stages", 1, "members"], ["faceapi_expressionnet"], "stage 2 has not all members of the stage before"),
         (["costs"], {}, "costs: it has no unit"),
         (["costs", "members"], {"a": 1.0}, "costs are of other members"),
-        (["costs", "members", "oarriaga_big_xception_54"], -1.0, "costs: members is not finite costs"),
+        (["costs", "members", "oarriaga_big_xception_54"], -1.0, "costs: members is not costs by member"),
         (["costs", "shared"], [{"members": ["x"], "cost": 1.0}], "shared work of members"),
         (["guarantee"], {"risk": "is wrong"}, "guarantee: it has no"),
         (["schema"], "ensembler.cascade-recipe/9", "expected 'ensembler.cascade-recipe/1'"),

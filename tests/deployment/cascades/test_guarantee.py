@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ensembler import Predictions
 from ensembler.deployment.cascades.cascade import Cascade
 from ensembler.deployment.cascades.guarantee import NEVER, crc_threshold
-from ensembler.errors import NotApplicableError, ParameterError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UsageError, ValueRangeError
 
 
 def brute_force_threshold(confidence: np.ndarray, differs: np.ndarray, alpha: float) -> float:
@@ -91,6 +91,24 @@ def test_what_a_promise_says_is_true_of_its_calibration_rows() -> None:
     assert "in expectation" in made.promise
 
 
+def test_the_rows_that_promise_are_those_that_abstention_and_sets_keep_back() -> None:
+    from ensembler.comparison.calibration_rows import keep_back
+
+    data = population(400, 5)
+    others, spared = keep_back(data, 0.3, 0)
+    made = Cascade.fit(data, "accuracy-weighted", alpha=0.1)
+    assert made.guarantee is not None
+    assert made.guarantee.n_calibration == len(spared)
+    assert made.recipe.fitted_on["rows"] == len(others)
+    first, last = (list(step.members) for step in made.steps)
+    calibration, rule = data.take(spared), made.additive
+    scores = [sum(rule.contribution(m, calibration.proba[m]) for m in members) for members in (first, last)]
+    early, late = (rule.to_proba(values) for values in scores)
+    confidence = np.round(early.max(axis=1), 12)
+    expected = brute_force_threshold(confidence, early.argmax(axis=1) != late.argmax(axis=1), 0.1)
+    assert made.steps[0].threshold == expected
+
+
 def test_a_goal_makes_the_promise_one_about_the_last_stage() -> None:
     risks = set()
     for budget in (0.35, 0.4, 0.5, 0.6, 0.8):
@@ -131,6 +149,7 @@ def test_what_cannot_be_promised_is_refused() -> None:
         ({"stages": 1}, ParameterError, "stages is 1, expected a whole number from 2 to 8"),
         ({"budget": 0.1, "target": 0.5}, UsageError, "target and budget exclude one another"),
         ({"budget": 2.0}, ParameterError, "budget is 2"),
+        ({"costs": [1.0, -2.0, 3.0]}, ValueRangeError, "a cost is -2.0, expected a number from 0 to"),
         ({"costs": [1.0]}, ParameterError, "costs has 1 entries, expected one for each of 3 members"),
     ],
 )
