@@ -46,6 +46,7 @@ def compare(
     check_writable(rows)
     if first.resolve() == second.resolve():
         raise UsageError(f"{first} and {second} are the same file, expected two")
+    replace(source, paths=[first, second]).refuse_as_target(rows=rows)
     data, (one, other) = load_two(source, first, second)
     if data.labels is None:
         if rows is not None:

@@ -57,6 +57,7 @@ def explain(
     if fit_on == "part":
         raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
     protocol = options.Protocol(fit_on, folds=5 if folds is None else folds, seed=seed)
+    source.refuse_as_target(out=out)
     data = protocol.load(source)
     fit_on = resolve_fit_on(fit_on, None, data)
     if folds is not None and fit_on != "cross":

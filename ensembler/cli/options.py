@@ -241,7 +241,7 @@ class Source:
         read = [*(self.paths or []), *([] if self.val is None else [self.val])]
         for name, path in targets.items():
             if path is not None:
-                refuse_input(path, f"--{name}", read, others, beside_files=False)
+                refuse_input(path, f"--{name}", read, others)
 
     def load(
         self, validation: bool | None = None, *, ignore: Collection[str] = (), labelled: bool = True, half: bool = False

@@ -65,12 +65,8 @@ def read_json(path: Path) -> Any:
         return parse_json(content, MOST_JSON)
 
 
-def refuse_input(
-    path: Path, option: str, members: Sequence[Path], others: Sequence[Path] = (), *, beside_files: bool = True
-) -> None:
+def refuse_input(path: Path, option: str, members: Sequence[Path], others: Sequence[Path] = ()) -> None:
     """Refuse to write over what is read, or a table that would be a member of a folder from then on.
-
-    The folder of a file that is read is such a folder if ``beside_files``.
 
     Raises
     ------
@@ -78,7 +74,7 @@ def refuse_input(
     """
     target = path.resolve()
     read = [given.resolve() for given in members]
-    folders = [folder if folder.is_dir() else folder.parent for folder in read if folder.is_dir() or beside_files]
+    folders = [given if given.is_dir() else given.parent for given in read]
     beside = target.parent in folders and path.suffix in MEMBER_SUFFIXES
     if target in [*read, *folders, *(given.resolve() for given in others)] or (path.exists() and beside):
         raise UsageError(

@@ -161,6 +161,8 @@ def test_what_is_read_is_never_written_over(run, write_set, tmp_path, saved):
         ("conformal", home, "--rule", "mean", "--csv", home / "m0.csv"),
         ("bench", home, "--rule", "mean", "--csv", home / "m0.csv"),
         ("subsets", home, "--out", home / "m0.csv"),
+        ("explain", home, "--rule", "mean", "--out", home / "m0.csv"),
+        ("compare", home / "m0.csv", home / "m1.npy", "--rows", home / "m0.csv"),
     ):
         done = run(*command)
         assert done.code == 2
