@@ -16,6 +16,8 @@ from ensembler.errors import FileError, UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ensembler.deployment.cascades.definition import CascadeDefinition
+    from ensembler.deployment.recipe import Recipe
     from ensembler.predictions.loading.load import MemberSet
     from ensembler.predictions.prediction_set import Predictions
 
@@ -79,7 +81,8 @@ def predict(
     """Fit a rule on labelled predictions, or take one that was saved, and apply it to new rows of the same members."""
     from ensembler.combiners.balanced import Balanced
     from ensembler.comparison.compare import fit_rule
-    from ensembler.deployment.cascades.document import is_cascade
+    from ensembler.deployment.cascades.definition import CascadeDefinition
+    from ensembler.deployment.cascades.document import load_saved
     from ensembler.deployment.output import Prediction, write_prediction
     from ensembler.deployment.recipe import Recipe
 
@@ -94,15 +97,16 @@ def predict(
         )
         if to is None or out is None:
             raise UsageError("--recipe needs rows to predict; give --to FOLDER and --out FILE")
-        if is_cascade(recipe):
+        saved = load_saved(recipe)
+        if isinstance(saved, CascadeDefinition):
             check_suffix(pending, "--pending", (".csv",))
             check_writable(pending)
             if pending is not None and pending.resolve() == out.resolve():
                 raise UsageError(f"--pending {pending}: is the file of --out; choose another name")
-            predict_by_cascade(recipe, source, to, out, pending, with_proba=proba, like=sample)
+            predict_by_cascade(saved, recipe, source, to, out, pending, with_proba=proba, like=sample)
             return
         refuse_given({"--pending": pending}, "with a recipe that is no cascade")
-        predict_by_recipe(recipe, source, to, out, with_proba=proba, like=sample)
+        predict_by_recipe(saved, recipe, source, to, out, with_proba=proba, like=sample)
         return
     refuse_given({"--pending": pending}, "without --recipe CASCADE")
     if rule is None:
@@ -223,6 +227,7 @@ def load_new_rows(
 
 
 def predict_by_cascade(
+    saved: "CascadeDefinition",
     path: Path,
     source: options.Source,
     to: Path,
@@ -236,8 +241,9 @@ def predict_by_cascade(
     from ensembler.deployment.cascades.cascade import Cascade
     from ensembler.deployment.cascades.files import run_on_files
     from ensembler.deployment.output import Prediction, write_prediction
+    from ensembler.report.cascade import percent
 
-    cascade = Cascade.load(path)
+    cascade = Cascade(**vars(saved))
     with warnings_to_stderr():
         result = run_on_files(
             cascade, lambda members: load_new_rows(cascade.recipe, source, to, members), may_wait=pending is not None
@@ -251,20 +257,25 @@ def predict_by_cascade(
         for stage, count in enumerate(run.reached)
         if count
     )
-    cost = "" if result.waiting_for else f" at {run.cost_share:.0%} of the cost of all members"
+    cost = "" if result.waiting_for else f" at {percent(run.cost_share)} of the cost of all members"
     tell(f"{path}: predicted {rows.n_samples:,} rows{cost} (rows asked of {asked}), wrote {out}")
     if pending is not None:
         tell(result.describe_pending(pending))
 
 
 def predict_by_recipe(
-    path: Path, source: options.Source, to: Path, out: Path, *, with_proba: bool, like: "pd.DataFrame | None"
+    recipe: "Recipe",
+    path: Path,
+    source: options.Source,
+    to: Path,
+    out: Path,
+    *,
+    with_proba: bool,
+    like: "pd.DataFrame | None",
 ) -> None:
     """Apply a rule that was saved to new rows."""
     from ensembler.deployment.output import beside, separator_of, write_prediction
-    from ensembler.deployment.recipe import Recipe
 
-    recipe = Recipe.load(path)
     plain = recipe.abstention is None and recipe.prediction_sets is None
     if like is not None and not plain:
         more = "rows without an answer" if recipe.abstention is not None else "prediction sets"
