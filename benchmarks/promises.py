@@ -48,13 +48,13 @@ def thresholds(proba: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[st
     for _ in range(RUNS):
         order = rng.permutation(len(labels))
         calibration, new = order[:N_CALIBRATION], order[N_CALIBRATION:]
-        ladder = Thresholds.of(correct[calibration], sure[calibration], DELTA)
+        tried = Thresholds.of(correct[calibration], sure[calibration], DELTA)
         for risk in RISKS:
-            step = ladder.step_for(risk)
+            step = tried.step_for(risk)
             if step is None:
                 found[risk].append((False, 0.0, 0.0))
                 continue
-            kept = Abstention("top-probability", float(ladder.thresholds[step]))
+            kept = Abstention("top-probability", float(tried.thresholds[step]))
             answered = sure[new] >= kept.threshold
             wrong = float((~correct[new][answered]).mean())
             found[risk].append((wrong > risk, float(answered.mean()), wrong))

@@ -29,7 +29,7 @@ class Wanted:
         str,
         typer.Option(
             metavar="top-probability|margin|entropy|agreement",
-            help="What says whether a stage is sure of a row.",
+            help="What says whether a stage is confident of a row.",
             rich_help_panel=CASCADE,
         ),
     ] = "top-probability"

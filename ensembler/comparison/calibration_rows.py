@@ -99,7 +99,7 @@ class CalibratedRule(SplitResult):
 
     @property
     def correct(self) -> Correct:
-        """Which of the scored rows the rule is right about, (N,)."""
+        """Which of the scored rows the rule is correct about, (N,)."""
         return np.asarray(self.proba.argmax(axis=-1) == self.scored.true_labels)
 
 
@@ -227,5 +227,5 @@ def whole_parts(split: Split) -> Iterator[tuple[Predictions, Rows]]:
 
 
 def accuracy_of(correct: Correct, data: Predictions) -> float:
-    """Return the weighted share of right rows."""
+    """Return the weighted share of correct rows."""
     return float(weighted_mean(correct, data.sample_weight))

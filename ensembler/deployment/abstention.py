@@ -57,17 +57,19 @@ class Thresholds:
 
         Examples
         --------
-        >>> ladder = Thresholds.of(np.arange(1000) > 100, np.arange(1000) / 1000)
-        >>> ladder.thresholds[[49, 99]].round(3).tolist(), ladder.bounds[[49, 99]].round(3).tolist()
+        >>> tried = Thresholds.of(np.arange(1000) > 100, np.arange(1000) / 1000)
+        >>> tried.thresholds[[49, 99]].round(3).tolist(), tried.bounds[[49, 99]].round(3).tolist()
         ([0.499, 0.0], [0.015, 0.136])
         """
         check_share("delta", delta)
-        right, sure = checked(correct, confidence)
-        if sure.min() < 0 or sure.max() > 1:
-            raise ValueRangeError(f"confidence is from {sure.min():g} to {sure.max():g}, expected from 0 to 1")
-        n_rows = len(right)
-        order = np.argsort(-sure, kind="stable")
-        descending, wrong_until = sure[order], np.cumsum(~right[order])
+        is_correct, confidences = checked(correct, confidence)
+        if confidences.min() < 0 or confidences.max() > 1:
+            raise ValueRangeError(
+                f"confidence is from {confidences.min():g} to {confidences.max():g}, expected from 0 to 1"
+            )
+        n_rows = len(is_correct)
+        order = np.argsort(-confidences, kind="stable")
+        descending, wrong_until = confidences[order], np.cumsum(~is_correct[order])
         coverages = np.arange(1, N_COVERAGES + 1) / N_COVERAGES
         kept = np.maximum(1, np.floor(coverages * n_rows + 0.5).astype(np.int64))
         # Not the last row's own confidence: the sample above it would be chosen by a row that is in it.
@@ -140,7 +142,7 @@ class Abstention:
         Parameters
         ----------
         correct : (n,) bool
-            Which calibration rows the rule is right about.
+            Which calibration rows the rule is correct about.
         confidence : (n,)
             Of each of them, from 0 to 1.
         signal : str
@@ -158,15 +160,15 @@ class Abstention:
 
         Examples
         --------
-        >>> sure = np.arange(1000) / 1000
-        >>> Abstention.fit(sure > 0.3, sure, risk=0.1).n_rows
+        >>> confidences = np.arange(1000) / 1000
+        >>> Abstention.fit(confidences > 0.3, confidences, risk=0.1).n_rows
         1000
         """
-        ladder = Thresholds.of(correct, confidence, delta)
-        step = ladder.step_for(risk)
+        tried = Thresholds.of(correct, confidence, delta)
+        step = tried.step_for(risk)
         if step is None:
-            raise NotApplicableError(no_threshold(ladder, risk))
-        return cls(signal, float(ladder.thresholds[step]), risk, delta, ladder.n_rows)
+            raise NotApplicableError(no_threshold(tried, risk))
+        return cls(signal, float(tried.thresholds[step]), risk, delta, tried.n_rows)
 
     def confidence_of(self, proba: Floats, members: Floats, missing: Missing | None = None) -> Values:
         """Return the confidence of each row, (N,), from the ensemble's probabilities (N, C) and the members'."""
@@ -202,11 +204,11 @@ def check_share(name: str, value: float) -> None:
         raise ParameterError(f"{name} is {value}, expected a number between 0 and 1")
 
 
-def no_threshold(ladder: Thresholds, risk: float) -> str:
+def no_threshold(tried: Thresholds, risk: float) -> str:
     """Say that no threshold is shown to keep a risk, and which risk one is."""
-    least = float(ladder.bounds.min())
+    least = float(tried.bounds.min())
     reached = "" if least >= 1 else f"; the lowest that one is shown to keep is {least:.3g}"
     return (
-        f"no threshold of confidence is shown by {ladder.n_rows:,} calibration rows to keep the risk at {risk:g}"
+        f"no threshold of confidence is shown by {tried.n_rows:,} calibration rows to keep the risk at {risk:g}"
         f"{reached}; allow more risk, or give more rows"
     )

@@ -42,10 +42,10 @@ class Signal:
     confidence : (N,)
     curve : RiskCoverage
     auroc : float
-        How probably a right row has more confidence than a wrong one.
+        How probably a correct row has more confidence than a wrong one.
     area_difference : (low, high) or None
         95 % interval of how much larger its area is than the first signal's.
-    ladders : sequence of Thresholds
+    tried_by_fit : sequence of Thresholds
         Set on the calibration rows of each fit; ``final`` is that of the fit that is saved.
     final : Thresholds
     threshold : float or None
@@ -59,7 +59,7 @@ class Signal:
     curve: RiskCoverage
     auroc: float
     area_difference: Interval | None
-    ladders: Sequence[Thresholds]
+    tried_by_fit: Sequence[Thresholds]
     final: Thresholds
     threshold: float | None
     reached: Answered | None
@@ -106,7 +106,6 @@ class AbstentionStudy(SplitResult):
         Up to 100 steps of the curve of the first signal, with intervals.
     by_class, by_group : dict
         From the name of a class or a group to what comes of its rows; no groups without groups.
-    warnings : tuple of str
     """
 
     rule: CalibratedRule
@@ -209,7 +208,7 @@ def rule_confidence(rule: Combiner, signal: str, proba: Values, rows: Prediction
     return confidence(signal, proba, rows.proba[used], missing)
 
 
-def ladder_of(fit: CalibratedFit, signal: str, delta: float) -> Thresholds:
+def thresholds_of(fit: CalibratedFit, signal: str, delta: float) -> Thresholds:
     """Set a fit's thresholds on its calibration rows; rows of weight 0 are not there."""
     rows = fit.calibration
     correct = fit.calibration_proba.argmax(axis=-1) == rows.true_labels
@@ -223,33 +222,33 @@ def measure_signals(fitted: CalibratedRule, names: Sequence[str], risk: float, d
     """Set thresholds by each signal, and measure it on the scored rows."""
     data, correct = fitted.scored, fitted.correct
     weight, groups, seed = data.sample_weight, data.groups, fitted.split.seed
-    sure = [fitted.gather(partial(confidence_of, signal=name, of_calibration=False)) for name in names]
-    differences = area_differences(correct, sure, weight, groups, seed=seed)
+    confidences = [fitted.gather(partial(confidence_of, signal=name, of_calibration=False)) for name in names]
+    differences = area_differences(correct, confidences, weight, groups, seed=seed)
     there = slice(None) if weight is None else weight > 0
     signals = []
-    for name, values, difference in zip(names, sure, differences, strict=True):
-        ladders = [ladder_of(fit, name, delta) for fit in fitted.fits]
-        final = ladders[0] if fitted.fits[0] is fitted.final else ladder_of(fitted.final, name, delta)
-        answered = answered_by(fitted, values, [threshold_for(ladder, risk) for ladder in ladders])
+    for name, values, difference in zip(names, confidences, differences, strict=True):
+        tried_by_fit = [thresholds_of(fit, name, delta) for fit in fitted.fits]
+        final = tried_by_fit[0] if fitted.fits[0] is fitted.final else thresholds_of(fitted.final, name, delta)
+        answered = answered_by(fitted, values, [threshold_for(tried, risk) for tried in tried_by_fit])
         step = final.step_for(risk)
         threshold = None if step is None else float(final.thresholds[step])
         reached = None if step is None else Answered.of(correct, answered, weight, groups, seed=seed)
         curve, auroc = risk_coverage(correct, values, weight), error_auroc(correct[there], values[there])
-        signals.append(Signal(name, values, curve, auroc, difference, ladders, final, threshold, reached))
+        signals.append(Signal(name, values, curve, auroc, difference, tried_by_fit, final, threshold, reached))
     return signals
 
 
-def threshold_for(ladder: Thresholds, risk: float) -> float:
+def threshold_for(tried: Thresholds, risk: float) -> float:
     """Return the threshold for a risk; where there is none, one that no row reaches."""
-    step = ladder.step_for(risk)
-    return np.inf if step is None else float(ladder.thresholds[step])
+    step = tried.step_for(risk)
+    return np.inf if step is None else float(tried.thresholds[step])
 
 
-def answered_by(fitted: CalibratedRule, sure: Values, thresholds: Sequence[float]) -> NDArray[np.bool_]:
+def answered_by(fitted: CalibratedRule, confidences: Values, thresholds: Sequence[float]) -> NDArray[np.bool_]:
     """Return which scored rows reach the threshold of the fit that predicts them."""
-    answered = np.zeros(len(sure), dtype=bool)
+    answered = np.zeros(len(confidences), dtype=bool)
     for fit, threshold in zip(fitted.fits, thresholds, strict=True):
-        answered[fit.rows] = sure[fit.rows] >= threshold
+        answered[fit.rows] = confidences[fit.rows] >= threshold
     return answered
 
 
@@ -259,7 +258,7 @@ def conclude(fitted: CalibratedRule, signals: Sequence[Signal], risk: float, del
     abstention = None
     if first.threshold is not None:
         abstention = Abstention(first.name, first.threshold, risk, delta, first.final.n_rows)
-    answered = answered_by(fitted, first.confidence, [threshold_for(ladder, risk) for ladder in first.ladders])
+    answered = answered_by(fitted, first.confidence, [threshold_for(tried, risk) for tried in first.tried_by_fit])
     parts: list[tuple[str, str, Rows]] = [
         ("class", name, np.flatnonzero(data.true_labels == label)) for label, name in enumerate(data.classes)
     ]
@@ -297,7 +296,7 @@ def levels_of(fitted: CalibratedRule, signal: Signal) -> tuple[Level, ...]:
         places = sorted({*places, int(np.flatnonzero(final.thresholds == signal.threshold)[-1])})
     answered = np.array(
         [
-            answered_by(fitted, signal.confidence, [float(ladder.thresholds[place]) for ladder in signal.ladders])
+            answered_by(fitted, signal.confidence, [float(tried.thresholds[place]) for tried in signal.tried_by_fit])
             for place in places
         ]
     )
@@ -309,10 +308,10 @@ def levels_of(fitted: CalibratedRule, signal: Signal) -> tuple[Level, ...]:
 
 
 def band_of(
-    correct: NDArray[np.bool_], sure: Values, curve: RiskCoverage, data: Predictions, seed: int
+    correct: NDArray[np.bool_], confidences: Values, curve: RiskCoverage, data: Predictions, seed: int
 ) -> tuple[Answered, ...]:
     """Return steps of a curve with the intervals of their risks, evenly over coverage."""
-    answered = sure >= curve.thresholds[curve_steps(curve)][:, None]
+    answered = confidences >= curve.thresholds[curve_steps(curve)][:, None]
     return tuple(answered_steps(correct, answered, data.sample_weight, data.groups, seed=seed))
 
 

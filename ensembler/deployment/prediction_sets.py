@@ -108,13 +108,13 @@ class PredictionSets:
         if values.ndim != 2 or not len(values):
             raise ShapeError(f"proba has shape {values.shape}, expected (n, C)")
         n_rows, n_classes = values.shape
-        truth = check_labels(labels, n_rows, n_classes)
+        true = check_labels(labels, n_rows, n_classes)
         check_share("alpha", alpha)
         name, parameters = parse_score(score, n_classes)
         empty = cls(name, float(alpha), (), by_class, randomised, seed, **parameters, n_rows=n_rows)
-        of_labels = label_scores(empty.scores(values, stream=0), truth)
+        of_labels = label_scores(empty.scores(values, stream=0), true)
         if by_class:
-            found = [conformal_quantile(of_labels[truth == label], alpha) for label in range(n_classes)]
+            found = [conformal_quantile(of_labels[true == label], alpha) for label in range(n_classes)]
         else:
             found = [conformal_quantile(of_labels, alpha)] * n_classes
         return cls(name, float(alpha), tuple(found), by_class, randomised, seed, **parameters, n_rows=n_rows)

@@ -1,4 +1,4 @@
-"""How sure a prediction is of its answer: one number a row, from 0 to 1, by which rows are kept, passed on or left out.
+"""How confident predictions are: one number a row, from 0 to 1, by which rows are kept, passed on or left out.
 
 Every signal grows with confidence, and rows with the same number cannot be told apart by it.
 """
@@ -175,10 +175,10 @@ def confidence(signal: str, proba: Floats, members: Floats, missing: Missing | N
     if signal in OF_PROBABILITIES:
         return confidence_of_proba(signal, proba)
     if signal == "agreement":
-        sure = agreement(members, proba.argmax(axis=-1))
+        found = agreement(members, proba.argmax(axis=-1))
     elif signal == "mutual-information":
-        sure = np.clip(1.0 - mutual_information(members, missing) / np.log(proba.shape[-1]), 0.0, 1.0)
-        sure = sure if missing is None else np.where(missing.all(axis=0), 0.0, sure)
+        found = np.clip(1.0 - mutual_information(members, missing) / np.log(proba.shape[-1]), 0.0, 1.0)
+        found = found if missing is None else np.where(missing.all(axis=0), 0.0, found)
     else:
         raise UnknownNameError("confidence signal", signal, SIGNALS)
-    return np.asarray(np.round(sure, DECIMALS))
+    return np.asarray(np.round(found, DECIMALS))

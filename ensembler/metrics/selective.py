@@ -35,7 +35,7 @@ class RiskCoverage:
     aurc : float
         The area under the curve, :math:`\sum_s (c_s - c_{s-1})\, r_s`: the mean of the risk over coverage.
     excess : float
-        By how much it exceeds the area of a confidence that is larger in every right row than in any wrong one.
+        By how much it exceeds the area of a confidence that is larger in every correct row than in any wrong one.
     """
 
     thresholds: Values
@@ -60,7 +60,7 @@ def risk_coverage(correct: ArrayLike, confidence: ArrayLike, sample_weight: Arra
     Parameters
     ----------
     correct : (N,) bool
-        Which predictions are right.
+        Which predictions are correct.
     confidence : (N,)
         Larger is surer.
     sample_weight : (N,) optional
@@ -82,30 +82,30 @@ def risk_coverage(correct: ArrayLike, confidence: ArrayLike, sample_weight: Arra
     >>> round(curve.aurc, 4), round(curve.excess, 4)
     (0.1458, 0.0833)
     """
-    right, sure = checked(correct, confidence)
-    weight = np.ones(len(right)) if sample_weight is None else check_sample_weight(sample_weight, len(right))
+    is_correct, confidences = checked(correct, confidence)
+    weight = np.ones(len(is_correct)) if sample_weight is None else check_sample_weight(sample_weight, len(is_correct))
     there = weight > 0
-    right, sure, weight = right[there], sure[there], weight[there]
-    order = np.argsort(-sure, kind="stable")
-    ends = step_ends(sure[order])
+    is_correct, confidences, weight = is_correct[there], confidences[there], weight[there]
+    order = np.argsort(-confidences, kind="stable")
+    ends = step_ends(confidences[order])
     answered = np.cumsum(weight[order])[ends]
-    wrong = np.cumsum(np.where(right, 0.0, weight)[order])[ends]
+    wrong = np.cumsum(np.where(is_correct, 0.0, weight)[order])[ends]
     coverage, risk = answered / answered[-1], wrong / answered
     coverage[-1] = 1.0
     area = float(np.diff(coverage, prepend=0.0) @ risk)
-    return RiskCoverage(sure[order][ends], coverage, risk, area, max(0.0, area - best_area(right, weight)))
+    return RiskCoverage(confidences[order][ends], coverage, risk, area, max(0.0, area - best_area(is_correct, weight)))
 
 
 def checked(correct: ArrayLike, confidence: ArrayLike) -> tuple[NDArray[np.bool_], Values]:
-    """Return which rows are right, and their confidence, or raise."""
-    right, sure = np.asarray(correct), np.asarray(confidence, dtype=np.float64)
-    if right.dtype != bool or right.ndim != 1 or not len(right):
-        raise ShapeError(f"correct is {right.dtype} of shape {right.shape}, expected bool of shape (N,)")
-    if sure.shape != right.shape:
-        raise ShapeError(f"confidence has shape {sure.shape}, expected {right.shape}: one value a row")
-    if not np.isfinite(sure).all():
+    """Return which rows are correct, and their confidence, or raise."""
+    is_correct, confidences = np.asarray(correct), np.asarray(confidence, dtype=np.float64)
+    if is_correct.dtype != bool or is_correct.ndim != 1 or not len(is_correct):
+        raise ShapeError(f"correct is {is_correct.dtype} of shape {is_correct.shape}, expected bool of shape (N,)")
+    if confidences.shape != is_correct.shape:
+        raise ShapeError(f"confidence has shape {confidences.shape}, expected {is_correct.shape}: one value a row")
+    if not np.isfinite(confidences).all():
         raise ValueRangeError("confidence holds values that are not finite, expected numbers")
-    return right, sure
+    return is_correct, confidences
 
 
 def step_ends(descending: Values) -> NDArray[np.intp]:
@@ -114,7 +114,7 @@ def step_ends(descending: Values) -> NDArray[np.intp]:
 
 
 def best_area(correct: NDArray[np.bool_], weight: Values) -> float:
-    """Return the area of the best order of these rows: all right ones first, then the wrong ones, the lightest first.
+    """Return the area of the best order of these rows: all correct ones first, then the wrong ones, the lightest first.
 
     >>> best_area(np.array([True, False, True, False]), np.ones(4)) == (1 / 3 + 2 / 4) / 4
     True
@@ -300,7 +300,7 @@ def risk_bounds(wrong: NDArray[np.int64], answered: NDArray[np.int64], delta: fl
 
 
 def error_auroc(correct: NDArray[np.bool_], confidence: Values) -> float:
-    """Return how probably a right row has more confidence than a wrong one, ties half; NaN where all are of one kind.
+    """Return how probably a correct row has more confidence than a wrong one, ties half; NaN where all are of one kind.
 
     >>> error_auroc(np.array([True, True, False, True]), np.array([0.9, 0.8, 0.7, 0.6]))
     0.6666666666666666

@@ -176,7 +176,10 @@ def levels_table(study: AbstentionStudy) -> Table:
         cells = [number(level.threshold), number(level.bound), number(scored.coverage), number(scored.risk)]
         rows.append([f"{100 * level.aimed:.0f} %", *cells, format_interval(scored.interval)])
     bound = f"risk at most: on new rows, at all coverages at once, with {wanted_percent(1 - study.delta)} confidence"
-    notes = [f"{bound}; risk: the share of the answers that is wrong, on the scored rows"]
+    notes = [
+        "answered are rows above the threshold; risk: the share of the answers that is wrong, on the scored rows",
+        bound,
+    ]
     headers = ["aimed\nat", "threshold", "risk\nat most", "coverage", "risk", "95 % interval"]
     title = f"What a threshold of {study.signal.name.replace('-', ' ')} does"
     return Table(mark_optimistic(title, optimistic=study.protocol.optimistic), headers, rows, notes, strong=strong)

@@ -47,9 +47,9 @@ def test_all_bounds_hold_at_once_in_the_promised_share_of_runs():
     rng = np.random.default_rng(9)
     delta, broken = 0.5, 0
     for _ in range(RUNS):
-        ladder = Thresholds.of(*confident_rows(rng, 300), delta)
-        risks = np.array([true_risk(threshold) for threshold in ladder.thresholds])
-        broken += bool((risks > ladder.bounds).any())
+        tried = Thresholds.of(*confident_rows(rng, 300), delta)
+        risks = np.array([true_risk(threshold) for threshold in tried.thresholds])
+        broken += bool((risks > tried.bounds).any())
     assert 0 < broken / RUNS <= delta
 
 
@@ -66,14 +66,14 @@ def test_a_risk_that_all_answers_keep_needs_no_threshold():
 
 def test_rows_of_the_same_confidence_are_answered_together():
     correct, sure = confident_rows(np.random.default_rng(0), 3000, levels=4)
-    ladder = Thresholds.of(correct, sure)
-    for threshold, answered, wrong in zip(ladder.thresholds, ladder.answered, ladder.wrong, strict=True):
+    tried = Thresholds.of(correct, sure)
+    for threshold, answered, wrong in zip(tried.thresholds, tried.answered, tried.wrong, strict=True):
         above = sure >= threshold
         assert (answered, wrong) == (above.sum(), (~correct[above]).sum())
         assert answered in [(sure >= level).sum() for level in (0.25, 0.5, 0.75, 1.0, NEVER)]
     # The first level is a quarter of all rows: what is aimed lower answers none.
-    assert ladder.answered[0] == 0
-    assert ladder.bounds[0] == 1
+    assert tried.answered[0] == 0
+    assert tried.bounds[0] == 1
 
 
 def test_what_is_not_shown_is_told():
