@@ -6,13 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import MISSING_VOTE, Floats, Labels, Values
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.fitted_state import Kind, Numbers
-from ensembler.combiners.missing_votes import answered
 from ensembler.errors import ValueRangeError
+from ensembler.metrics.confidence import votes
 
-NO_VOTE = -1
 LARGEST_KEY = 2**62
 
 
@@ -58,7 +57,7 @@ class BehaviourKnowledgeSpace(Combiner):
     takes_missing_votes: ClassVar[bool] = True
     reported: ClassVar[tuple[str, ...]] = ()
     fitted_state: ClassVar[Mapping[str, Kind]] = {
-        "patterns_": Numbers("KM", low=NO_VOTE, dtype="int64"),
+        "patterns_": Numbers("KM", low=MISSING_VOTE, dtype="int64"),
         "pattern_numbers_": Numbers("E", low=0, dtype="int64"),
         "classes_": Numbers("E", low=0, dtype="int64"),
         "counts_": Numbers("E", low=0.0),
@@ -66,7 +65,7 @@ class BehaviourKnowledgeSpace(Combiner):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         votes = list_votes(proba)
-        kept = (votes != NO_VOTE).any(axis=1)
+        kept = (votes != MISSING_VOTE).any(axis=1)
         votes, labels, sample_weight = votes[kept], labels[kept], sample_weight[kept]
         _, first, numbers = np.unique(vote_keys(votes, self.n_classes_), return_index=True, return_inverse=True)
         self.patterns_ = votes[first]
@@ -114,11 +113,7 @@ class BehaviourKnowledgeSpace(Combiner):
 
 def list_votes(proba: Floats) -> Labels:
     """Return the votes (N, M) int64 of all members; -1 where there is none."""
-    votes = proba.argmax(axis=-1)
-    there = answered(proba)
-    if not there.all():
-        votes[~there] = NO_VOTE
-    return np.ascontiguousarray(votes.T)
+    return np.ascontiguousarray(votes(proba).T)
 
 
 def vote_keys(votes: Labels, n_classes: int) -> Labels:
@@ -134,7 +129,7 @@ def vote_keys(votes: Labels, n_classes: int) -> Labels:
 
 def vote_shares(votes: Labels, n_classes: int) -> Values:
     """Return the shares of votes for each class, (N, C); zeros where nobody votes."""
-    rows, members = np.nonzero(votes != NO_VOTE)
+    rows, members = np.nonzero(votes != MISSING_VOTE)
     cells = rows * n_classes + votes[rows, members]
     counts = np.bincount(cells, minlength=len(votes) * n_classes).reshape(len(votes), n_classes)
     return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))

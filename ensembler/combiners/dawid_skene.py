@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import MISSING_VOTE, Floats, Labels, Values
 from ensembler.combiners.base import Combiner, is_number, is_whole, require, sum_contributions
-from ensembler.combiners.behaviour_knowledge import NO_VOTE, list_votes, vote_shares
+from ensembler.combiners.behaviour_knowledge import list_votes, vote_shares
 from ensembler.combiners.fitted_state import TINY, Kind, Numbers
 from ensembler.combiners.missing_votes import answered
 from ensembler.combiners.naive_bayes import look_up_votes
@@ -90,14 +90,14 @@ class DawidSkene(Combiner):
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         votes = list_votes(proba)
-        kept = (votes != NO_VOTE).any(axis=1)
+        kept = (votes != MISSING_VOTE).any(axis=1)
         if not kept.any():
             # Nobody has said anything of these rows: every class and every vote is as probable as any other.
             self.priors_ = np.full(self.n_classes_, 1.0 / self.n_classes_)
             self.confusion_ = np.full((self.n_members_, self.n_classes_, self.n_classes_), 1.0 / self.n_classes_)
             return
         votes, weight = votes[kept], sample_weight[kept]
-        counts, given = vote_matrix(votes, self.n_classes_), (votes != NO_VOTE).sum(axis=1)
+        counts, given = vote_matrix(votes, self.n_classes_), (votes != MISSING_VOTE).sum(axis=1)
         posterior = vote_shares(votes, self.n_classes_)
         self._maximise(counts, posterior, weight)
         bound = -np.inf
@@ -147,7 +147,7 @@ def vote_matrix(votes: Labels, n_classes: int) -> "csr_array":
     """Return which rows have which vote of which member, (M·C, N), ones among zeros."""
     from scipy.sparse import csr_array
 
-    rows, members = np.nonzero(votes != NO_VOTE)
+    rows, members = np.nonzero(votes != MISSING_VOTE)
     cells = members * n_classes + votes[rows, members]
     shape = (votes.shape[1] * n_classes, len(votes))
     return csr_array((np.ones(len(rows)), (cells, rows)), shape=shape)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ensembler.arrays import MISSING_VOTE, Floats, Labels, Missing, Values
+from ensembler.arrays import MISSING_VOTE, Floats, Labels, Missing, Values, most_probable
 from ensembler.errors import UnknownNameError
 
 SIGNALS = ("top-probability", "margin", "entropy", "agreement", "mutual-information")
@@ -76,7 +76,9 @@ def votes(members: Floats) -> Labels:
     >>> votes(np.array([[[0.9, 0.1]], [[0.0, 0.0]]])).tolist()
     [[0], [-1]]
     """
-    return np.where(members.any(axis=-1), members.argmax(axis=-1), MISSING_VOTE)
+    cast = most_probable(members)
+    cast[~members.any(axis=-1)] = MISSING_VOTE
+    return cast
 
 
 def share_of_votes(cast: Labels, predicted: Labels) -> Values:
