@@ -4,11 +4,13 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.metrics.scores import accuracy
+from ensembler.parallel.blas import one_blas_thread
 
 BLOCK_VALUES = 1 << 20
 """So many margins are looked at together."""
 
 
+@one_blas_thread
 def weighted_accuracies(proba: Floats, labels: Labels, sample_weight: Values, weights: Values) -> Values:
     """Return the accuracy (D,) of the weighted mean of the members for each row of some weights (D, M).
 

@@ -71,14 +71,10 @@ class BayesianCombination(FittedMean):
         require(valid, self, "random_state", "a whole number of at least 0")
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        from threadpoolctl import threadpool_limits
-
         n_rows = len(labels)
         order = best_first(proba, labels, sample_weight)
         draws = np.random.default_rng(self.random_state).dirichlet(np.ones(self.n_members_), self.n_draws)
-        # Such narrow matrix products are faster on one thread, and repeat to the last bit.
-        with threadpool_limits(1, "blas"):
-            accuracy = weighted_accuracies(proba[order], labels, sample_weight, draws)
+        accuracy = weighted_accuracies(proba[order], labels, sample_weight, draws)
         accuracy = clip_accuracy(np.maximum(accuracy, 0.5), n_rows)
         posterior = softmax(n_rows * (accuracy * np.log(accuracy) + (1 - accuracy) * np.log1p(-accuracy)))
         weights = np.empty(self.n_members_)

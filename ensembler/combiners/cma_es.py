@@ -13,6 +13,7 @@ from ensembler.combiners.fitted_state import WEIGHTS, Kind
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import NotApplicableError
 from ensembler.metrics import get_metric
+from ensembler.parallel.blas import one_blas_thread
 
 COUNTS = 50
 """Weights are multiples of 1/50, as greedy selection of 50 steps has them."""
@@ -95,15 +96,12 @@ class CMAESWeights(FittedMean):
         if self.n_members_ == 1:
             self.weights_ = np.ones(1)
             return
-        from threadpoolctl import threadpool_limits
-
         order = best_first(proba, labels, sample_weight)
         weights = np.empty(self.n_members_)
-        # Such narrow matrix products are faster on one thread, and repeat to the last bit.
-        with threadpool_limits(1, "blas"):
-            weights[order] = self._search(self._evaluator(proba[order], labels, sample_weight))
+        weights[order] = self._search(self._evaluator(proba[order], labels, sample_weight))
         self.weights_ = weights
 
+    @one_blas_thread
     def _search(self, evaluate: Evaluate) -> Values:
         """Return the best weights of all that are tried, for members that come best first."""
         try:

@@ -14,6 +14,7 @@ from ensembler.combiners.base import Combiner, check_weights, is_number, require
 from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning
+from ensembler.parallel.blas import one_blas_thread
 
 LARGEST_WEIGHT = 10.0
 """On separable rows the weights would grow without end."""
@@ -99,16 +100,12 @@ class LogLinearPool(Combiner):
         require(isinstance(self.signed, bool), self, "signed", "true or false")
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        from threadpoolctl import threadpool_limits
-
         loss = PoolLoss(proba, labels, sample_weight, self.ridge, n_biases=self.n_classes_ if self.bias else 0)
         high = np.full(len(loss.start), LARGEST_WEIGHT)
         low = -high
         if not self.signed:
             low[: self.n_members_] = 0.0
-        # Such small matrix products are faster on one thread, and repeat to the last bit.
-        with threadpool_limits(1, "blas"):
-            result = minimise(loss.expand, loss.value, loss.start, low, high)
+        result = one_blas_thread(minimise)(loss.expand, loss.value, loss.start, low, high)
         self.weights_, biases = np.split(result.point, [self.n_members_])
         self.bias_ = biases - biases.mean() if self.bias else np.zeros(self.n_classes_)
         if not result.converged:

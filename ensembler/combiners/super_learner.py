@@ -9,6 +9,7 @@ import numpy as np
 from ensembler.arrays import Floats, Labels, Values, normalise, one_hot, row_blocks
 from ensembler.combiners.base import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
+from ensembler.parallel.blas import one_blas_thread
 
 
 @dataclass
@@ -49,20 +50,19 @@ class SuperLearner(FittedMean):
     reported: ClassVar[tuple[str, ...]] = ("weights_", "coefficients_")
     fitted_state: ClassVar[Mapping[str, Kind]] = {"weights_": WEIGHTS, "coefficients_": Numbers("M", low=0.0)}
 
+    @one_blas_thread
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         from scipy.optimize import nnls
-        from threadpoolctl import threadpool_limits
 
         # The triangular factor of the rows has the same least squares, in M + 1 rows in place of N·C.
         factor = np.zeros((0, self.n_members_ + 1))
-        with threadpool_limits(1, "blas"):
-            for rows in row_blocks(len(labels), self.n_members_ * self.n_classes_):
-                columns = [
-                    *(member.astype(np.float64) for member in proba[:, rows]),
-                    one_hot(labels[rows], self.n_classes_),
-                ]
-                block = np.stack(columns, axis=-1) * np.sqrt(sample_weight[rows])[:, None, None]
-                factor = np.asarray(np.linalg.qr(np.vstack([factor, block.reshape(-1, self.n_members_ + 1)]), mode="r"))
+        for rows in row_blocks(len(labels), self.n_members_ * self.n_classes_):
+            columns = [
+                *(member.astype(np.float64) for member in proba[:, rows]),
+                one_hot(labels[rows], self.n_classes_),
+            ]
+            block = np.stack(columns, axis=-1) * np.sqrt(sample_weight[rows])[:, None, None]
+            factor = np.asarray(np.linalg.qr(np.vstack([factor, block.reshape(-1, self.n_members_ + 1)]), mode="r"))
         self.coefficients_ = np.asarray(nnls(factor[:, :-1], factor[:, -1])[0])
         self.weights_ = normalise(self.coefficients_)
 
