@@ -11,6 +11,7 @@ from ensembler.combiners.base import Combiner, clone, require, restore_inside
 from ensembler.combiners.fitted_state import Kind, Numbers, RuleState, Several
 from ensembler.combiners.registry import make_rule
 from ensembler.combiners.simplex import SimplexWeights
+from ensembler.combiners.stratified import stratified_folds
 from ensembler.serialization import to_plain
 
 DEFAULT_RULES = ("log-pool", "stacking")
@@ -111,13 +112,11 @@ class Blend(Combiner):
 
     def _out_of_fold(self, proba: Floats, labels: Labels, sample_weight: Values) -> Values | None:
         """Return the (K, N, C) probabilities of rules that have not seen the row; None where rows are too few."""
-        from sklearn.model_selection import StratifiedKFold
-
         n_folds = min(MOST_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
         if n_folds < 2:
             return None
         outputs = np.empty((len(self.rules_), *proba.shape[1:]))
-        for train, rest in StratifiedKFold(n_folds, shuffle=True, random_state=0).split(labels, labels):
+        for train, rest in stratified_folds(labels, n_folds, seed=0):
             rules = self._fitted_rules(proba[:, train], labels[train], sample_weight[train], {})
             outputs[:, rest] = [rule.predict_proba(proba[:, rest], check_input=False) for rule in rules]
         return outputs

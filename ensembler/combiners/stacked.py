@@ -9,20 +9,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, sigmoid, softmax
+from ensembler.combiners._logistic import LogisticRows, chosen_fit
 from ensembler.combiners.base import Combiner, is_number, require
 from ensembler.combiners.fitted_state import LARGEST, Kind, Numbers
+from ensembler.combiners.stratified import stratified_folds
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError, ValueRangeError
+from ensembler.parallel.blas import one_blas_thread
 from ensembler.serialization import to_plain
 
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)
-TOLERANCE = 1e-7
-"""scikit-learn's default of 1e-4 stops a hundredth of a probability away from the optimum, at a place that depends on
-the processor; this one stops within 2e-5."""
+MOST_FOLDS = 3
 SMALLEST_SCALE = 1e-30
 """Logarithms of probabilities next to 1 differ by 1e-16; fewer than 1e28 rows cannot make their spread smaller."""
-SCALER, CLASSIFIER = ("mean_", "scale_"), ("coef_", "intercept_", "classes_")
-"""The attributes of both parts of the model that predictions come from."""
+NUMBERS = ("mean_", "scale_", "coef_", "intercept_", "classes_")
+"""The attributes that predictions come from."""
 
 
 @dataclass
@@ -31,7 +32,8 @@ class Stacking(Combiner):
 
     The M·C features :math:`\log \max(p_m(c), 10^{-6})` are standardised on the fitting rows; the regularisation C is
     the one of ``strengths`` with the lowest log loss over 3 stratified folds of the fitting rows (2 if a class has two
-    rows only; the smallest strength, unchosen, if a class has one).
+    rows only; the smallest strength, unchosen, if a class has one). Objective, folds and optimum are those of
+    scikit-learn's ``LogisticRegressionCV`` behind a ``StandardScaler``, reached to within 1e-6 of a probability.
 
     Parameters
     ----------
@@ -42,8 +44,15 @@ class Stacking(Combiner):
 
     Attributes
     ----------
+    mean_, scale_ : (M·C,) float64
+        Of the features, on the fitting rows.
+    coef_ : (K, M·C) float64
+    intercept_ : (K,) float64
+        Of the K classes in the fitting rows; a single row, the log odds of the second, where there are two.
+    classes_ : (K or 2,) int64
+        The classes in the fitting rows.
     model_ : scikit-learn Pipeline
-        The scaler and the fitted classifier.
+        In place of all these with a ``final_estimator``: the scaler and the fitted classifier.
 
     Warns
     -----
@@ -93,23 +102,46 @@ class Stacking(Combiner):
         unused = self.final_estimator is not None and tuple(self.strengths) != REGULARISATION
         require(not unused, self, "strengths", "the default with a final_estimator, which does not use them")
 
+    @one_blas_thread
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        if len(np.unique(labels)) < 2:
+            raise NotApplicableError(f"{self.name} needs at least two classes in the fitting rows, got one")
+        fit = self._fit_logistic if self.final_estimator is None else self._fit_estimator
+        fit(self._features(proba), labels, sample_weight)
+
+    def _fit_logistic(self, features: Values, labels: Labels, sample_weight: Values) -> None:
+        """Standardise the features, in place, and fit the logistic regression."""
+        share = sample_weight / sample_weight.sum()
+        self.mean_ = share @ features
+        features -= self.mean_
+        scale = np.sqrt(share @ features**2)
+        # Of a column of equal values, what is left is rounding.
+        constant = scale <= len(labels) * np.finfo(np.float64).eps * np.abs(self.mean_)
+        self.scale_ = np.where(constant | (scale < SMALLEST_SCALE), 1.0, scale)
+        features /= self.scale_
+        self.classes_, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        columns = np.vstack([features.T, np.ones(len(labels))])
+        rows = LogisticRows(columns, numbers, sample_weight, len(self.classes_))
+        n_folds = min(MOST_FOLDS, int(counts.min()))
+        choose = n_folds > 1 and len(self.strengths) > 1
+        fitted = chosen_fit(rows, list(self.strengths), stratified_folds(labels, n_folds, seed=0) if choose else [])
+        if not fitted.converged:
+            self._warn_of_convergence()
+        self.coef_, self.intercept_ = fitted.coefficients[:, :-1].copy(), fitted.coefficients[:, -1].copy()
+
+    def _fit_estimator(self, features: Values, labels: Labels, sample_weight: Values) -> None:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-        from threadpoolctl import threadpool_limits
 
-        if len(np.unique(labels)) < 2:
-            raise NotApplicableError(f"{self.name} needs at least two classes in the fitting rows, got one")
-        classifier = self._logistic(labels) if self.final_estimator is None else copy.deepcopy(self.final_estimator)
+        classifier = copy.deepcopy(self.final_estimator)
         self.model_ = make_pipeline(StandardScaler(), classifier)
         weighted = bool((sample_weight != 1).any())
         keywords = {f"{name}__sample_weight": sample_weight for name, _ in self.model_.steps} if weighted else {}
-        # Such small matrix products are faster on one thread, and repeat to the last bit.
-        with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                self.model_.fit(self._features(proba), labels, **keywords)
+                self.model_.fit(features, labels, **keywords)
             except ValueError as error:
                 raise NotApplicableError(f"{self.name}: {error}") from error
             except TypeError as error:
@@ -120,34 +152,19 @@ class Stacking(Combiner):
                 ) from error
         self._pass_on(caught, ConvergenceWarning)
 
-    def _logistic(self, labels: Labels) -> Any:
-        from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-        from sklearn.model_selection import StratifiedKFold
-
-        n_folds = min(3, int(np.bincount(labels)[np.unique(labels)].min()))
-        if n_folds < 2 or len(self.strengths) == 1:
-            return LogisticRegression(C=min(self.strengths), tol=TOLERANCE, max_iter=1000)
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
-        return LogisticRegressionCV(
-            Cs=sorted(self.strengths),
-            cv=folds,
-            scoring="neg_log_loss",
-            tol=TOLERANCE,
-            max_iter=1000,
-            l1_ratios=(0,),
-            use_legacy_attributes=False,
-        )
-
     def _pass_on(self, caught: list[warnings.WarningMessage], convergence: type[Warning]) -> None:
         """Turn convergence warnings into one of ours; pass on the others."""
         if any(issubclass(item.category, convergence) for item in caught):
-            message = f"{self.name}: the logistic regression did not converge; give more rows or fewer members"
-            warnings.warn(message, FitWarning, stacklevel=3)
+            self._warn_of_convergence()
         for item in caught:
             # With many classes in few rows scikit-learn takes the labels for a regression target's.
             many_classes = str(item.message).startswith("The number of unique classes")
             if not issubclass(item.category, convergence) and not many_classes:
                 warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
+
+    def _warn_of_convergence(self) -> None:
+        message = f"{self.name}: the logistic regression did not converge; give more rows or fewer members"
+        warnings.warn(message, FitWarning, stacklevel=4)
 
     @staticmethod
     def _features(proba: Floats) -> Values:
@@ -161,19 +178,24 @@ class Stacking(Combiner):
 
     def _scores(self, proba: Floats) -> Values:
         features = self._features(proba)
-        if hasattr(self.model_, "predict_proba"):
-            seen = self.model_.predict_proba(features)
-        elif hasattr(self.model_, "decision_function"):
-            decision = self.model_.decision_function(features)
-            seen = (
-                softmax(decision) if decision.ndim == 2 else np.stack([sigmoid(-decision), sigmoid(decision)], axis=-1)
-            )
-        else:
-            predicted = self.model_.predict(features)
-            seen = (predicted[:, None] == self.model_.classes_).astype(np.float64)
         scores = np.zeros((proba.shape[1], self.n_classes_))
-        scores[:, self.model_.classes_] = seen
+        if self.final_estimator is None:
+            features -= self.mean_
+            features /= self.scale_
+            scores[:, self.classes_] = _probabilities(features @ self.coef_.T + self.intercept_)
+        else:
+            scores[:, self.model_.classes_] = self._of_the_estimator(features)
         return scores
+
+    def _of_the_estimator(self, features: Values) -> Values:
+        """Return its probabilities of the classes it has seen, made of whatever it gives."""
+        if hasattr(self.model_, "predict_proba"):
+            return np.asarray(self.model_.predict_proba(features), dtype=np.float64)
+        if hasattr(self.model_, "decision_function"):
+            decision = np.asarray(self.model_.decision_function(features))
+            return _probabilities(decision if decision.ndim == 2 else decision[:, None])
+        predicted = self.model_.predict(features)
+        return np.asarray(predicted[:, None] == self.model_.classes_, dtype=np.float64)
 
     def fits_proper_score(self) -> bool:
         """Return True for the logistic regression; a classifier of the user's own is not known."""
@@ -189,20 +211,14 @@ class Stacking(Combiner):
         if self.final_estimator is not None:
             kind = type(self.final_estimator).__name__
             raise NotApplicableError(f"{self.name} with a {kind} cannot be saved: only its own logistic regression can")
-        scaler, classifier = self.model_[0], self.model_[-1]
         return {
             "n_members_": self.n_members_,
             "n_classes_": self.n_classes_,
-            **{name: to_plain(getattr(scaler, name)) for name in SCALER},
-            **{name: to_plain(getattr(classifier, name)) for name in CLASSIFIER},
+            **{name: to_plain(getattr(self, name)) for name in NUMBERS},
         }
 
     def restore(self, state: Mapping[str, Any]) -> Self:
-        """Make the pipeline again."""
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
+        """Take the numbers of the scaler and the classifier."""
         values = self.take_state(state)
         seen, n_rows = values["classes_"], len(values["coef_"])
         if len(seen) < 2 or n_rows != (1 if len(seen) == 2 else len(seen)) or (np.diff(seen) <= 0).any():
@@ -210,11 +226,8 @@ class Stacking(Combiner):
         if seen[-1] >= values["n_classes_"]:
             raise ValueRangeError(f"{self.name}: classes_ holds {seen[-1]}, expected 0 to {values['n_classes_'] - 1}")
         self.n_members_, self.n_classes_ = values["n_members_"], values["n_classes_"]
-        scaler, classifier = StandardScaler(), LogisticRegression()
-        for part, names in ((scaler, SCALER), (classifier, CLASSIFIER)):
-            vars(part).update({name: values[name] for name in names})
-            part.n_features_in_ = len(values["mean_"])
-        self.model_ = make_pipeline(scaler, classifier)
+        for name in NUMBERS:
+            setattr(self, name, values[name])
         return self
 
     def _state_sizes(self, M: int, C: int) -> dict[str, int]:
@@ -222,7 +235,12 @@ class Stacking(Combiner):
 
     def n_fitted(self) -> int:
         """Coefficients and intercepts of a linear model; one a feature and class for any other."""
-        classifier = self.model_[-1]
+        classifier = self if self.final_estimator is None else self.model_[-1]
         if hasattr(classifier, "coef_"):
             return int(np.size(classifier.coef_) + np.size(classifier.intercept_))
         return self.n_members_ * self.n_classes_**2
+
+
+def _probabilities(scores: Values) -> Values:
+    """Turn log scores into probabilities; a single column is the log odds of the second class."""
+    return softmax(scores) if scores.shape[1] > 1 else sigmoid(scores * np.array([-1.0, 1.0]))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Rows
+from ensembler.combiners.stratified import stratified_folds
 from ensembler.errors import ParameterError
 
 
@@ -26,8 +27,6 @@ def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_
 
     A class with fewer rows than folds reduces their number, to 2 at least.
     """
-    from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
-
     if n_folds < 2:
         raise ParameterError(f"folds is {n_folds}, expected at least 2")
     units, what = (len(labels), "row") if groups is None else (len(np.unique(groups)), "group")
@@ -39,18 +38,29 @@ def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_
     if possible < n_folds:
         limits = f"the smallest class has {counts.min()} of the rows and there are {units} {what}s"
         note = f"{possible} folds instead of {n_folds}: {limits}"
-    spread = np.zeros((len(labels), 1))
     if groups is not None:
-        splits = StratifiedGroupKFold(possible, shuffle=True, random_state=seed).split(spread, labels, groups)
+        splits = _whole_groups(labels, groups, possible, seed)
     elif counts.max() < possible:
-        splits = KFold(possible, shuffle=True, random_state=seed).split(spread)
+        shuffled = np.random.default_rng(seed).permutation(len(labels))
+        tests = [np.sort(part) for part in np.array_split(shuffled, possible)]
+        splits = [(np.setdiff1d(shuffled, test), test) for test in tests]
     else:
-        splits = StratifiedKFold(possible, shuffle=True, random_state=seed).split(spread, labels)
-    with warnings.catch_warnings():
-        # scikit-learn warns of small classes; the note says it.
-        warnings.simplefilter("ignore", UserWarning)
-        pairs = [(train, test) for train, test in splits if len(train) and len(test)]
+        splits = stratified_folds(labels, possible, seed)
+    pairs = [(train, test) for train, test in splits if len(train) and len(test)]
     return Folds(pairs, note) if len(pairs) > 1 else Folds(note=f"the {what}s cannot be divided into two folds")
+
+
+def _whole_groups(
+    labels: NDArray[np.int64], groups: NDArray[np.generic], n_folds: int, seed: int
+) -> list[tuple[Rows, Rows]]:
+    """Return folds of whole groups, stratified as far as these allow."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # scikit-learn warns of small classes; a note says it.
+        warnings.simplefilter("ignore", UserWarning)
+        return list(folds.split(np.zeros((len(labels), 1)), labels, groups))
 
 
 def split_part(

@@ -20,6 +20,8 @@ def one_blas_thread(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        # SciPy brings a BLAS of its own, which can be limited only once it is loaded.
+        import scipy.linalg  # noqa: F401
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "blas"):

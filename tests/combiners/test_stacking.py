@@ -21,21 +21,24 @@ def features(proba):
 def test_it_is_a_tuned_logistic_regression_on_standardised_log_probabilities():
     proba, labels = draw(1, 4, 400)
     new, _ = draw(2, 4, 100)
-    scaler = StandardScaler().fit(features(proba))
-    folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    direct = LogisticRegressionCV(
-        Cs=[0.001, 0.01, 0.1],
-        cv=folds,
-        scoring="neg_log_loss",
-        tol=1e-7,
-        max_iter=1000,
-        l1_ratios=(0,),
-        use_legacy_attributes=False,
-    ).fit(scaler.transform(features(proba)), labels)
-    rule = Stacking().fit(proba, labels)
-    np.testing.assert_allclose(
-        rule.predict_proba(new), direct.predict_proba(scaler.transform(features(new))), atol=1e-9
-    )
+    weights = np.random.default_rng(3).uniform(0.2, 2, 400)
+    weights /= weights.mean()
+    for weight in (None, weights):
+        scaler = StandardScaler().fit(features(proba), sample_weight=weight)
+        folds = StratifiedKFold(3, shuffle=True, random_state=0)
+        direct = LogisticRegressionCV(
+            Cs=[0.001, 0.01, 0.1],
+            cv=folds,
+            scoring="neg_log_loss",
+            solver="newton-cholesky",
+            tol=1e-8,
+            l1_ratios=(0,),
+            use_legacy_attributes=False,
+        ).fit(scaler.transform(features(proba)), labels, sample_weight=weight)
+        rule = Stacking().fit(proba, labels, weight)
+        np.testing.assert_allclose(
+            rule.predict_proba(new), direct.predict_proba(scaler.transform(features(new))), rtol=0, atol=1e-6
+        )
     assert rule.n_fitted() == 4 * 16 + 4
 
 
@@ -46,7 +49,42 @@ def test_it_reaches_the_optimum_which_no_processor_moves():
     newton = LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-8)
     newton.fit(scaler.transform(features(data.validation.proba)), data.validation.labels)
     exact = newton.predict_proba(scaler.transform(features(data.proba)))
-    np.testing.assert_allclose(rule.predict_proba(data.proba), exact, atol=5e-5)
+    np.testing.assert_allclose(rule.predict_proba(data.proba), exact, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 40])
+def test_it_is_the_optimum_for_two_and_for_many_classes(n_classes):
+    proba, labels = draw(n_classes, 3, 600, n_classes)
+    new, _ = draw(1, 3, 100, n_classes)
+    scaler = StandardScaler().fit(features(proba))
+    direct = LogisticRegression(
+        C=0.05, tol=1e-12, max_iter=10000, solver="newton-cholesky" if n_classes < 9 else "lbfgs"
+    )
+    direct.fit(scaler.transform(features(proba)), labels)
+    rule = Stacking(strengths=(0.05,)).fit(proba, labels)
+    expected = direct.predict_proba(scaler.transform(features(new)))
+    np.testing.assert_allclose(rule.predict_proba(new)[:, direct.classes_], expected, rtol=0, atol=2e-6)
+
+
+def test_more_coefficients_than_a_hessian_is_made_of(monkeypatch):
+    proba, labels = draw(4, 3, 300)
+    whitened = Stacking().fit(proba, labels).predict_proba(proba)
+    monkeypatch.setattr("ensembler.combiners._logistic.MOST_COEFFICIENTS", 10)
+    np.testing.assert_allclose(Stacking().fit(proba, labels).predict_proba(proba), whitened, rtol=0, atol=2e-6)
+
+
+def test_rows_of_weight_0_are_left_out():
+    proba, labels = draw(5, 3, 300)
+    kept = np.random.default_rng(1).random(300) < 0.8
+    weighted = Stacking().fit(proba, labels, kept.astype(float)).predict_proba(proba)
+    np.testing.assert_array_equal(weighted, Stacking().fit(proba[:, kept], labels[kept]).predict_proba(proba))
+
+
+def test_a_member_that_never_changes_is_no_feature():
+    proba, labels = draw(6, 3, 200)
+    constant = np.broadcast_to([0.1, 0.2, 0.3, 0.4], (1, *proba.shape[1:]))
+    output = Stacking().fit(np.concatenate([proba, constant]), labels).predict_proba(np.concatenate([proba, constant]))
+    np.testing.assert_allclose(output, Stacking().fit(proba, labels).predict_proba(proba), rtol=0, atol=2e-6)
 
 
 def test_an_absent_class_gets_probability_zero():
