@@ -287,6 +287,16 @@ def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_samples))
 
 
+def mid_ranks(values: Values) -> Values:
+    """Return ranks from 1 on, (N,); equal values share the mean of theirs.
+
+    >>> mid_ranks(np.array([0.5, 0.1, 0.5])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
+
+
 def softmax(scores: Floats) -> NDArray[np.float64]:
     r"""Turn log scores into probabilities: :math:`p_c = e^{s_c} / \sum_k e^{s_k}`, over the last axis."""
     scores = np.asarray(scores, dtype=np.float64)

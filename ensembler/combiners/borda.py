@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values
 from ensembler.combiners.base import AdditiveCombiner
 from ensembler.combiners.fitted_state import Kind
 
@@ -44,6 +44,16 @@ class BordaCount(AdditiveCombiner):
 
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the mid-ranks of the member's probabilities, 0 for the least probable class."""
+        if proba.shape[-1] <= FEW_CLASSES:
+            # Each class beats another (1), equals it (½) or loses (0).
+            columns = np.ascontiguousarray(proba.T)
+            ranks = np.full(columns.shape, (len(columns) - 1) / 2)
+            for first in range(len(columns)):
+                for second in range(first):
+                    half = 0.5 * np.sign(columns[first] - columns[second])
+                    ranks[first] += half
+                    ranks[second] -= half
+            return ranks.T
         from scipy.stats import rankdata
 
         return np.asarray(rankdata(proba, axis=-1) - 1.0)

@@ -200,11 +200,11 @@ def compare_rows(
 
 def p_value(gain: Difference, metric: Metric) -> float:
     """Return the one-sided p-value that a gain is no larger than the margin; 1 where nothing can be said."""
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     if not gain.standard_error > 0:
         return 1.0
-    return float(norm.sf((gain.value - margin(metric)) / gain.standard_error))
+    return float(ndtr((margin(metric) - gain.value) / gain.standard_error))
 
 
 def margin(metric: Metric) -> float:

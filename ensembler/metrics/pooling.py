@@ -244,9 +244,9 @@ BETWEEN_SETS: dict[str, Callable[[Values, Values], float]] = {
 
 
 def _t_interval(centre: float, error: float, degrees: int) -> Interval | None:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     if degrees < 1:
         return None
-    reach = float(t.ppf((1 + LEVEL) / 2, degrees)) * error
+    reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
     return centre - reach, centre + reach

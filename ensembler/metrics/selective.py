@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.arrays import Values, check_sample_weight
+from ensembler.arrays import Values, check_sample_weight, mid_ranks
 from ensembler.errors import ShapeError, ValueRangeError
 from ensembler.metrics.bootstrap import RESAMPLES, bootstrap_counts, enough_units
 from ensembler.metrics.intervals import LEVEL, Interval, percentile_interval
@@ -279,10 +279,11 @@ def risk_interval(wrong: int, answered: int, level: float = LEVEL) -> Interval:
     """
     if not answered:
         return 0.0, 1.0
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
-    found = binomtest(wrong, answered).proportion_ci(level, method="exact")
-    return float(found.low), float(found.high)
+    low = betaincinv(wrong, answered - wrong + 1, (1 - level) / 2) if wrong else 0.0
+    high = betaincinv(wrong + 1, answered - wrong, (1 + level) / 2) if wrong < answered else 1.0
+    return float(low), float(high)
 
 
 def risk_bounds(wrong: NDArray[np.int64], answered: NDArray[np.int64], delta: float) -> Values:
@@ -291,11 +292,11 @@ def risk_bounds(wrong: NDArray[np.int64], answered: NDArray[np.int64], delta: fl
     >>> risk_bounds(np.array([2, 0]), np.array([40, 0]), 0.025).round(4).tolist()
     [0.1692, 1.0]
     """
-    from scipy.stats import beta
+    from scipy.special import betainccinv
 
     bounds = np.ones(len(wrong))
     some = wrong < answered
-    bounds[some] = beta.isf(delta, wrong[some] + 1, answered[some] - wrong[some])
+    bounds[some] = betainccinv(wrong[some] + 1, answered[some] - wrong[some], delta)
     return bounds
 
 
@@ -305,13 +306,11 @@ def error_auroc(correct: NDArray[np.bool_], confidence: Values) -> float:
     >>> error_auroc(np.array([True, True, False, True]), np.array([0.9, 0.8, 0.7, 0.6]))
     0.6666666666666666
     """
-    from scipy.stats import rankdata
-
     n_right = int(correct.sum())
     n_wrong = len(correct) - n_right
     if not n_right or not n_wrong:
         return float("nan")
-    return float((rankdata(confidence)[correct].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
+    return float((mid_ranks(confidence)[correct].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
 
 
 def auroc_intervals(

@@ -18,9 +18,7 @@ def label_checksums(predictions: Predictions) -> list[str]:
 def provenance(predictions: Predictions, seed: int, command: str | None) -> dict[str, Any]:
     """Return versions, checksums, the seed and the command: what it takes to get the same bytes again."""
     import platform
-
-    import scipy
-    import sklearn
+    from importlib.metadata import version
 
     checksums: dict[str, str] = {}
     for prefix, part in (("", predictions), ("val/", predictions.validation)):
@@ -32,8 +30,8 @@ def provenance(predictions: Predictions, seed: int, command: str | None) -> dict
             "python": platform.python_version(),
             "ensembler": serialization.__version__,
             "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "scikit-learn": sklearn.__version__,
+            "scipy": version("scipy"),
+            "scikit-learn": version("scikit-learn"),
         },
         "sha256": checksums,
         "seed": seed,

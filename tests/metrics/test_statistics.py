@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ensembler.arrays import mid_ranks
 from ensembler.metrics import METRICS, get_metric
 from ensembler.metrics.bootstrap import bootstrap_counts
 from ensembler.metrics.intervals import percentile_interval, wilson
@@ -161,3 +162,10 @@ def test_bootstrap_intervals_are_scipys():
 def test_an_interval_of_nothing_is_none():
     assert percentile_interval(np.full(10, np.nan)) is None
     assert percentile_interval(np.full(10, 0.5)) == (0.5, 0.5)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30))
+def test_mid_ranks_are_scipys(values):
+    from scipy.stats import rankdata
+
+    np.testing.assert_array_equal(mid_ranks(np.array(values, float)), rankdata(values))

@@ -276,12 +276,12 @@ def choose(front: Front, data: CascadeData, rows: Predictions, options: CascadeO
 
 def replace_goal(goal: Goal, options: CascadeOptions, n_rows: int) -> Goal:
     """Return a goal of accuracy with a margin that makes it likely to be shown on the calibration rows."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     assert goal.accuracy is not None
     share = options.calibration_share
     n_calibration = n_rows * share / (1 - share)
-    margin = float(norm.isf(options.delta)) * np.sqrt(goal.accuracy * (1 - goal.accuracy) / n_calibration)
+    margin = float(-ndtri(options.delta)) * np.sqrt(goal.accuracy * (1 - goal.accuracy) / n_calibration)
     return replace(goal, accuracy=min(goal.accuracy + margin, 1.0))
 
 

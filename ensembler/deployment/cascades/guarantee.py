@@ -155,7 +155,7 @@ def learn_then_test(
     NotApplicableError
         The promise cannot be made even where no row stops early.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     risk = ERROR if target else ALL_MEMBERS
     whole = data.answers.predicted[data.committees.whole]
@@ -165,7 +165,7 @@ def learn_then_test(
         attempt = replace(route, thresholds=thresholds)
         rows = data.follow(attempt)
         n_with = int((~rows.correct if target else rows.predicted != whole).sum())
-        if binom.cdf(n_with, data.n_rows, alpha) > delta:
+        if bdtr(n_with, data.n_rows, alpha) > delta:
             break
         best = attempt, n_with
     if best is None:

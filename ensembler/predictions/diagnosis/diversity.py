@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import MISSING_VOTE, Correct, Labels, Values
+from ensembler.arrays import MISSING_VOTE, Correct, Labels, Values, mid_ranks
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.diversity import (
     MEASURES,
@@ -200,8 +200,6 @@ def committee_measures(
 
 def rank_correlation(diversity: Values, outcome: Values) -> float:
     """Return Spearman's rank correlation over committees whose diversity is defined; NaN where either is constant."""
-    from scipy.stats import spearmanr
-
     kept = ~np.isnan(diversity)
     if kept.sum() < FEWEST_COMMITTEES:
         return float("nan")
@@ -209,7 +207,7 @@ def rank_correlation(diversity: Values, outcome: Values) -> float:
     first, second = (np.round(values[kept], TIED_DECIMALS) for values in (diversity, outcome))
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(spearmanr(first, second).statistic)
+    return float(np.corrcoef(mid_ranks(first), mid_ranks(second))[0, 1])
 
 
 def pooled(by_size: dict[int, float], sizes: NDArray[np.int64]) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ensembler.arrays import mid_ranks
 from ensembler.ranking.results import Ranking
 from ensembler.report.differences import axis_title, scale
 from ensembler.report.figures import matplotlib, plotly
@@ -67,11 +68,9 @@ class GainBySize(Chart):
 
     def correlation(self, panel: SizePanel) -> float:
         """Return Spearman's rank correlation of gain with size; NaN where all gains are equal."""
-        from scipy.stats import rankdata
-
         if np.ptp(self.gains) == 0:
             return math.nan
-        return float(np.corrcoef(rankdata(panel.sizes), rankdata(self.gains))[0, 1])
+        return float(np.corrcoef(mid_ranks(np.asarray(panel.sizes)), mid_ranks(np.asarray(self.gains)))[0, 1])
 
     def panel_title(self, panel: SizePanel) -> str:
         """Return the title of a panel with its correlation."""
