@@ -26,6 +26,8 @@ FLAT = 1e-8
 """Added to the Hessian's diagonal, since equal steps of all intercepts change nothing."""
 TOLERANCE = 1e-7
 """The largest slope at which quasi-Newton steps stop: below it, the loss tells no step from another."""
+ROUGH_TOLERANCE = 1e-3
+"""The largest slope of a place that is near enough to the optimum for its Hessian to be taken there."""
 FINAL_TOLERANCE = 2e-9
 LAST_STEPS = 30
 """Steps by the slope alone that follow, until it is ``FINAL_TOLERANCE``: some 1e-8 of a probability."""
@@ -85,7 +87,7 @@ class LogisticRows:
         """Return the weighted mean log loss, without the ridge."""
         return _mean_loss(coefficients @ self.columns, self._targets(), self.share)[0]
 
-    def fit(self, strength: float, start: Values, root: Values | None) -> Optimum:
+    def fit(self, strength: float, start: Values, root: Values | None, tolerance: float = TOLERANCE) -> Optimum:
         """Minimise the loss at a strength C, from ``start`` (K, F + 1), in the coordinates of ``root``."""
         from scipy.optimize import minimize
 
@@ -101,10 +103,10 @@ class LogisticRows:
             loss += 0.5 * float((ridge * at**2).sum())
             return loss, slope if root is None else np.asarray(root @ slope)
 
-        options = {"gtol": TOLERANCE, "ftol": 0.0, "maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS}
+        options = {"gtol": tolerance, "ftol": 0.0, "maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS}
         found = minimize(loss_and_slope, np.zeros(start.size), jac=True, method="L-BFGS-B", options=options)
         step, slope = found.x, found.jac
-        if root is not None:
+        if root is not None and tolerance == TOLERANCE:
             step, slope = _descended(lambda at: loss_and_slope(at)[1], step)
         return Optimum(moved(step), bool(np.abs(slope).max() <= CONVERGED))
 
@@ -114,7 +116,7 @@ class LogisticRows:
         size = self.n_free * n_columns
         if size > MOST_COEFFICIENTS:
             return None
-        some = self.take(np.arange(0, len(self.labels), max(1, len(self.labels) // HESSIAN_ROWS)))
+        some = self.take(np.arange(0, len(self.labels), -(-len(self.labels) // HESSIAN_ROWS)))
         share = some.share
         proba = _mean_loss(at @ some.columns, np.zeros((self.n_free, len(share))), share)[1]
         hessian = np.empty((self.n_free, n_columns, self.n_free, n_columns))
@@ -127,12 +129,12 @@ class LogisticRows:
 
     def root(self, curvature: Values | None, strength: float) -> Values | None:
         """Return the inverse of the Cholesky factor of the Hessian with the ridge."""
-        from scipy.linalg import solve_triangular
+        from scipy.linalg.lapack import dtrtri
 
         if curvature is None:
             return None
         hessian = curvature + np.diag(np.tile(self.ridge(strength), self.n_free) + FLAT)
-        return np.asarray(solve_triangular(np.linalg.cholesky(hessian), np.eye(len(hessian)), lower=True))
+        return np.asarray(dtrtri(np.linalg.cholesky(hessian), lower=1)[0])
 
     def _targets(self) -> Values:
         """Return a row's share at its class, (K, N)."""
@@ -187,8 +189,9 @@ def chosen_fit(rows: LogisticRows, strengths: list[float], folds: list[tuple[Row
     fold_rows = [(rows.take(train), rows.take(rest)) for train, rest in folds]
     best, least = None, np.inf
     for strength in sorted(strengths) if folds else [min(strengths)]:
-        at = rows.fit(strength, at, rows.root(curvature, strength)).coefficients
-        curvature = rows.curvature(at)
+        if curvature is not None:
+            at = rows.fit(strength, at, rows.root(curvature, strength), ROUGH_TOLERANCE).coefficients
+            curvature = rows.curvature(at)
         root = rows.root(curvature, strength)
         optimum = rows.fit(strength, at, root)
         at = optimum.coefficients

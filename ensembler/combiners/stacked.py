@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ REGULARISATION = (0.001, 0.01, 0.1)
 MOST_FOLDS = 3
 SMALLEST_SCALE = 1e-30
 """Logarithms of probabilities next to 1 differ by 1e-16; fewer than 1e28 rows cannot make their spread smaller."""
+ONE_AT_A_TIME = Lock()
 NUMBERS = ("mean_", "scale_", "coef_", "intercept_", "classes_")
 """The attributes that predictions come from."""
 
@@ -138,7 +140,8 @@ class Stacking(Combiner):
         self.model_ = make_pipeline(StandardScaler(), classifier)
         weighted = bool((sample_weight != 1).any())
         keywords = {f"{name}__sample_weight": sample_weight for name, _ in self.model_.steps} if weighted else {}
-        with warnings.catch_warnings(record=True) as caught:
+        # What is recorded of warnings is recorded of all threads.
+        with ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 self.model_.fit(features, labels, **keywords)

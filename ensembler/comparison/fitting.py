@@ -13,10 +13,13 @@ from ensembler.comparison.folds import Folds
 from ensembler.comparison.protocol import Split
 from ensembler.errors import FitWarning, NotApplicableError
 from ensembler.metrics.predicted import Predicted
+from ensembler.parallel.threads import side_by_side
 from ensembler.predictions.prediction_set import Predictions
 
 BLOCK_VALUES = 1 << 23
 """Probabilities of members that are combined at a time."""
+SMALL_SET = 1 << 23
+"""Probabilities of members of a set whose folds are fitted side by side."""
 
 
 @dataclass(frozen=True)
@@ -151,14 +154,15 @@ def cross_fit(
             result.predicted[candidate.name] = predicted_by(candidate.fit(data), data, rows)
         elif not folds.pairs:
             result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
-    for train, _ in folds.pairs if trained else ():
-        if data.sample_weight is not None and not data.sample_weight[train].any():
-            for candidate in trained:
-                result.failed[candidate.name] = (
-                    "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
-                )
-            break
-        fit_fold(trained, data, train if rows is None else rows[train], result, tick)
+    fitted_on = [train if rows is None else rows[train] for train, _ in folds.pairs if trained]
+    if data.sample_weight is not None and not all(data.sample_weight[part].any() for part in fitted_on):
+        reason = "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
+        result.failed |= {candidate.name: reason for candidate in trained}
+        fitted_on = []
+    for fitted, failed in fit_parts(trained, data, fitted_on, tick):
+        result.failed = failed | result.failed
+        for name, rule in fitted.items():
+            result.rules.setdefault(name, []).append(rule)
     for candidate in trained:
         if candidate.name not in result.failed:
             rules = result.rules[candidate.name]
@@ -169,27 +173,30 @@ def cross_fit(
     return result
 
 
-def fit_fold(
-    candidates: Sequence[Candidate],
-    data: Predictions,
-    train: Rows,
-    result: CrossFit,
-    tick: Callable[[str], None],
-) -> None:
-    """Fit rules on some rows, and add them to the result."""
-    fitting = data.take(train)
-    fitted: dict[str, Combiner] = {}
-    for candidate in candidates:
-        tick(candidate.name)
-        if candidate.name in result.failed:
-            continue
-        try:
-            with warnings.catch_warnings():
-                # What is doubtful is noted once, at the fit on all rows.
-                warnings.simplefilter("ignore", FitWarning)
-                rule = candidate.fit(fitting, fitted)
-        except NotApplicableError as error:
-            result.failed[candidate.name] = str(error)
-            continue
-        fitted[rule.to_text()] = rule
-        result.rules.setdefault(candidate.name, []).append(rule)
+def fit_parts(
+    candidates: Sequence[Candidate], data: Predictions, parts: Sequence[Rows], tick: Callable[[str], None]
+) -> list[tuple[dict[str, Combiner], dict[str, str]]]:
+    """Fit rules on each of several parts of the rows; return by part those fitted, and why others could not be.
+
+    Small sets have their parts side by side on the cores; large ones, for memory, one after another.
+    """
+
+    def fit(train: Rows) -> tuple[dict[str, Combiner], dict[str, str]]:
+        fitting = data.take(train)
+        rules: dict[str, Combiner] = {}
+        failed: dict[str, str] = {}
+        by_text: dict[str, Combiner] = {}
+        for candidate in candidates:
+            tick(candidate.name)
+            try:
+                rule = candidate.fit(fitting, by_text)
+            except NotApplicableError as error:
+                failed[candidate.name] = str(error)
+                continue
+            by_text[rule.to_text()] = rules[candidate.name] = rule
+        return rules, failed
+
+    with warnings.catch_warnings():
+        # What is doubtful is noted once, at the fit on all rows. Filters belong to all threads, so here for all.
+        warnings.simplefilter("ignore", FitWarning)
+        return side_by_side(fit, parts) if data.proba.size <= SMALL_SET else [fit(part) for part in parts]

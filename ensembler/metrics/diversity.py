@@ -11,7 +11,6 @@ Kuncheva & Whitaker, Measures of diversity in classifier ensembles, Machine Lear
 doi 10.1023/A:1022859003006.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,25 +83,24 @@ def pairwise(correct: Correct, answered: Correct | None = None) -> dict[str, Val
 
 
 def cohen_kappa(predicted: NDArray[np.int64], n_classes: int) -> Values:
-    """Return Cohen's kappa of the predicted classes of each pair, (L, L); another measure than the pairwise kappa.
+    r"""Return Cohen's kappa of the predicted classes of each pair, (L, L); another measure than the pairwise kappa.
 
-    A class of -1 is a missing vote: only rows that both have answered count. NaN for two members that predict one and
-    the same class in every such row, or have none. Cohen 1960, doi 10.1177/001316446002000104.
+    :math:`(o - e)/(1 - e)` with the share o of rows in which both predict the same, and the share
+    :math:`e = \sum_c q_c r_c` expected of independent predictions that are as frequent. A class of -1 is a missing
+    vote: only rows that both have answered count. NaN for two members that predict one and the same class in every such
+    row, or have none. Cohen 1960, doi 10.1177/001316446002000104.
     """
-    from sklearn.exceptions import UndefinedMetricWarning
-    from sklearn.metrics import cohen_kappa_score
-
-    classes = np.arange(n_classes)
     kappa = np.empty((len(predicted), len(predicted)))
-    with warnings.catch_warnings():
-        # Older versions of scikit-learn warn of the division as NumPy does.
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for first, second in zip(*np.triu_indices(len(predicted)), strict=True):
-            pair = predicted[[first, second]]
-            pair = pair[:, (pair != MISSING_VOTE).all(axis=0)]
-            value = cohen_kappa_score(*pair, labels=classes) if pair.size else np.nan
-            kappa[first, second] = kappa[second, first] = value
+    for first, second in zip(*np.triu_indices(len(predicted)), strict=True):
+        pair = predicted[[first, second]]
+        pair = pair[:, (pair != MISSING_VOTE).all(axis=0)]
+        n_rows = pair.shape[1]
+        one, other = (np.bincount(classes, minlength=n_classes) for classes in pair)
+        by_chance = int(one @ other)
+        both = int((pair[0] == pair[1]).sum())
+        certain = by_chance == n_rows**2
+        value = np.nan if certain else (n_rows * both - by_chance) / (n_rows**2 - by_chance)
+        kappa[first, second] = kappa[second, first] = value
     return kappa
 
 

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ensembler.parallel.threads import ONE_THREAD
+
 
 @dataclass(frozen=True)
 class WorkerPool:
@@ -51,4 +53,4 @@ def process_pool(n_jobs: int | None = None) -> Iterator[WorkerPool]:
         with ThreadPoolExecutor(1) as pool:
             yield WorkerPool(pool, 2)
         return
-    yield WorkerPool(get_reusable_executor(max_workers=number), 2 * number)
+    yield WorkerPool(get_reusable_executor(max_workers=number, env={ONE_THREAD: "1"}), 2 * number)
