@@ -20,6 +20,8 @@ from rich.progress import Progress
 from which_rule_page import write_page
 
 from ensembler import Predictions, load_predictions
+from ensembler.combiners.families import ALL
+from ensembler.combiners.registry import family_rules
 from ensembler.parallel.workers import process_pool
 from ensembler.predictions import bundled
 from ensembler.ranking.rank import rank_rules
@@ -50,6 +52,7 @@ def rank(sets: dict[str, Predictions], metric: str, cache: Path | None, jobs: in
         task = bar.add_task(metric, total=len(sets))
         return rank_rules(
             sets,
+            family_rules(ALL),
             metric=metric,
             cluster=CLUSTER,
             cache_folder=cache,

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -25,7 +24,7 @@ def test_a_stop_from_the_keyboard_is_one_line():
     process = subprocess.Popen(
         [*COMMAND, "report", "--out", "never.html"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    time.sleep(4)
+    assert b"bundled" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
