@@ -328,6 +328,10 @@ class Combiner(Parameterized, ABC):
         """Whether the rule means nothing where the vote of a member is missing."""
         return not self.takes_missing_votes
 
+    def takes_long(self, n_members: int, n_samples: int, n_classes: int) -> str | None:
+        """Return why the rule runs on sets of such a size only where it is named; None where it always does."""
+        return None
+
     def fits_proper_score(self) -> bool:
         """Whether the rule's probabilities are fitted to the log loss or the Brier score, so that they can be used."""
         return False

@@ -133,6 +133,11 @@ class Blend(Combiner):
         """As soon as one of the rules does."""
         return any(rule.needs_probabilities() for rule in self._rule_objects())
 
+    def takes_long(self, n_members: int, n_samples: int, n_classes: int) -> str | None:
+        """Return the reason of the first rule that has one."""
+        reasons = (rule.takes_long(n_members, n_samples, n_classes) for rule in self._rule_objects())
+        return next((reason for reason in reasons if reason is not None), None)
+
     def needs_every_vote(self) -> bool:
         """As soon as one of the rules does."""
         return any(rule.needs_every_vote() for rule in self._rule_objects())

@@ -21,6 +21,8 @@ from ensembler.serialization import to_plain
 FEATURE_CLIP = 1e-6
 REGULARISATION = (0.001, 0.01, 0.1)
 MOST_FOLDS = 3
+MOST_PRODUCTS = 1 << 31
+"""Products of a feature with a coefficient in one pass over the rows: with more, a fit takes more than some minutes."""
 SMALLEST_SCALE = 1e-30
 """Logarithms of probabilities next to 1 differ by 1e-16; fewer than 1e28 rows cannot make their spread smaller."""
 ONE_AT_A_TIME = Lock()
@@ -203,6 +205,13 @@ class Stacking(Combiner):
     def fits_proper_score(self) -> bool:
         """Return True for the logistic regression; a classifier of the user's own is not known."""
         return self.final_estimator is None
+
+    def takes_long(self, n_members: int, n_samples: int, n_classes: int) -> str | None:
+        """Count the products of features with coefficients, since a fit is some thousand passes of them."""
+        if n_samples * n_members * n_classes**2 <= MOST_PRODUCTS:
+            return None
+        n_coefficients = n_members * n_classes * (1 if n_classes == 2 else n_classes)
+        return f"{n_coefficients:,} coefficients on {n_samples:,} rows take long; it runs where it is named"
 
     def needs_probabilities(self) -> bool:
         """Return True: the features are log probabilities."""

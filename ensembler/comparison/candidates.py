@@ -59,6 +59,12 @@ class Candidate:
         """Whether anything is taken from the labels of a set: by the rule, or the prior of rows that nobody answers."""
         return self.rule.is_trainable or data.missing is not None
 
+    def unless_it_takes_long(self, predictions: Predictions) -> "Candidate":
+        """Return the rule left out where fitting it on such a set takes long."""
+        fitting = predictions if predictions.validation is None else predictions.validation
+        reason = self.given.takes_long(fitting.n_members, fitting.n_samples, fitting.n_classes)
+        return self if self.left_out is not None or reason is None else replace(self, left_out=reason)
+
     def calibrated(self, step: Any) -> "Candidate":
         """Return the rule with temperature scaling of members before it, or of the ensemble after it."""
         if step == "none":
@@ -106,10 +112,14 @@ def list_candidates(
     calibrate: str,
     balance: Balance = None,
 ) -> list[Candidate]:
-    """Bind all rules to the members."""
+    """Bind all rules to the members; those that take long on such a set run where they are named themselves."""
     named = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else rules
     asked = named_rules(named)
     candidates = [bind_rule(rule, predictions, own_metric(metric)) for rule in asked]
+    candidates = [
+        candidate if rules is not None and rule in named else candidate.unless_it_takes_long(predictions)
+        for candidate, rule in zip(candidates, asked, strict=True)
+    ]
     names = [candidate.name for candidate in candidates]
     for index, name in enumerate(names):
         if name in names[:index]:

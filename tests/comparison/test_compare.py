@@ -412,3 +412,16 @@ def test_a_metric_of_the_users_own_keeps_its_direction():
     assert result.metrics[0].name == "my-loss"
     values = [rule.metrics["my-loss"] for rule in result.rules]
     assert values == sorted(values)
+
+
+def test_rules_that_take_long_run_where_they_are_named(monkeypatch):
+    monkeypatch.setattr("ensembler.combiners.stacked.MOST_PRODUCTS", 1000)
+    proba, labels = draw(3, 3, 60, 4)
+    data = Predictions(proba.astype(np.float32), labels)
+    result = compare_rules(data, n_resamples=0)
+    reasons = dict(result.left_out)
+    assert reasons["stacking"] == reasons["blend"] == "48 coefficients on 60 rows take long; it runs where it is named"
+    named = compare_rules(data, ["stacking", "mean"], n_resamples=0)
+    assert {outcome.name for outcome in named.rules} == {"stacking", "mean"}
+    family = compare_rules(data, ["pooled", "stacked"], n_resamples=0)
+    assert {"stacking", "blend"} < set(dict(family.left_out))
