@@ -103,22 +103,79 @@
   systemDark.addEventListener("change", show);
   button.textContent = isDark() ? "Light" : "Dark";
 
-  let before = null;
+  let kept = null;
   addEventListener("beforeprint", () => {
-    before = { theme: root.dataset.theme, folded: [...document.querySelectorAll("details:not([open])")] };
+    kept = { theme: root.dataset.theme, folded: [...document.querySelectorAll("details:not([open])")] };
     root.dataset.theme = "light";
     paper = true;
-    before.folded.forEach((one) => { one.open = true; });
+    kept.folded.forEach((one) => { one.open = true; });
     figures.forEach(draw);
   });
   addEventListener("afterprint", () => {
-    if (!before) return;
-    if (before.theme) root.dataset.theme = before.theme;
+    if (!kept) return;
+    if (kept.theme) root.dataset.theme = kept.theme;
     else delete root.dataset.theme;
     paper = false;
-    before.folded.forEach((one) => { one.open = false; });
-    before = null;
+    kept.folded.forEach((one) => { one.open = false; });
+    kept = null;
     show();
+  });
+
+  // ---- words ---------------------------------------------------------------------------------------------------
+  // Without this script a word has its title, which neither keys nor fingers reach.
+  const tip = document.getElementById("tip");
+  let shown = null;
+
+  document.querySelectorAll("main [title]").forEach((one) => {
+    one.dataset.tip = one.title;
+    one.removeAttribute("title");
+  });
+
+  function explain(word) {
+    if (shown === word) return;
+    hush();
+    shown = word;
+    tip.textContent = word.dataset.tip;
+    tip.hidden = false;
+    word.setAttribute("aria-describedby", "tip");
+    const place = word.getClientRects()[0] || word.getBoundingClientRect();
+    const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
+    const below = place.bottom + tip.offsetHeight + 8 < innerHeight;
+    tip.style.left = `${Math.max(8, left) + scrollX}px`;
+    tip.style.top = `${(below ? place.bottom + 4 : place.top - tip.offsetHeight - 4) + scrollY}px`;
+  }
+
+  function hush() {
+    if (shown) shown.removeAttribute("aria-describedby");
+    shown = null;
+    tip.hidden = true;
+  }
+
+  const wordAt = (event) => event.target.closest && event.target.closest("[data-tip]");
+  let finger = false;
+  let before = null;
+  addEventListener("pointerdown", (event) => {
+    finger = event.pointerType !== "mouse";
+    before = shown;
+    if (finger && !wordAt(event)) hush();
+  });
+  document.addEventListener("mouseover", (event) => {
+    if (tip.contains(event.target)) return;
+    const word = wordAt(event);
+    if (word) explain(word);
+    else if (shown && shown !== document.activeElement) hush();
+  });
+  document.addEventListener("focusin", (event) => (wordAt(event) ? explain(wordAt(event)) : hush()));
+  document.addEventListener("focusout", hush);
+  document.addEventListener("click", (event) => {
+    const word = wordAt(event);
+    if (!word || !finger) return;
+    // The first touch says what a word means, the next one goes to the glossary.
+    if (word.matches("a") && before !== word) event.preventDefault();
+    explain(word);
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hush();
   });
 
   // ---- tables --------------------------------------------------------------------------------------------------
