@@ -189,5 +189,6 @@ def method(ranking: Ranking, command: str | None) -> Section:
         ),
     ]
     if command is not None:
-        blocks += [Text("This command makes this page again, where these files are:"), Text(command, code=True)]
+        blocks += [Text("This command makes this page again, in the folder in which it was made:")]
+        blocks += [Text(command, code=True)]
     return Section("method", "Method", "How this was made", blocks)

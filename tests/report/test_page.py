@@ -81,7 +81,7 @@ def test_one_small_file_with_every_section(bundled):
     assert sections(text) == [*SECTIONS, "doctor", "method", "glossary"]
     assert bundled.stat().st_size < 6_000_000
     assert len(figure_data(text)) < 800_000
-    assert "ensembler report published --out report.html" in text
+    assert f"ensembler report {published_folder()} --out report.html" in text
     assert "<p></p>" not in re.sub(r' class="[^"]*"', "", text)
     assert str(bundled.parent) not in text
 
@@ -205,6 +205,63 @@ def test_every_word_that_is_explained_is_in_the_glossary(bundled):
     words = ["chosen", "luckiest", "ceiling", "shapley-value", "ece", "brier-score", "banzhaf-value"]
     assert {f"term-{word}" for word in words} <= entries
     assert "<dt>borda</dt>" in text
+
+
+def test_a_heading_stands_once_in_a_section(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    for section in page.locator("main > section").all():
+        headings = section.locator(":is(h1, h2, h3, caption, summary):not(.unseen)").all_text_contents()
+        assert len(headings) == len(set(headings)), headings
+
+
+def test_tables_are_as_wide_as_their_card(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    for panel in page.locator(".panel").all():
+        table, frame = panel.locator("table"), panel.locator(".table")
+        assert table.evaluate("one => one.offsetWidth") >= frame.evaluate("one => one.clientWidth") - 1
+
+
+def test_on_a_phone_wide_tables_say_that_they_scroll(bundled, visit):
+    page = visit(bundled, width=390).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    page.wait_for_timeout(200)
+    told = {}
+    for panel in page.locator(".panel").all():
+        frame = panel.locator(".table")
+        wide = frame.evaluate("one => one.scrollWidth > one.clientWidth + 1")
+        hint = frame.evaluate("one => getComputedStyle(one, '::before').content")
+        assert ("scrolls sideways" in hint) == wide
+        told[panel.locator("table").get_attribute("id")] = wide
+    assert told["table-rules"]
+    assert not told["table-coverage"]
+
+
+def test_on_a_phone_parts_of_a_figure_stand_below_one_another(bundled, visit):
+    def places(width):
+        page = visit(bundled, width=width).page
+        figure = page.locator("#figure-members")
+        figure.scroll_into_view_if_needed()
+        figure.locator(".main-svg").first.wait_for()
+        page.wait_for_timeout(200)
+        frame = figure.locator(".plot-frame")
+        assert frame.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
+        return [figure.locator(f".{axis}title").bounding_box() for axis in ("x", "x2", "x3")]
+
+    first, second, third = places(1200)
+    assert abs(first["y"] - third["y"]) < 2 < first["x"] < second["x"] < third["x"]
+    first, second, third = places(390)
+    assert first["y"] < second["y"] < third["y"]
+
+
+def test_captions_do_not_touch_what_is_drawn(bundled, visit, draw_figures):
+    for width in (1200, 390):
+        page = visit(bundled, width=width).page
+        draw_figures(page)
+        for figure in page.locator("figure").all():
+            drawn = figure.locator(".plot").bounding_box()
+            assert figure.locator("figcaption").bounding_box()["y"] >= drawn["y"] + drawn["height"] + 8
 
 
 def test_views_of_a_figure(bundled, visit):

@@ -27,6 +27,8 @@ MOST_NUMBERS, MOST_NUMBERS_FILE = 10, 12
 """Matrices of more rows have no numbers in their cells, on a page and in a file."""
 MOST_NARROW = 7
 """Matrices of more rows scroll on a phone."""
+FAINT, DEEP = "#cfe2f1", "#08519c"
+"""Of cells in a file: from the least, where that is not 0, to the most."""
 MOST_NAMED = 4
 """Groups, and members of each, that a text names."""
 
@@ -85,7 +87,8 @@ class Matrix(Chart):
     def heat_trace(self) -> Plain:
         """Return the coloured cells."""
         n_rows = len(self.values)
-        scale = [[0, "var(--surface)"], [1, "var(--heat)"]]
+        # What is least alike and what is most are both told from the diagonal, which is empty.
+        scale = [[0, "var(--faint)" if self.low else "var(--surface)"], [1, "var(--heat)"]]
         if self.diverging:
             scale = [[0, "var(--cool)"], [0.5, "var(--surface)"], [1, "var(--heat)"]]
         trace: Plain = {
@@ -121,7 +124,8 @@ class Matrix(Chart):
         axes = figure.subplots()
         span = (-self.most, self.most) if self.diverging else (self.low, self.most)
         signed = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])
-        image = axes.imshow(self.values, cmap=signed if self.diverging else "Blues", vmin=span[0], vmax=span[1])
+        shades = LinearSegmentedColormap.from_list("shades", [FAINT if self.low else "white", DEEP])
+        image = axes.imshow(self.values, cmap=signed if self.diverging else shades, vmin=span[0], vmax=span[1])
         if n_rows <= MOST_LABELS:
             small = matplotlib.SMALL
             axes.set_xticks(range(len(self.columns)), map(matplotlib.fitted, self.columns), rotation=90, fontsize=small)

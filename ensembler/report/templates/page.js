@@ -69,9 +69,10 @@
     const chosen = figure.querySelector("input:checked");
     const view = views[figure.dataset.figure][chosen ? Number(chosen.value) : 0];
     const plot = figure.querySelector(".plot");
-    plot.style.minHeight = `${view.layout.height}px`;
-    const layout = layoutOf(resolved(view.layout), paper ? 660 : 0);
-    const narrow = plot.clientWidth < 480;
+    const narrow = !paper && plot.clientWidth < 560;
+    const given = narrow && view.stacked ? view.stacked : view.layout;
+    plot.style.minHeight = `${given.height}px`;
+    const layout = layoutOf(resolved(given), paper ? 660 : 0);
     drawn.add(figure);
     return Plotly.react(plot, named(resolved(view.data), view.cells, narrow), layout, options);
   }
@@ -201,6 +202,14 @@
     });
     body.append(...rows.map((one) => one.row));
   }
+
+  // A table that is wider than its card says so.
+  const fits = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      target.closest(".panel").classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 1);
+    }
+  });
+  document.querySelectorAll(".panel .table").forEach((one) => fits.observe(one));
 
   document.querySelectorAll("thead button").forEach((one) => {
     one.addEventListener("click", () => sort(one.closest("table"), one.closest("th")));
