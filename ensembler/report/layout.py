@@ -16,15 +16,24 @@ from ensembler.report.blocks import Block, Card, Listing, Section, Text
 from ensembler.report.figures.charts import Figure, Plain
 from ensembler.report.figures.drawing import draw_for_file, draw_for_page, save_figure
 from ensembler.report.glossary import TERMS, pieces, rule_summary
+from ensembler.report.plotly_bundle import plotly_script
 from ensembler.report.tables import html
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
+MOST_ALARMS = 2
+"""Above the answer; more are counted there, and told in the section on the input."""
 FILTERED = 8
 """Tables of so many rows have a field that filters them."""
-NEEDED = ("jinja2", "plotly")
+NEEDED = ("jinja2",)
+PRINTED = {"rules": 370, "members": 240, "effects": 400, "ranks": 260}
+"""Figures on the two pages that are printed, and how high they are there at most, in pixels of 1/96 inch."""
+PRINTED_TABLES = ("table-recall", "table-pairs")
+MAIN_SECTIONS = ("committees",)
+PRINTED_SENTENCES = ("doctor", "method")
+"""Sections whose sentences are printed; of others those are that say what the section comes to."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,6 @@ def render_page(page: Page) -> str:
     """
     require_report()
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
     drawn = {figure.key: [draw_for_page(chart) for _, chart in figure.views] for figure in figures(page.sections)}
     plain = json.dumps(drawn, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
@@ -108,6 +116,7 @@ def render_page(page: Page) -> str:
         title=page.title,
         version=serialization.__version__,
         heading=page.heading,
+        most_alarms=MOST_ALARMS,
         alarms=[{"grade": grade, "text": text} for grade, text in page.alarms],
         sections=[{**vars(section), "blocks": template_blocks(section, drawn, words)} for section in page.sections],
         glossary=[(term.key, term.name, term.meaning) for term in TERMS],
@@ -115,7 +124,7 @@ def render_page(page: Page) -> str:
         figures=Markup(plain.replace("<", "\\u003c")),  # noqa: S704
         style=Markup(template_text("page.css")),  # noqa: S704
         script=Markup(template_text("page.js")),  # noqa: S704
-        plotly=Markup(get_plotlyjs()),  # noqa: S704
+        plotly=Markup(plotly_script()),  # noqa: S704
         **top,
     )
 
@@ -187,7 +196,14 @@ class Words:
 def template_blocks(section: Section, drawn: dict[str, list[Plain]], words: Words) -> list[dict[str, Any]]:
     """Return the blocks of a section as the template wants them."""
     words.known.clear()
-    return [template_block(block, drawn, words) for block in section.blocks]
+    return [{**template_block(block, drawn, words), "printed": is_printed(block, section)} for block in section.blocks]
+
+
+def is_printed(block: Block, section: Section) -> bool:
+    """Whether a block is on the two pages that are printed."""
+    if isinstance(block, Text):
+        return (block.strong and section.key in MAIN_SECTIONS) or section.key in PRINTED_SENTENCES
+    return block.key in (PRINTED if isinstance(block, Figure) else PRINTED_TABLES)
 
 
 def template_block(block: Block, drawn: dict[str, list[Plain]], words: Words) -> dict[str, Any]:
@@ -216,6 +232,7 @@ def template_block(block: Block, drawn: dict[str, list[Plain]], words: Words) ->
         "text": words.mark(block.text),
         "views": [label for label, _ in block.views],
         "height": max(view["layout"]["height"] for view in drawn[block.key]),
+        "print_height": PRINTED.get(block.key),
         "wide": any(chart.is_wide for _, chart in block.views),
     }
 

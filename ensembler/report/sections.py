@@ -94,7 +94,7 @@ def searched_committees(result: Comparison, summary: SearchSummary) -> Section:
     """Show the best committees that a search came upon."""
     blocks = committee_notes(result, summary)
     blocks += [Text(sentence) for sentence in search.introduction(summary)]
-    blocks += [Text(" ".join(search.conclusion(rule))) for rule in summary.rules]
+    blocks += [Text(" ".join(search.conclusion(rule)), strong=True) for rule in summary.rules]
     blocks += [Text(sentence) for sentence in search.left_out(summary)]
     blocks.append(searched(summary))
     blocks += [

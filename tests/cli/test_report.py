@@ -95,7 +95,7 @@ def test_a_missing_package_is_named(run, small, tmp_path, monkeypatch):
     import importlib.util
 
     known = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "plotly" else known(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jinja2" else known(name))
     monkeypatch.chdir(tmp_path)
     result = run("report", small)
     assert result.code == 2

@@ -79,7 +79,7 @@ def figure_data(text):
 def test_one_small_file_with_every_section(bundled):
     text = bundled.read_text(encoding="utf-8")
     assert sections(text) == [*SECTIONS, "doctor", "method", "glossary"]
-    assert bundled.stat().st_size < 6_000_000
+    assert bundled.stat().st_size < 2_500_000
     assert len(figure_data(text)) < 800_000
     assert f"ensembler report {published_folder()} --out report.html" in text
     assert "<p></p>" not in re.sub(r' class="[^"]*"', "", text)
@@ -300,11 +300,39 @@ def test_printing_opens_what_is_folded_and_closes_it_again(bundled, visit):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    drawn = page.locator("figure:has(.main-svg)").count()
-    assert drawn == page.locator("figure").count()
+    drawn = page.locator("figure[data-print-height]:has(.main-svg)").count()
+    assert drawn == page.locator("figure[data-print-height]").count() > 1
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() == folded
     assert page.evaluate("document.documentElement.dataset.theme") is None
+
+
+def pages_of(page):
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+
+
+@pytest.mark.parametrize("name", ["bundled", "hard"])
+def test_two_pages_are_printed_for_those_who_read_no_more(name, request, visit):
+    page = visit(request.getfixturevalue(name)).page
+    assert pages_of(page) == 2
+    page.evaluate("document.documentElement.dataset.print = 'all'")
+    assert pages_of(page) > 6
+    assert page.evaluate("document.documentElement.dataset.print") is None
+
+
+def test_what_is_printed_is_the_answer_the_main_figures_and_the_method(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("h1").is_visible()
+    assert page.locator(".reasons p").first.is_visible()
+    figures = page.locator("figure:visible").evaluate_all("all => all.map(one => one.dataset.figure)")
+    assert figures == ["rules", "members"]
+    assert all(figure.locator(".main-svg").count() for figure in page.locator("figure:visible").all())
+    tables = page.locator("table:visible").evaluate_all("all => all.map(one => one.id)")
+    assert tables == ["table-recall"]
+    assert page.locator("#method pre").is_visible()
+    assert not page.locator("#glossary").is_visible()
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -398,6 +426,13 @@ def test_errors_of_the_doctor_stand_above_the_verdict(fer):
     ill = Predictions(proba, fer.labels, names=fer.names, class_names=fer.classes)
     text = render(survey(ill, ["mean"], n_resamples=100))
     assert text.index('class="alarm"') < text.index('class="answer"')
+
+
+def test_many_errors_do_not_push_the_answer_away(hard):
+    text = hard.read_text(encoding="utf-8")
+    top = text.partition('class="answer"')[0]
+    assert top.count('class="alarm"') == 2
+    assert re.search(r">And \d+ more</a>", top)
 
 
 def test_figures_hold_no_tag(wild):

@@ -47,7 +47,7 @@ def test_one_file_with_every_section_and_the_answer_first(page, ranked):
     assert re.findall(r'data-figure="([^"]+)"', text) == ["effects", "ranks", "sets", "size", "learning-curve"]
     assert "ensembler rank sets/*/" in text
     assert "set-3 = again" in text
-    assert page.stat().st_size < 6_000_000
+    assert page.stat().st_size < 2_500_000
 
 
 @pytest.mark.parametrize("name", ["page", "wild"])

@@ -55,6 +55,18 @@
     return layout;
   }
 
+  // What is made lower for paper has smaller names, so that they do not lie on one another.
+  function shrink(layout, factor) {
+    const small = { size: 9 };
+    for (const [key, value] of Object.entries(layout)) {
+      if (/^[xy]axis\d*$/.test(key)) {
+        value.tickfont = key.startsWith("y") ? { size: Math.max(5, Math.floor(12 * factor)) } : small;
+        value.title = { ...value.title, font: small };
+      }
+    }
+    layout.legend = { ...layout.legend, font: small };
+  }
+
   function named(traces, cells, narrow) {
     if (!cells) return traces;
     const [rows, columns] = cells;
@@ -71,8 +83,11 @@
     const plot = figure.querySelector(".plot");
     const narrow = !paper && plot.clientWidth < 560;
     const given = narrow && view.stacked ? view.stacked : view.layout;
-    plot.style.minHeight = `${given.height}px`;
-    const layout = layoutOf(resolved(given), paper ? 660 : 0);
+    const summed = paper && root.dataset.print !== "all" && figure.dataset.printHeight;
+    const height = summed ? Math.min(given.height, Number(figure.dataset.printHeight)) : given.height;
+    plot.style.minHeight = `${height}px`;
+    const layout = { ...layoutOf(resolved(given), paper ? 660 : 0), height };
+    if (summed) shrink(layout, Math.min(0.75, height / given.height));
     drawn.add(figure);
     return Plotly.react(plot, named(resolved(view.data), view.cells, narrow), layout, options);
   }
@@ -101,6 +116,10 @@
     root.dataset.theme = isDark() ? "light" : "dark";
     show();
   });
+  document.getElementById("print").addEventListener("click", () => {
+    root.dataset.print = "all";
+    print();
+  });
   systemDark.addEventListener("change", show);
   button.textContent = isDark() ? "Light" : "Dark";
 
@@ -110,12 +129,13 @@
     root.dataset.theme = "light";
     paper = true;
     kept.folded.forEach((one) => { one.open = true; });
-    figures.forEach(draw);
+    figures.filter((figure) => root.dataset.print === "all" || figure.dataset.printHeight).forEach(draw);
   });
   addEventListener("afterprint", () => {
     if (!kept) return;
     if (kept.theme) root.dataset.theme = kept.theme;
     else delete root.dataset.theme;
+    delete root.dataset.print;
     paper = false;
     kept.folded.forEach((one) => { one.open = false; });
     kept = null;
@@ -127,7 +147,7 @@
   const tip = document.getElementById("tip");
   let shown = null;
 
-  document.querySelectorAll("main [title]").forEach((one) => {
+  document.querySelectorAll("body [title]").forEach((one) => {
     one.dataset.tip = one.title;
     one.removeAttribute("title");
   });
