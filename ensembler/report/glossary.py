@@ -31,14 +31,19 @@ TERMS = (
     ),
     Term(
         "Banzhaf value",
-        "What a member adds on average to a committee of the others, every committee equally likely "
-        "(the empty one too).",
+        "What a member adds on average to a committee of the others, every committee equally likely (the "
+        "empty one too).",
         ("Banzhaf",),
     ),
     Term(
-        "beam search", "Grows committees member by member and keeps the best few of each size; it may miss better ones."
+        "beam search",
+        "Grows committees member by member and keeps the best few of each size; it may miss better ones.",
     ),
-    Term("best member", "The single model that is best on the fitting rows.", ("best single model", "your best model")),
+    Term(
+        "best member",
+        "The single model that is best on the fitting rows.",
+        ("best single model", "your best model"),
+    ),
     Term("bootstrap", "Rows are drawn anew with replacement thousands of times, to see how far a figure varies."),
     Term(
         "Brier score",
@@ -68,20 +73,28 @@ TERMS = (
         ("chosen without the scored rows",),
     ),
     Term("Cochran's Q", "Tests whether several rules that are judged on the same rows differ in accuracy at all."),
+    Term(
+        "coincident failure",
+        "Diversity by how many members fail together: 1 if never two do, 0 if all do or none.",
+    ),
     Term("committee", "Some of the members, combined by a rule.", ("committees",)),
     Term("confidence", "Here, the probability that is given to the class that is named.", ("confident",)),
+    Term("correlation ρ", "Correlation of two members being right, over rows; less is more diverse."),
     Term("coverage", "Share of the rows that are answered, where the least confident ones are not."),
     Term(
         "cross-fitting",
         "Rows are divided into folds; each fold is scored by what was fitted without it.",
         ("cross-fitted", "cross-fittings"),
     ),
+    Term("difficulty θ", "How far rows differ in how many members are right about them; less is more diverse."),
+    Term("disagreement", "Share of the rows about which just one of two members is right."),
     Term("double fault", "Share of the rows in which two members are both wrong.", ("both wrong",)),
     Term(
         "ECE",
-        "Expected calibration error: mean distance between confidence and share of right answers, over bins of "
-        "confidence; 0 is calibrated.",
+        "Expected calibration error: mean distance between confidence and share of right answers, over "
+        "bins of confidence; 0 is calibrated.",
     ),
+    Term("entropy E", "How evenly members are divided into right and wrong, over rows; more is more diverse."),
     Term(
         "err alike",
         "Members that agree far more often than their accuracies imply: the chance-corrected agreement κ "
@@ -90,6 +103,7 @@ TERMS = (
     ),
     Term("fitting rows", "The rows on which weights are fitted and rules are chosen; other rows than those scored."),
     Term("gain", "What a rule reaches beyond the best member."),
+    Term("generalised diversity", "How seldom a second member fails where one does; 1 is most diverse."),
     Term("greedy", "Adds the member that helps most, again and again.", ("greedy forward", "greedy backward")),
     Term(
         "helped",
@@ -101,6 +115,8 @@ TERMS = (
         "Makes p-values larger where many rules are tested, so that few are called significant by luck.",
         ("adjusted by Holm", "Holm"),
     ),
+    Term("interrater κ", "Agreement of all members on which rows are right, beyond chance; less is more diverse."),
+    Term("Kohavi–Wolpert variance", "How much members vary in being right, over rows; more is more diverse."),
     Term(
         "log loss",
         "Minus the mean logarithm of the probability given to the true class: wrong and confident costs "
@@ -152,18 +168,29 @@ TERMS = (
         ("temperatures", "best T"),
     ),
     Term(
+        "Wilson's interval",
+        "An interval of a share that holds for few rows and for shares near 0 and 1, too.",
+        ("Wilson's",),
+    ),
+    Term(
+        "Yule's Q",
+        "Association of two members being right: 1 if on the same rows, 0 if independent, negative if on others.",
+    ),
+    Term(
         "95 % interval",
         "Would hold the figure that endlessly many such rows give in 95 of 100 cases.",
         ("95 % intervals", "95 %", "interval"),
     ),
 )
 """In the order of the alphabet."""
+HEADINGS_ONLY = {"p", "disagreement", "gain", "greedy", "helped", "hurt"}
+"""What is a special word as the heading of a column, and an ordinary one in a sentence."""
 MARKED = re.compile(
     r"(?<![\w-])(?:"
     + "|".join(
         re.escape(form)
         for form in sorted((form for term in TERMS for form in (term.name, *term.forms)), key=len, reverse=True)
-        if form != "p"
+        if form not in HEADINGS_ONLY
     )
     + r")(?![\w-])",
     flags=re.IGNORECASE,

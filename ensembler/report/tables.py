@@ -25,6 +25,8 @@ LONG_WORD = 12
 """Longer first lines of a heading are broken at a hyphen."""
 GAP, NARROWEST = 2, 12
 """Spaces between columns, and what a column of names is not made narrower than."""
+DESCRIBED = ("rule", "measure")
+"""Headings of the columns whose cells say on hover what they are."""
 LONG = 36
 """Longer cells may be broken into lines on a page."""
 
@@ -238,7 +240,7 @@ def html(table: Table, identity: str = "", *, sortable: bool = False, titled: bo
             kind += " long" if len(cell) > LONG else ""
             tag = 'th scope="row"' if column == named else "td"
             content = quoted(cell.strip())
-            summary = rule_summary(cell) if sortable and table.headers[column] == "rule" else None
+            summary = description(cell) if sortable and table.headers[column] in DESCRIBED else None
             if summary is not None:
                 content = f'<span class="about" title="{quoted(summary)}">{content}</span>'
             cells.append(f'<{tag} class="{kind}">{content}</{tag.split(maxsplit=1)[0]}>')

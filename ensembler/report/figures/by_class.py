@@ -129,7 +129,7 @@ class ByClass(Chart):
 
     def draw_for_file(self) -> "Drawing":
         """Draw values by class by matplotlib."""
-        height = (0.08 * (len(self.series) + 1) + 0.08) * len(self.classes)
+        height = (0.1 * (len(self.series) + 1) + 0.08) * len(self.classes)
         figure = matplotlib.new_figure(matplotlib.PAGE * 0.72, 1.0 + height)
         axes = matplotlib.frameless(figure.subplots())
         places = np.arange(len(self.classes))

@@ -172,7 +172,7 @@ def sweep(study: SubsetStudy, summary: StudySummary) -> Figure:
         f"All {summary.rules[0].n_subsets:,} committees on the scored rows. Grey shapes are wide where many committees "
         f"are, each size by itself; {MOST_LINES} committees or fewer are single lines. The star is the committee "
         f"{how_chosen(summary.protocol)}, the triangle the best on the scored rows, which luck has helped. Small "
-        "points are those that come first on the rows to choose by; hover names the members."
+        "dots are those that come first on the rows to choose by; hover names the members."
     )
     if any(chart.span is not None for _, chart in views):
         text += " The worst committees are too far off to be drawn."

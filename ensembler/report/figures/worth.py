@@ -110,6 +110,7 @@ class Worth(Chart):
         parts[2].set_xticks(list(TICKS), list(TICKS.values()))
         for axes, title in zip(parts, self.titles, strict=True):
             axes.axvline(0, color="0.3", linewidth=0.8)
+            axes.tick_params(axis="y", length=0)
             axes.set_xlabel(title.replace(", ", ",\n"), fontsize=matplotlib.MEDIUM)
         matplotlib.add_legend(parts[2])
         matplotlib.label_names(parts[0], self.names)
