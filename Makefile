@@ -4,6 +4,7 @@
 # make fuzz       changes valid files at random and reads them (SECONDS=60)
 # make reproduce  the study's findings, measured again from the bundled predictions
 # make evidence   which rule in general: trains a corpus of members, measures, writes the evidence (an hour)
+# make plotly     fetches the part of plotly.js that pages are drawn with, checked
 # make docs       the documentation as HTML, into docs/_build/html
 # make clean      removes the environments
 
@@ -15,7 +16,7 @@ COMMA := ,
 CORPUS ?= .corpus
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
-.PHONY: demo test test-all test-core lint fuzz reproduce evidence docs clean
+.PHONY: demo test test-all test-core lint fuzz reproduce evidence plotly docs clean
 
 demo: $(CORE)/stamp
 	$(CORE)/bin/ensembler bench
@@ -53,6 +54,9 @@ evidence: $(DEV)/stamp
 	$(DEV)/bin/python benchmarks/dynamic_rules.py --sets $(CORPUS)/sets --cache $(CORPUS)/ranked
 	$(DEV)/bin/python benchmarks/classics.py measure $(CORPUS)/sets --work $(CORPUS)/classics
 	$(DEV)/bin/python benchmarks/classics.py study --work $(CORPUS)/classics
+
+plotly: $(DEV)/stamp
+	$(DEV)/bin/python docs/fetch_plotly.py
 
 docs: $(DEV)/stamp
 	$(DEV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html

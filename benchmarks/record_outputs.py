@@ -113,7 +113,7 @@ def record(name: str, words: str, folder: Path, out: Path) -> None:
     for page in re.findall(r"--out (\S+\.html)", words):
         if (folder / page).exists():
             whole = (folder / page).read_text(encoding="utf-8")
-            text += "\n--- page\n" + re.sub(r"<script>[^<]*plotly\.js v.*?</script>", "", whole, flags=re.DOTALL)
+            text += "\n--- page\n" + re.sub(r"<script>[^<]*plotly\.js .*?</script>", "", whole, flags=re.DOTALL)
     for other in re.findall(r"--(?:save|out) (\S+\.(?:json|csv))", words):
         text += f"\n--- {other}\n" + (folder / other).read_text(encoding="utf-8")
     (out / f"{name}.txt").write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from ensembler.cli.options import Output, Source
 from ensembler.cli.output import command_line
 from ensembler.errors import UnknownNameError
 
-PAIRS = ("disagreement", "double-fault", "q", "rho", "kappa", "cohen-kappa", "different")
+PAIRS = ("disagreement", "double-fault", "q", "rho", "kappa", "cohen-kappa", "different", "excess-agreement")
 
 
 @expand

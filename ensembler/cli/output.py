@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ensembler.report.tables import Document
 
 WIDTH_WHEN_PIPED = 160
+NO_PATHS = ("--rule", "--title")
+"""Options whose values are no paths, whatever they look like."""
 CLOSED_PIPE = 141
 """The exit code of a command whose reader has enough, as a shell has it for SIGPIPE."""
 
@@ -63,6 +65,29 @@ def command_line() -> str:
     words = sys.argv[1:]
     pairs = zip(["", *words], words, strict=False)
     return shlex.join(["ensembler", *(word if before == "--rule" else base_name(word) for before, word in pairs)])
+
+
+def pasteable_command() -> str:
+    """Return the command as it was typed, so that it does the same where it is pasted, in the folder it was typed in.
+
+    Paths in that folder are written as seen from it, others in the home folder begin with ``~/``.
+    """
+    words = sys.argv[1:]
+    pairs = zip(["", *words], words, strict=False)
+    return " ".join(["ensembler", *(quoted_word(word, is_path=before not in NO_PATHS) for before, word in pairs)])
+
+
+def quoted_word(word: str, *, is_path: bool) -> str:
+    """Return a word as a shell takes it, a path in it without what the machine's folders are called."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if not is_path or option in NO_PATHS or not Path(value).is_absolute():
+        return shlex.quote(word)
+    path = Path(value)
+    for folder, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
+        # What the shell has put in for a tilde is one again; it is not quoted, for then it would be none.
+        if path.is_relative_to(folder) and path != folder and not (prefix and equals):
+            return f"{option}{equals}{prefix}{shlex.quote(str(path.relative_to(folder)))}"
+    return shlex.quote(word)
 
 
 def base_name(word: str) -> str:

@@ -9,7 +9,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.figure_options import Figures
 from ensembler.cli.groups import Omit, expand
-from ensembler.cli.output import command_line, progress, tell, warnings_to_stderr
+from ensembler.cli.output import command_line, pasteable_command, progress, tell, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.cli.workers import WORK, WorkerOptions
 from ensembler.errors import UsageError
@@ -189,7 +189,7 @@ def write_pages(ranking: "Ranking", pages: Pages, drawings: Figures) -> None:
     if pages.html is not None:
         from ensembler.report.ranking_page import render
 
-        write_text(pages.html, render(ranking, command=command_line()))
+        write_text(pages.html, render(ranking, command=pasteable_command()))
         tell(f"{pages.html}: {pages.html.stat().st_size / 1e6:.1f} MB")
     if drawings.figures is not None:
         from ensembler.report.ranking_page import write_figures

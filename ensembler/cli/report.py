@@ -9,7 +9,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.figure_options import Figures
 from ensembler.cli.groups import expand
-from ensembler.cli.output import command_line, progress, tell, warnings_to_stderr
+from ensembler.cli.output import pasteable_command, progress, tell, warnings_to_stderr
 from ensembler.cli.refusals import check_suffix, check_writable
 
 
@@ -56,7 +56,7 @@ def report(
         if show is not None:
             show(0, 1, "writing")
         folder = drawings.figures
-        finish = partial(write_page, result, out, title, command_line())
+        finish = partial(write_page, result, out, title, pasteable_command())
         if folder is None:
             finish()
             written = []

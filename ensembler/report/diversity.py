@@ -6,18 +6,20 @@ import numpy as np
 
 from ensembler.metrics.diversity import MORE_IS_DIVERSE
 from ensembler.predictions.diagnosis.diversity import Diversity
+from ensembler.predictions.diagnosis.redundancy import Redundancy
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
-from ensembler.report.tables import Document, Table, number
+from ensembler.report.tables import Document, Table, number, some_of
 from ensembler.serialization import document
 
 SCHEMA = "ensembler.diversity/2"
-MOST_COLUMNS = 12
+MOST_COLUMNS, MOST_NAMED = 12, 6
 STRONG_CORRELATION = 0.5
 """From such a rank correlation on, either way, a measure tells much about committees' accuracy."""
 TITLES = {
     "q": "Yule's Q",
     "rho": "correlation ρ",
+    "excess-agreement": "agreement κ beyond what accuracies imply",
     "disagreement": "disagreement",
     "double-fault": "double fault",
     "entropy": "entropy E",
@@ -41,7 +43,8 @@ def describe_diversity(
         "measures": diversity.measures,
         "ambiguity": None if diversity.ambiguity is None else vars(diversity.ambiguity),
         "coverage": diversity.coverage,
-        "clusters": diversity.clusters,
+        "clusters": diversity.redundancy.groups,
+        "redundant": diversity.redundancy.redundant,
         "gain_correlations": [vars(correlation) for correlation in diversity.gain_correlations],
         "n_committees": diversity.n_committees,
         "sampled": diversity.sampled,
@@ -119,8 +122,27 @@ def coverage_table(diversity: Diversity, data: Predictions) -> Table:
     return Table("Coverage", ["k", "share"], rows, notes, left=())
 
 
+def redundancy_sentences(found: Redundancy) -> list[str]:
+    """Say which members err alike, and which of them add nothing; nothing where none do."""
+    if not found.groups:
+        return []
+    groups = "; ".join(
+        f"{some_of(group, MOST_NAMED)} (κ {'' if len(group) == 2 else 'at least '}{number(kappa, 2)})"
+        for group, kappa in zip(found.groups, found.closest, strict=True)
+    )
+    sentences = [f"Err alike, beyond what their accuracies imply: {groups}."]
+    if not found.redundant:
+        return [*sentences, "Committees are better by each of them all the same, so that none is redundant."]
+    names = some_of(found.redundant, MOST_NAMED)
+    verb = "are" if len(found.redundant) > 1 else "is"
+    return [
+        *sentences,
+        f"Of these, {names} {verb} redundant: committees are no better by {'them' if verb == 'are' else 'it'}.",
+    ]
+
+
 def conclusion(diversity: Diversity) -> list[str]:
-    """Return the sentences that say what spread is worth, who is redundant, and which measure tells most."""
+    """Return the sentences that say what spread is worth, who errs alike, and which measure tells most."""
     if not diversity.gain_correlations or diversity.n_committees == 0:
         return ["There is one member only, so there is no diversity."]
     sentences = []
@@ -130,9 +152,7 @@ def conclusion(diversity: Diversity) -> list[str]:
             f"The mean's Brier score is {number(parts.ensemble)}: members have {number(parts.mean_member)} on average, "
             f"and their spread takes off {number(parts.spread)}."
         )
-    if diversity.clusters:
-        groups = "; ".join(", ".join(group) for group in diversity.clusters)
-        sentences.append(f"Nearly redundant: {groups}.")
+    sentences += redundancy_sentences(diversity.redundancy)
     known = [correlation for correlation in diversity.gain_correlations if np.isfinite(correlation.with_accuracy)]
     if known:
         best = max(known, key=lambda correlation: abs(correlation.with_accuracy))

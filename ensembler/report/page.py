@@ -6,6 +6,7 @@ from pathlib import Path
 from ensembler.comparison.results import Comparison
 from ensembler.predictions.files import write_text
 from ensembler.report import bench
+from ensembler.report.answer import answer
 from ensembler.report.cards import cards
 from ensembler.report.headline import headline
 from ensembler.report.layout import Page, render_page, require_report, write_section_figures
@@ -29,12 +30,16 @@ def render(survey: Survey, title: str | None = None, command: str | None = None)
     require_report()
     result = survey.comparison
     errors = [finding for finding in survey.findings or () if finding.severity == "error"]
+    found = answer(survey)
     return render_page(
         Page(
-            title=title or "Which combination is best?",
+            title=title or found.title,
+            answer=found.sentence,
+            rule=found.rule,
+            heading=title,
             facts=set_facts(result),
-            verdict=verdict_paragraphs(survey),
-            cards=cards(result),
+            reasons=reasons(survey),
+            cards=cards(survey),
             sections=sections(survey, command),
             alarms=[(finding.severity, finding.message) for finding in errors],
         )
@@ -48,8 +53,8 @@ def set_facts(result: Comparison) -> str:
     return f"{members}, {rows}, {data.n_classes} classes"
 
 
-def verdict_paragraphs(survey: Survey) -> list[str]:
-    """Return what to use, a paragraph a sentence, and what else is to be said in one more.
+def reasons(survey: Survey) -> list[str]:
+    """Return why to use that and what else could be used, a paragraph a sentence.
 
     Where committees were tried, the first sentence is that of ``ensembler subsets``.
     """

@@ -36,14 +36,34 @@ def render(ranking: Ranking, title: str | None = None, command: str | None = Non
     """
     require_report()
     n_sets = count(len(ranking.sets), "prediction set")
+    use = answer(ranking)
     page = Page(
-        title=title or f"Which rule is best on {n_sets}?",
+        title=title or use,
+        answer=use,
+        rule=ranking.recommended,
+        heading=title,
         facts=f"{n_sets}, {count(len(ranking.rules), 'rule')}, by {ranking.metric.name}",
         verdict=ranking.sentences,
         cards=cards(ranking),
         sections=sections(ranking, command),
     )
     return render_page(page)
+
+
+def answer(ranking: Ranking) -> str:
+    """Say which rule to use, and what it gains on average."""
+    best, metric = ranking[ranking.recommended], ranking.metric
+    where = count(len(ranking.sets), "set")
+    if best.effect is None or best.name == "mean":
+        return f"Use {best.name}: no rule is better on average on {where}"
+    gain = scale(metric) * best.effect.effect
+    side = "better" if gain >= 0 else "worse"
+    amount = f"{abs(gain):.{decimals(metric)}f}"
+    if metric.share:
+        return (
+            f"Use {best.name}: {amount} points {'above' if gain >= 0 else 'below'} the mean's {metric.name} on {where}"
+        )
+    return f"Use {best.name}: its {metric.name} is {amount} {side} than the mean's on {where}"
 
 
 def write_figures(ranking: Ranking, folder: Path, suffix: str = "svg") -> list[Path]:
@@ -169,5 +189,6 @@ def method(ranking: Ranking, command: str | None) -> Section:
         ),
     ]
     if command is not None:
-        blocks += [Text("This command makes this page again, where these files are:"), Text(command, code=True)]
+        blocks += [Text("This command makes this page again, in the folder in which it was made:")]
+        blocks += [Text(command, code=True)]
     return Section("method", "Method", "How this was made", blocks)

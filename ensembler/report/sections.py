@@ -94,7 +94,7 @@ def searched_committees(result: Comparison, summary: SearchSummary) -> Section:
     """Show the best committees that a search came upon."""
     blocks = committee_notes(result, summary)
     blocks += [Text(sentence) for sentence in search.introduction(summary)]
-    blocks += [Text(" ".join(search.conclusion(rule))) for rule in summary.rules]
+    blocks += [Text(" ".join(search.conclusion(rule)), strong=True) for rule in summary.rules]
     blocks += [Text(sentence) for sentence in search.left_out(summary)]
     blocks.append(searched(summary))
     blocks += [
@@ -127,10 +127,11 @@ def member_values(summary: StudySummary, listed: Sequence[RuleSummary]) -> Itera
     """Show what each member is worth."""
     figure = worth(summary)
     if figure is not None:
-        tables = [subsets.members_table(rule, summary) for rule in listed]
+        tables = [(rule.rule, subsets.members_table(rule, summary)) for rule in listed]
+        # The section's heading says what the table is about.
         listings = [
-            Listing(f"table-worth-{place}", table, folded=bool(place))
-            for place, table in enumerate(tables)
+            Listing(f"table-worth-{place}", replace(table, title=f"In figures, by {rule}"), folded=bool(place))
+            for place, (rule, table) in enumerate(tables)
             if table is not None
         ]
         yield Section("members", "Members", "What each member is worth", [figure, *listings])
@@ -264,7 +265,8 @@ def method(survey: Survey, command: str | None) -> Section:
         sentences.append(f"{check.capital(balance.shift_sentence(result))}.")
     blocks: list[Block] = [Text(sentence) for sentence in [*sentences, *left_out(survey)]]
     if command is not None:
-        blocks += [Text("This command makes this page again, where these files are:"), Text(command, code=True)]
+        blocks += [Text("This command makes this page again, in the folder in which it was made:")]
+        blocks += [Text(command, code=True)]
     blocks.append(Text(f"The seed is {seed}. The same input, seed and versions give the same page."))
     versions = [[package, version] for package, version in sources["versions"].items()]
     sums = [[array, digest] for array, digest in sources["sha256"].items()]

@@ -1,7 +1,7 @@
 """Everything there is to know about one prediction set, gathered: rules, committees, diversity, findings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ensembler.combiners.base import AdditiveCombiner, Combiner, clone
@@ -21,6 +21,7 @@ from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversi
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.baselines import with_baselines
+from ensembler.subsets.describe import summarize_search, summarize_study
 from ensembler.subsets.results import SubsetStudy
 from ensembler.subsets.rules import EXACT_METRICS
 from ensembler.subsets.search import SearchStudy, search_subsets
@@ -115,9 +116,24 @@ def survey(
         if progress is not None:
             progress(0, 1, "diversity")
         diversity = measure_diversity(comparison.scored, split.seed)
+        valued = valued_members(study, search)
+        diversity = replace(diversity, redundancy=diversity.redundancy.without(valued))
     if progress is not None:
         progress(0, 1, "looking for faults")
     return Survey(comparison, study, search, cascades, diversity, examine(predictions), tuple(left_out))
+
+
+def valued_members(study: SubsetStudy | None, search: SearchStudy | None) -> set[str]:
+    """Return the members that committees are better by on average, or that are in a chosen or the best committee."""
+    if study is None:
+        found = () if search is None else summarize_search(search).rules
+        return {name for rule in found if rule.chosen is not None for name in rule.chosen.members}
+    valued: set[str] = set()
+    for rule in summarize_study(study).rules:
+        best = [rule.luckiest, *([] if rule.chosen is None else [rule.chosen])]
+        valued.update(name for committee in best for name in committee.members)
+        valued.update(member.name for member in rule.members or () if member.mean_effect > 0)
+    return valued
 
 
 def cheap_cascades(split: Split, progress: Progress | None) -> CascadeStudy:

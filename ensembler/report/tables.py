@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ensembler.comparison import wording
 from ensembler.metrics.intervals import Interval
+from ensembler.report.glossary import rule_summary, term_of
 from ensembler.serialization import printable
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ LONG_WORD = 12
 """Longer first lines of a heading are broken at a hyphen."""
 GAP, NARROWEST = 2, 12
 """Spaces between columns, and what a column of names is not made narrower than."""
+DESCRIBED = ("rule", "measure")
+"""Headings of the columns whose cells say on hover what they are."""
 LONG = 36
 """Longer cells may be broken into lines on a page."""
 
@@ -199,17 +202,31 @@ def escape(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:
-    """Return a table as HTML, every text escaped; ``sortable`` ones have buttons in their headers."""
+def html(table: Table, identity: str = "", *, sortable: bool = False, titled: bool = True) -> str:
+    """Return a table as HTML, every text escaped.
+
+    Parameters
+    ----------
+    table : Table
+    identity : str
+        Its name in links.
+    sortable : bool
+        Headers are buttons; special words and rules have their description on hover.
+    titled : bool
+        Whether the title is seen; else it is there for those who listen only.
+    """
     from html import escape as quoted
 
     opening = f'<table id="{quoted(identity)}">' if identity else "<table>"
-    lines = [opening, f"<caption>{quoted(table.title)}</caption>"]
+    unseen = "" if titled else ' class="unseen"'
+    lines = [opening, f"<caption{unseen}>{quoted(table.title)}</caption>"]
     heads = []
     for column, header in enumerate(table.headers):
         kind = "text" if column in table.left else "number"
-        label = quoted(" ".join(header.replace("-\n", "-").split())) or '<span class="unseen">mark</span>'
-        content = f'<button type="button">{label}</button>' if sortable and header else label
+        words = one_line(header)
+        label = quoted(words) or '<span class="unseen">mark</span>'
+        about = f' title="{quoted(described)}"' if (described := description(words)) else ""
+        content = f'<button type="button"{about}>{label}</button>' if sortable and header else label
         heads.append(f'<th scope="col" class="{kind}">{content}</th>')
     lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
     lines.append("<tbody>")
@@ -222,10 +239,25 @@ def html(table: Table, identity: str = "", *, sortable: bool = False) -> str:
             kind = "text" if column in table.left else "number"
             kind += " long" if len(cell) > LONG else ""
             tag = 'th scope="row"' if column == named else "td"
-            cells.append(f'<{tag} class="{kind}">{quoted(cell.strip())}</{tag.split(maxsplit=1)[0]}>')
+            content = quoted(cell.strip())
+            summary = description(cell) if sortable and table.headers[column] in DESCRIBED else None
+            if summary is not None:
+                content = f'<span class="about" title="{quoted(summary)}">{content}</span>'
+            cells.append(f'<{tag} class="{kind}">{content}</{tag.split(maxsplit=1)[0]}>')
         strong = ' class="strong"' if position in table.strong else ""
         lines.append(f"<tr{strong}>{''.join(cells)}</tr>")
     return "\n".join([*lines, "</tfoot>" if table.total else "</tbody>", "</table>"])
+
+
+def one_line(header: str) -> str:
+    """Return a heading in one line."""
+    return " ".join(header.replace(":\n", ":").replace("-\n", "-").split())
+
+
+def description(header: str) -> str | None:
+    """Say what a heading means, where it is a special word or a rule's name."""
+    term = term_of(header)
+    return rule_summary(header) if term is None else term.meaning
 
 
 def fragment(parts: Sequence[Table | str]) -> str:

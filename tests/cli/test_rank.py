@@ -77,7 +77,7 @@ def test_markdown_csv_page_and_figures(run, sets, tmp_path):
     assert len(rows) == 3 * N_SETS
     assert {"set", "rule", "accuracy", "difference", "n_fit"} <= set(rows[0])
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "Which rule is best on 7 prediction sets?" in page
+    assert "<title>Use " in page
     assert "ensembler rank sets --rule mean" in page
     assert (tmp_path / "figures" / "effects.png").read_bytes().startswith(b"\x89PNG")
     assert "page.html: " in result.err

@@ -18,7 +18,7 @@ def test_a_sets_diversity():
     proba, labels = draw("random", 6, 200, 4, seed=2)
     proba[5] = 0.95 * proba[4] + 0.05 / 4
     found = measure_diversity(Predictions(proba, labels))
-    assert found.clusters == [["member-4", "member-5"]]
+    assert found.redundancy.groups == [["member-4", "member-5"]]
     right = proba.argmax(axis=2) == labels
     assert found.coverage[1] == right.any(axis=0).mean()
     assert found.coverage[6] == right.all(axis=0).mean()
@@ -81,7 +81,7 @@ def test_a_set_with_missing_votes():
     proba = np.stack([one_hot(member, 3) for member in votes])
     found = measure_diversity(Predictions(proba, labels, hard=[True] * 5, missing=votes == -1))
     # Members 0 and 1 have no row in common; members 2 and 3 agree wherever both answer.
-    assert found.clusters == [["member-2", "member-3"]]
+    assert found.redundancy.groups == [["member-2", "member-3"]]
     assert np.isnan(found.pairs["different"][0, 1])
     assert found.pairs["different"][2, 3] == 0
     right = votes == labels

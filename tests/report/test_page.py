@@ -68,16 +68,20 @@ def sections(text):
     return re.findall(r'<section id="([^"]+)"', text)
 
 
+def without_tags(text):
+    return re.sub(r"<[^>]+>", "", text)
+
+
 def figure_data(text):
     return re.search(r'<script type="application/json" id="figures">(.*?)</script>', text, re.DOTALL)[1]
 
 
 def test_one_small_file_with_every_section(bundled):
     text = bundled.read_text(encoding="utf-8")
-    assert sections(text) == [*SECTIONS, "doctor", "method"]
-    assert bundled.stat().st_size < 6_000_000
+    assert sections(text) == [*SECTIONS, "doctor", "method", "glossary"]
+    assert bundled.stat().st_size < 2_500_000
     assert len(figure_data(text)) < 800_000
-    assert "ensembler report published --out report.html" in text
+    assert f"ensembler report {published_folder()} --out report.html" in text
     assert "<p></p>" not in re.sub(r' class="[^"]*"', "", text)
     assert str(bundled.parent) not in text
 
@@ -147,6 +151,120 @@ def test_hover_names_the_members_of_a_committee(bundled, visit):
     assert "oarriaga_mini_xception_102" in told
 
 
+def test_the_answer_comes_first_and_is_the_title(bundled, visit):
+    page = visit(bundled).page
+    heading = page.locator("h1")
+    assert heading.count() == 1
+    assert heading.text_content().startswith(
+        "Use blend: 70.0 % accuracy, 3.2 points above your best model (95 % interval"
+    )
+    assert heading.text_content().startswith(page.title())
+    labels = page.locator(".cards dt").all_text_contents()
+    assert labels == ["Best single model", "Cheapest as good", "Ceiling"]
+    assert page.locator("details.reasons[open]").count() == 0
+    bottom = page.locator("details.reasons").bounding_box()
+    assert bottom["y"] + bottom["height"] < 900
+
+
+def test_the_first_screen_of_a_phone_has_the_answer_and_the_cards(bundled, visit):
+    page = visit(bundled, width=390).page
+    last = page.locator(".cards .card").last.bounding_box()
+    assert last["y"] + last["height"] < 900
+
+
+def test_special_words_are_explained_by_mouse_keys_and_finger(bundled, visit, browser):
+    page = visit(bundled).page
+    tip = page.locator("#tip")
+    word = page.locator(".cards a.term", has_text="Ceiling")
+    word.focus()
+    assert "oracle" in tip.text_content()
+    assert word.get_attribute("aria-describedby") == "tip"
+    page.keyboard.press("Escape")
+    assert tip.is_hidden()
+    page.locator("#table-rules thead button", has_text="ECE").hover()
+    assert tip.text_content().startswith("Expected calibration error")
+    page.locator("#table-rules tbody th .about", has_text="borda").hover()
+    assert tip.text_content().startswith("Sum over members of how many classes each class beats")
+    context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 900})
+    touched = context.new_page()
+    touched.goto(bundled.resolve().as_uri())
+    touched.locator(".cards a.term", has_text="Ceiling").tap()
+    assert "oracle" in touched.locator("#tip").text_content()
+    assert "#term" not in touched.url
+    touched.locator(".cards a.term", has_text="Ceiling").tap()
+    assert touched.url.endswith("#term-ceiling")
+    context.close()
+
+
+def test_every_word_that_is_explained_is_in_the_glossary(bundled):
+    text = bundled.read_text(encoding="utf-8")
+    links = set(re.findall(r'class="term" href="#([^"]+)"', text))
+    entries = set(re.findall(r'<dt id="([^"]+)"', text))
+    assert len(links) > 20
+    assert "term-helped" not in links
+    assert links <= entries
+    words = ["chosen", "luckiest", "ceiling", "shapley-value", "ece", "brier-score", "banzhaf-value"]
+    assert {f"term-{word}" for word in words} <= entries
+    assert "<dt>borda</dt>" in text
+
+
+def test_a_heading_stands_once_in_a_section(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    for section in page.locator("main > section").all():
+        headings = section.locator(":is(h1, h2, h3, caption, summary):not(.unseen)").all_text_contents()
+        assert len(headings) == len(set(headings)), headings
+
+
+def test_tables_are_as_wide_as_their_card(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    for panel in page.locator(".panel").all():
+        table, frame = panel.locator("table"), panel.locator(".table")
+        assert table.evaluate("one => one.offsetWidth") >= frame.evaluate("one => one.clientWidth") - 1
+
+
+def test_on_a_phone_wide_tables_say_that_they_scroll(bundled, visit):
+    page = visit(bundled, width=390).page
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    page.wait_for_timeout(200)
+    told = {}
+    for panel in page.locator(".panel").all():
+        frame = panel.locator(".table")
+        wide = frame.evaluate("one => one.scrollWidth > one.clientWidth + 1")
+        hint = frame.evaluate("one => getComputedStyle(one, '::before').content")
+        assert ("scrolls sideways" in hint) == wide
+        told[panel.locator("table").get_attribute("id")] = wide
+    assert told["table-rules"]
+    assert not told["table-coverage"]
+
+
+def test_on_a_phone_parts_of_a_figure_stand_below_one_another(bundled, visit):
+    def places(width):
+        page = visit(bundled, width=width).page
+        figure = page.locator("#figure-members")
+        figure.scroll_into_view_if_needed()
+        figure.locator(".main-svg").first.wait_for()
+        page.wait_for_timeout(200)
+        frame = figure.locator(".plot-frame")
+        assert frame.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
+        return [figure.locator(f".{axis}title").bounding_box() for axis in ("x", "x2", "x3")]
+
+    first, second, third = places(1200)
+    assert abs(first["y"] - third["y"]) < 2 < first["x"] < second["x"] < third["x"]
+    first, second, third = places(390)
+    assert first["y"] < second["y"] < third["y"]
+
+
+def test_captions_do_not_touch_what_is_drawn(bundled, visit, draw_figures):
+    for width in (1200, 390):
+        page = visit(bundled, width=width).page
+        draw_figures(page)
+        for figure in page.locator("figure").all():
+            drawn = figure.locator(".plot").bounding_box()
+            assert figure.locator("figcaption").bounding_box()["y"] >= drawn["y"] + drawn["height"] + 8
+
+
 def test_views_of_a_figure(bundled, visit):
     page = visit(bundled).page
     figure = page.locator("#figure-rules")
@@ -183,11 +301,39 @@ def test_printing_opens_what_is_folded_and_closes_it_again(bundled, visit):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    drawn = page.locator("figure:has(.main-svg)").count()
-    assert drawn == page.locator("figure").count()
+    drawn = page.locator("figure[data-print-height]:has(.main-svg)").count()
+    assert drawn == page.locator("figure[data-print-height]").count() > 1
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() == folded
     assert page.evaluate("document.documentElement.dataset.theme") is None
+
+
+def pages_of(page):
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+
+
+@pytest.mark.parametrize("name", ["bundled", "hard"])
+def test_two_pages_are_printed_for_those_who_read_no_more(name, request, visit):
+    page = visit(request.getfixturevalue(name)).page
+    assert pages_of(page) == 2
+    page.evaluate("document.documentElement.dataset.print = 'all'")
+    assert pages_of(page) > 6
+    assert page.evaluate("document.documentElement.dataset.print") is None
+
+
+def test_what_is_printed_is_the_answer_the_main_figures_and_the_method(bundled, visit):
+    page = visit(bundled).page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("h1").is_visible()
+    assert page.locator(".reasons p").first.is_visible()
+    figures = page.locator("figure:visible").evaluate_all("all => all.map(one => one.dataset.figure)")
+    assert figures == ["rules", "members"]
+    assert all(figure.locator(".main-svg").count() for figure in page.locator("figure:visible").all())
+    tables = page.locator("table:visible").evaluate_all("all => all.map(one => one.id)")
+    assert tables == ["table-recall"]
+    assert page.locator("#method pre").is_visible()
+    assert not page.locator("#glossary").is_visible()
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -224,11 +370,12 @@ def test_a_text_beside_every_figure_and_headers_on_every_table(bundled, visit):
 
 def test_what_another_part_does_not_deliver_is_left_out_whole(fer):
     text = render(survey(fer.select(only=["wiktorglita_cnn3"]), ["mean", "best-member"], n_resamples=0))
-    assert sections(text) == ["verdict", "rules", "classes", "calibration", "abstention", "rows", "doctor", "method"]
+    there = ["verdict", "rules", "classes", "calibration", "abstention", "rows", "doctor", "method", "glossary"]
+    assert sections(text) == there
     weighted = Predictions(fer.proba, fer.labels, sample_weight=np.linspace(1, 2, fer.n_samples))
     text = render(survey(weighted, ["mean", "median"], n_resamples=100))
     assert "committees" not in sections(text)
-    assert "Left out: committees: a sweep counts correct rows and takes no row weights" in text
+    assert "Left out: committees: a sweep counts correct rows and takes no row weights" in without_tags(text)
 
 
 def test_optimistic_figures_say_so_everywhere(fer):
@@ -238,7 +385,7 @@ def test_optimistic_figures_say_so_everywhere(fer):
     assert all(title.endswith("(optimistic)") for title in titles)
     assert "without these rows" not in text
     assert "without the scored rows" not in text
-    assert "<dt>Use (optimistic)</dt>" in text
+    assert "(optimistic), on rows that it was fitted on: nothing follows for others" in text
 
 
 def test_cross_fitted_committees_are_chosen_on_the_same_rows(fer):
@@ -267,7 +414,7 @@ def test_a_comparison_becomes_a_page_and_a_notebook_table(fer, tmp_path):
     page = result.to_html(tmp_path / "page.html", title="Mean & median")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert "<title>Mean &amp; median</title>" in page
-    assert sections(page) == ["verdict", "rules", "classes", "calibration", "abstention", "rows", "method"]
+    assert sections(page) == ["verdict", "rules", "classes", "calibration", "abstention", "rows", "method", "glossary"]
     table = result._repr_html_()
     assert table.count("<tr") == 3
     assert "median" in table
@@ -279,7 +426,14 @@ def test_errors_of_the_doctor_stand_above_the_verdict(fer):
     proba[0] = proba[0][:, [1, 0, 2, 3, 4, 5, 6]]
     ill = Predictions(proba, fer.labels, names=fer.names, class_names=fer.classes)
     text = render(survey(ill, ["mean"], n_resamples=100))
-    assert text.index('class="alarm"') < text.index('class="verdict"')
+    assert text.index('class="alarm"') < text.index('class="answer"')
+
+
+def test_many_errors_do_not_push_the_answer_away(hard):
+    text = hard.read_text(encoding="utf-8")
+    top = text.partition('class="answer"')[0]
+    assert top.count('class="alarm"') == 2
+    assert re.search(r">And \d+ more</a>", top)
 
 
 def test_figures_hold_no_tag(wild):

@@ -1,4 +1,4 @@
-"""How diverse a prediction set is, which members are redundant, and whether diversity predicts a committee's gain."""
+"""How diverse a prediction set is, which members err alike, and whether diversity predicts a committee's gain."""
 
 import itertools
 from dataclasses import dataclass
@@ -19,14 +19,18 @@ from ensembler.metrics.diversity import (
     of_rows,
     pairwise,
 )
+from ensembler.predictions.diagnosis.redundancy import (
+    Redundancy,
+    agreement_beyond_accuracy,
+    committee_accuracy,
+    measure_redundancy,
+)
 from ensembler.predictions.prediction_set import Predictions
 
 MOST_COMMITTEES = 4096
 """So many committees are looked at for the correlations; of more, this many are drawn with the seed."""
 FEWEST_COMMITTEES = 10
 """Of one size, for a rank correlation to say anything."""
-SAME_GROUP = 0.15
-"""Share of rows with different classes below which members are clustered, as checkpoints of one run are."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,16 @@ class Diversity:
     Attributes
     ----------
     pairs : dict of (M, M)
-        The pairwise measures, and "cohen-kappa" and "different" (share of rows with different classes).
+        The pairwise measures, and "cohen-kappa", "different" (share of rows with different classes) and
+        "excess-agreement" (agreement beyond what the accuracies imply).
     measures : dict
         The ten measures of all members together.
     ambiguity : Ambiguity or None
         None with hard labels.
     coverage : (M + 1,)
         Share of rows about which at least k members are correct; none is about a row that it has not answered.
-    clusters : list of list of str
-        Groups of members that predict the same classes nearly everywhere.
+    redundancy : Redundancy
+        Which members err alike, and which of them add nothing.
     gain_correlations : list of DiversityGainCorrelation
         One for each of the ten measures.
     n_committees : int
@@ -77,7 +82,7 @@ class Diversity:
     measures: dict[str, float]
     ambiguity: Ambiguity | None
     coverage: Values
-    clusters: list[list[str]]
+    redundancy: Redundancy
     gain_correlations: list[DiversityGainCorrelation]
     n_committees: int
     sampled: bool
@@ -99,6 +104,8 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
     pairs["cohen-kappa"] = cohen_kappa(predicted, data.n_classes)
     different = np.array([[share_different(first, second) for second in predicted] for first in predicted])
     pairs["different"] = different
+    agreement = agreement_beyond_accuracy(data)
+    pairs["excess-agreement"] = agreement.kappa
     hits = correct.sum(axis=0)
     coverage = np.array([(hits >= k).mean() for k in range(data.n_members + 1)])
     committees, sampled = draw_committees(data.n_members, seed)
@@ -107,7 +114,7 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
         measures(correct, answered),
         None if data.any_hard else ambiguity(data.proba, labels),
         coverage,
-        cluster(different, data.names),
+        measure_redundancy(data, agreement, committees),
         correlate_with_gains(data, pairs, committees),
         len(committees),
         sampled,
@@ -134,23 +141,6 @@ def draw_committees(n_members: int, seed: int) -> tuple[list[tuple[int, ...]], b
     return sorted(drawn, key=lambda committee: (len(committee), committee)), True
 
 
-def cluster(different: Values, names: tuple[str, ...]) -> list[list[str]]:
-    """Return groups of members of which all pairs predict the same class nearly everywhere."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
-    if len(names) < 2:
-        return []
-    # Of two members that have no row in common, nothing is known.
-    known = np.where(np.isnan(different), 1.0, different)
-    tree = linkage(squareform(known, checks=False), method="complete")
-    groups = fcluster(tree, SAME_GROUP, criterion="distance")
-    members_of: dict[int, list[str]] = {}
-    for name, group in zip(names, groups.tolist(), strict=True):
-        members_of.setdefault(group, []).append(name)
-    return [members for members in members_of.values() if len(members) > 1]
-
-
 def correlate_with_gains(
     data: Predictions, pairs: dict[str, Values], committees: list[tuple[int, ...]]
 ) -> list[DiversityGainCorrelation]:
@@ -159,19 +149,14 @@ def correlate_with_gains(
     A missing vote is a member's error, and a row that nobody in the committee answers has the largest class.
     """
     correct, answered = data.correct, None if data.missing is None else data.answered
-    largest = int(np.bincount(data.true_labels).argmax())
     member_accuracy = correct.mean(axis=1)
     values = {name: np.empty(len(committees)) for name in MEASURES}
     accuracies, gains, sizes = np.empty(len(committees)), np.empty(len(committees)), np.array([*map(len, committees)])
-    proba = data.proba.astype(np.float64)
     for number, committee in enumerate(committees):
         members = list(committee)
         for name, value in committee_measures(correct, answered, pairs, members).items():
             values[name][number] = value
-        said = proba[members].sum(axis=0).argmax(axis=1)
-        if answered is not None:
-            said[~answered[members].any(axis=0)] = largest
-        accuracy = float((said == data.true_labels).mean())
+        accuracy = committee_accuracy(data, members)
         accuracies[number] = accuracy
         gains[number] = accuracy - float(member_accuracy[members].mean())
 

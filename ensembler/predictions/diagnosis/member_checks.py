@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ensembler.predictions.diagnosis.agreement import NEARLY_SAME
 from ensembler.predictions.diagnosis.findings import FEWEST_ROWS, Check, Finding
+from ensembler.predictions.diagnosis.redundancy import ALIKE, agreement_beyond_accuracy
 from ensembler.predictions.prediction_set import Predictions
 
 
@@ -30,27 +32,43 @@ class ClassNeverPredicted(Check):
 
 
 class NearDuplicates(Check):
-    """Two members that predict the same class nearly everywhere: checkpoints of one run, or one model twice."""
+    """Two members that err alike, beyond what their accuracies imply: checkpoints of one run, or one model twice.
+
+    Without labels accuracies are not known; then those that predict the same class nearly everywhere are named.
+    """
 
     codes = ("near-duplicates",)
-    title = "Two members nearly agree everywhere"
+    title = "Two members err alike"
     severity = "info"
-
-    agreement = 0.97
-    """Share of rows with the same class. Two members of the real sets agree in .95 of the rows at most."""
+    advice = "checkpoints of one run, or the same model twice?"
 
     def findings(self, predictions: Predictions, which: str = "") -> Iterator[Finding]:
         """Yield one finding a pair that is not identical."""
+        seen = self.unlabelled(predictions) if predictions.labels is None else self.labelled(predictions)
+        for first, second, message in seen:
+            if predictions.digests[first] != predictions.digests[second]:
+                names = (predictions.names[first], predictions.names[second])
+                yield self.finding(
+                    f"{names[0]}, {names[1]}", f"members {names[0]!r} and {names[1]!r} {message}", self.advice
+                )
+
+    def labelled(self, predictions: Predictions) -> Iterator[tuple[int, int, str]]:
+        """Yield pairs that agree far beyond what their accuracies imply."""
+        found = agreement_beyond_accuracy(predictions)
+        for first, second in np.argwhere(np.triu(found.shown_above(ALIKE), 1)).tolist():
+            share = 1 - found.different[first, second] / found.n_rows[first, second]
+            implied, kappa = found.implied[first, second], found.kappa[first, second]
+            text = f"say the same class in {share:.1%} of the rows, where their accuracies imply {implied:.0%}"
+            yield first, second, f"{text} (κ {kappa:.2f})"
+
+    def unlabelled(self, predictions: Predictions) -> Iterator[tuple[int, int, str]]:
+        """Yield pairs that predict the same class nearly everywhere."""
         predicted, answered = predictions.votes, predictions.answered
-        for first in range(predictions.n_members):
-            for second in range(first + 1, predictions.n_members):
-                both = answered[first] & answered[second]
-                same = float((predicted[first] == predicted[second])[both].mean()) if both.any() else 0.0
-                if same >= self.agreement and predictions.digests[first] != predictions.digests[second]:
-                    names = (predictions.names[first], predictions.names[second])
-                    message = f"members {names[0]!r} and {names[1]!r} say the same class in {same:.1%} of the rows"
-                    advice = "they add little to each other; checkpoints of one run, or the same model twice?"
-                    yield self.finding(f"{names[0]}, {names[1]}", message, advice)
+        for first, second in zip(*np.triu_indices(predictions.n_members, 1), strict=True):
+            both = answered[first] & answered[second]
+            same = float((predicted[first] == predicted[second])[both].mean()) if both.any() else 0.0
+            if same >= NEARLY_SAME:
+                yield int(first), int(second), f"say the same class in {same:.1%} of the rows"
 
 
 class SameSeed(Check):

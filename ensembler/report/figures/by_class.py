@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_CLOUD = 60
 """How many members are points at most."""
 MOST_LOSING = 6
+LANE = 11
+"""Pixels that a series has in each class for itself."""
+OPEN = "open: below the best member"
 
 
 @dataclass(frozen=True)
@@ -54,30 +57,48 @@ class ByClass(Chart):
 
     def draw_for_page(self) -> Plain:
         """Draw values by class by plotly.js."""
-        shifts = np.linspace(-0.26, 0.26, len(self.series)) if len(self.series) > 1 else [0.0]
-        marked = [self.series_trace(series, float(shift)) for shift, series in zip(shifts, self.series, strict=False)]
+        first, *shifts = self.lanes
+        marked = [self.series_trace(series, shift) for shift, series in zip(shifts, self.series, strict=True)]
         lines = [
-            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": place, "y1": place, "layer": "below"}
+            {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": place - 0.5, "y1": place - 0.5, "layer": "below"}
             | {"line": {"color": "var(--grid)", "width": 1}}
-            for place in range(len(self.classes))
+            for place in range(1, len(self.classes))
         ]
         return plotly.drawing(
-            [*([self.members_trace()] if self.members else []), *marked],
-            170 + 40 * len(self.classes),
+            [*([self.members_trace(first)] if self.members else []), *marked, *self.open_entry()],
+            170 + (LANE * (len(self.series) + 1) + 12) * len(self.classes),
             xaxis=plotly.value_axis(self.axis),
             yaxis=plotly.name_axis(self.names),
             shapes=lines,
             hovermode="closest",
         )
 
-    def members_trace(self) -> Plain:
-        """Return the points of all members."""
+    @property
+    def lanes(self) -> list[float]:
+        """Where members, and then each series, stand in a class, so that no mark lies on another's."""
+        width = LANE / (LANE * (len(self.series) + 1) + 12)
+        return [round(width * (place - len(self.series) / 2), 3) for place in range(len(self.series) + 1)]
+
+    def open_entry(self) -> list[Plain]:
+        """Return the legend's entry for open marks, where there are some."""
+        if not any(value < base for value, base in self.compared()):
+            return []
+        look = {"symbol": "circle-open", "size": 9, "color": plotly.MUTED, "line": {"width": 2, "color": plotly.MUTED}}
+        return [plotly.legend_entry(OPEN, look)]
+
+    def compared(self) -> list[tuple[float, float]]:
+        """Return the values of all series with what they are held against."""
+        pairs = [(series, self.base_of(series)) for series in self.series]
+        return [pair for series, base in pairs if base is not None for pair in zip(series.values, base, strict=True)]
+
+    def members_trace(self, shift: float) -> Plain:
+        """Return the points of all members, a little shifted."""
         x: list[float | None] = []
-        y: list[int] = []
+        y: list[float] = []
         hover: list[str] = []
         for member in self.members:
             x += plotly.all_rounded(member.values)
-            y += list(range(len(self.classes)))
+            y += [place + shift for place in range(len(self.classes))]
             hover += [
                 f"{plotly.escape(member.label, 40)}<br>{self.describe(name, value)}"
                 for name, value in zip(self.classes, member.values, strict=True)
@@ -97,8 +118,8 @@ class ByClass(Chart):
         look = LOOKS[series.role]
         symbols = [f"{look.symbol}-open" if lost else look.symbol for lost in worse]
         outline = {"width": [2 if lost else 1 for lost in worse], "color": "var(--surface)"}
-        marker = plotly.marker(series.role, symbol=symbols, size=look.size, line=outline)
-        places = [place + round(shift, 3) for place in range(len(self.classes))]
+        marker = plotly.marker(series.role, symbol=symbols, size=round(0.8 * look.size), line=outline)
+        places = [place + shift for place in range(len(self.classes))]
         values = plotly.all_rounded(series.values)
         return plotly.points(shortened(series.label, 34), series.role, values, places, hover, marker=marker)
 
@@ -108,18 +129,28 @@ class ByClass(Chart):
 
     def draw_for_file(self) -> "Drawing":
         """Draw values by class by matplotlib."""
-        figure = matplotlib.new_figure(matplotlib.PAGE * 0.72, 0.8 + 0.3 * len(self.classes))
+        height = (0.1 * (len(self.series) + 1) + 0.08) * len(self.classes)
+        figure = matplotlib.new_figure(matplotlib.PAGE * 0.72, 1.0 + height)
         axes = matplotlib.frameless(figure.subplots())
         places = np.arange(len(self.classes))
         for number, member in enumerate(self.members):
             label = "members" if number == 0 else None
-            axes.plot(member.values, places, "o", color=GREY, alpha=0.5, markersize=3.5, label=label, zorder=1)
-        shifts = np.linspace(-0.22, 0.22, max(len(self.series), 1))
-        for shift, series in zip(shifts, self.series, strict=False):
-            draw_series(axes, series, self.base_of(series), places + shift)
+            axes.plot(
+                member.values, places + self.lanes[0], "o", color=GREY, alpha=0.5, markersize=3.5, label=label, zorder=1
+            )
+        for shift, series in zip(self.lanes[1:], self.series, strict=True):
+            draw_series(axes, series, self.base_of(series), np.array(places + shift, np.float64))
+        if self.open_entry():
+            hollow: dict[str, Any] = {
+                "markerfacecolor": "white",
+                "markeredgecolor": "0.4",
+                "markeredgewidth": 1.2,
+                "markersize": 5,
+            }
+            axes.plot([], [], "o", linestyle="none", label=OPEN, **hollow)
         matplotlib.label_names(axes, self.names)
-        for place in places:
-            axes.axhline(float(place), color="0.9", linewidth=0.6, zorder=0)
+        for place in places[1:]:
+            axes.axhline(float(place) - 0.5, color="0.9", linewidth=0.6, zorder=0)
         matplotlib.label_values(axes.xaxis, self.axis)
         matplotlib.add_legend(axes)
         return figure
@@ -128,10 +159,11 @@ class ByClass(Chart):
 def draw_series(axes: "Axes", series: Series, base: Sequence[float] | None, places: NDArray[np.float64]) -> None:
     """Draw a series in a file's figure, open marks where it is below the base."""
     style, values = matplotlib.marker_style(series.role), np.asarray(series.values)
+    style["markersize"] *= 0.8
     axes.plot(values, places, linestyle="none", label=matplotlib.fitted(series.label), zorder=3, **style)
     if base is not None:
         worse = values < np.asarray(base)
-        hollow = {"markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1.2}
+        hollow: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1.2}
         axes.plot(values[worse], places[worse], linestyle="none", zorder=4, **{**style, **hollow})
 
 
@@ -180,8 +212,9 @@ def marked_series(result: Comparison, shown: Sequence[int]) -> list[Series]:
 
 def recall_text(result: Comparison, n_shown: int) -> str:
     """Say how to read recalls by class, where the chosen rule loses, and what is not drawn."""
-    text = "Share of each class's rows that is found: grey points are single members. "
-    text += "Open marks are below the best member."
+    text = "Share of each class's rows that is found: grey dots are single members, above the marks of each class."
+    if result.best_member is not None:
+        text += " Open marks are below the best member."
     if result.best_member is not None:
         losing = some_of(losing_classes(result), MOST_LOSING) or "no class"
         text += f" {compared_rules(result)[0].name} is worse than it in {losing}."

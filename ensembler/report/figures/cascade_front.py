@@ -1,7 +1,7 @@
 """What a cascade costs and reaches: the front, with single members, all members and the wanted one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ensembler.deployment.cascades.results import CascadeStudy
@@ -107,7 +107,17 @@ def front_of(study: CascadeStudy) -> CascadeFront:
         ),
         Point(summary.cost_share, summary.accuracy, describe(summary.stages, study), "chosen", "the one to use"),
     ]
-    return CascadeFront(metric_axis(METRICS["accuracy"]), front, others)
+    return CascadeFront(metric_axis(METRICS["accuracy"]), front, merged(others))
+
+
+def merged(points: Sequence[Point]) -> list[Point]:
+    """Return one point for several in one place: the last, which names them all."""
+    found: dict[tuple[float, float], Point] = {}
+    for point in points:
+        before = found.pop((point.cost, point.value), None)
+        label = point.label if before is None else f"{point.label}, {before.label}"
+        found[point.cost, point.value] = replace(point, label=label)
+    return list(found.values())
 
 
 def cascade_front(study: CascadeStudy) -> Figure | None:

@@ -58,12 +58,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """A committee that is pointed out: its size, what it reaches, and its members, one a line."""
+    """A committee that is pointed out: its size, what it reaches, its members, one a line, and what else it is."""
 
     size: int
     value: float
     members: str = ""
     role: Role = "other"
+    also: tuple[Role, ...] = ()
+
+    @property
+    def named(self) -> tuple[Role, ...]:
+        """All that it is."""
+        return (self.role, *self.also)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,17 @@ def rule_roles(result: Comparison) -> dict[str, Role]:
             roles[name] = role
     roles.setdefault("mean", "mean")
     return roles
+
+
+def all_roles(result: Comparison, name: str) -> tuple[Role, ...]:
+    """Return all that a rule of a comparison is, which one mark cannot show."""
+    known: list[tuple[str | None, Role]] = [
+        (recommended_rule(result), "recommended"),
+        (result.chosen, "chosen"),
+        (result.luckiest, "luckiest"),
+        ("mean", "mean"),
+    ]
+    return tuple(role for of, role in known if of == name)
 
 
 def ranking_roles(ranking: Ranking) -> dict[str, Role]:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 MOST_PANELS = 4
-MARGIN = {"l": 52, "r": 12, "t": 48, "b": 44}
+NARROW, ROW_GAP = 2, 0.16
+"""Diagrams in a row where the page is narrow; what is between such rows, as a share of the height."""
+MARGIN = {"l": 52, "r": 12, "t": 56, "b": 44}
+SHARES = [-0.03, 1.04]
+"""What is drawn of shares: all, and points at 0 and 1 whole."""
 TOP_FROM, BOTTOM_TO, PANEL_WIDTH = 0.36, 0.26, 0.88
 """Where diagrams begin and the bars below them end, in shares of the height; how much of its place a panel takes."""
 
@@ -29,21 +33,22 @@ class Diagrams(Chart):
 
     panels: Sequence[tuple[str, Reliability]]
 
-    @property
-    def is_wide(self) -> bool:
-        """Whether it scrolls on a phone: panels stand beside one another."""
-        return True
-
     def draw_for_page(self) -> Plain:
-        """Draw diagrams in a row, with the number of rows below, by plotly.js."""
+        """Draw diagrams, each above its number of rows, by plotly.js: in a row, on a narrow page two in a row."""
         traces: list[Plain] = []
-        layout: Plain = {}
         for place in range(len(self.panels)):
             traces += self.panel_traces(place)
-            layout |= self.panel_axes(place)
-        layout |= {"annotations": [self.panel_title(place) for place in range(len(self.panels))], "bargap": 0.1}
-        layout |= {"showlegend": False, "margin": MARGIN, "hovermode": "closest"}
-        return plotly.drawing(traces, 460, **layout)
+        drawn = plotly.drawing(traces, **self.layout(len(self.panels), 460))
+        if len(self.panels) > NARROW:
+            drawn["stacked"] = self.layout(NARROW, 400 * -(-len(self.panels) // NARROW))
+        return drawn
+
+    def layout(self, n_columns: int, height: float) -> Plain:
+        """Return the layout of so many diagrams in a row."""
+        layout: Plain = {"height": height, "bargap": 0.1, "showlegend": False, "margin": MARGIN, "hovermode": "closest"}
+        for place in range(len(self.panels)):
+            layout |= self.panel_axes(place, n_columns)
+        return layout | {"annotations": [self.panel_title(place, n_columns) for place in range(len(self.panels))]}
 
     def panel_traces(self, place: int) -> list[Plain]:
         """Return the dashed line, the bars and points of a diagram, and the bars below it."""
@@ -72,14 +77,25 @@ class Diagrams(Chart):
             | {**below, "marker": {"color": plotly.GREY}},
         ]
 
-    def panel_axes(self, place: int) -> Plain:
-        """Return the axes of a diagram and of the bars below it; the first panel has the titles."""
-        upper, lower, first = 2 * place + 1, 2 * place + 2, place == 0
+    def panel_axes(self, place: int, n_columns: int) -> Plain:
+        """Return the axes of a diagram and of the bars below it; the first panel of a row has the titles."""
+        upper, lower, first = 2 * place + 1, 2 * place + 2, place % n_columns == 0
         most = max(max(diagram.rows) for _, diagram in self.panels)
-        domain = self.panel_domain(place)
-        share = {"range": [0, 1], "zeroline": False, "tickvals": [0, 0.5, 1], "ticktext": ["0", "50", "100"]}
-        accuracy = {**share, "domain": [TOP_FROM, 1], "anchor": f"x{upper}", "showticklabels": first}
-        rows: dict[str, Any] = {"domain": [0, BOTTOM_TO], "anchor": f"x{lower}", "nticks": 3, "tickformat": "~s"}
+        domain = self.panel_domain(place, n_columns)
+        bottom, top = self.row_domain(place, n_columns)
+        share = {"range": SHARES, "zeroline": False, "tickvals": [0, 0.5, 1], "ticktext": ["0", "50", "100"]}
+        accuracy = {
+            **share,
+            "domain": within(bottom, top, TOP_FROM, 1.0),
+            "anchor": f"x{upper}",
+            "showticklabels": first,
+        }
+        rows: dict[str, Any] = {
+            "domain": within(bottom, top, 0.0, BOTTOM_TO),
+            "anchor": f"x{lower}",
+            "nticks": 3,
+            "tickformat": "~s",
+        }
         rows |= {"range": [0, 1.05 * most], "showticklabels": first}
         if first:
             accuracy["title"] = {"text": "right, %"}
@@ -91,19 +107,27 @@ class Diagrams(Chart):
             f"yaxis{lower}": rows,
         }
 
-    def panel_title(self, place: int) -> Plain:
+    def panel_title(self, place: int, n_columns: int) -> Plain:
         """Return the title above a panel, with its calibration error."""
         title, diagram = self.panels[place]
-        text = f"<b>{plotly.escape(title, 16)}</b><br>ECE {diagram.error:.3f}"
-        left = self.panel_domain(place)[0]
+        text = f"<b>{plotly.escape(title, 16 if n_columns > NARROW else 14)}</b><br>ECE {diagram.error:.3f}"
+        left, top = self.panel_domain(place, n_columns)[0], self.row_domain(place, n_columns)[1]
         note = {"text": text, "showarrow": False, "align": "left", "xref": "paper", "yref": "paper"}
-        return note | {"x": left, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
+        return note | {"x": left, "y": round(top + 0.02, 4), "xanchor": "left", "yanchor": "bottom"}
 
-    def panel_domain(self, place: int) -> list[float]:
+    def panel_domain(self, place: int, n_columns: int) -> list[float]:
         """Return from where to where a panel reaches, in shares of the width."""
-        n_panels = len(self.panels)
-        left = place / n_panels
-        return [round(left, 4), round(left + PANEL_WIDTH / n_panels, 4)]
+        left = place % n_columns / n_columns
+        return [round(left, 4), round(left + PANEL_WIDTH / n_columns, 4)]
+
+    def row_domain(self, place: int, n_columns: int) -> tuple[float, float]:
+        """Return from where to where a panel's row reaches, in shares of the height."""
+        n_rows = -(-len(self.panels) // n_columns)
+        if n_rows == 1:
+            return 0.0, 1.0
+        height = (1 - ROW_GAP * (n_rows - 1)) / n_rows
+        top = 1 - place // n_columns * (height + ROW_GAP)
+        return top - height, top
 
     def draw_for_file(self) -> "Drawing":
         """Draw diagrams in a row, with the number of rows below, by matplotlib."""
@@ -115,6 +139,11 @@ class Diagrams(Chart):
         axes[0][0].set_ylabel("accuracy", fontsize=matplotlib.MEDIUM)
         axes[1][0].set_ylabel("rows", fontsize=matplotlib.MEDIUM)
         return figure
+
+
+def within(bottom: float, top: float, low: float, high: float) -> list[float]:
+    """Return a part of a row, in shares of the figure's height."""
+    return [round(bottom + low * (top - bottom), 4), round(bottom + high * (top - bottom), 4)]
 
 
 def draw_panel(upper: "Axes", lower: "Axes", title: str, diagram: Reliability) -> None:
@@ -130,8 +159,8 @@ def draw_panel(upper: "Axes", lower: "Axes", title: str, diagram: Reliability) -
     upper.text(0.04, 0.9, f"ECE {diagram.error:.3f}", transform=upper.transAxes, fontsize=medium)
     lower.bar(centres, diagram.rows, width * 0.9, color=GREY)
     lower.set_xlabel("confidence", fontsize=medium)
-    upper.set_ylim(0, 1)
-    upper.set_xlim(0, 1)
+    upper.set_ylim(*SHARES)
+    upper.set_xlim(*SHARES)
 
 
 def reliability(result: Comparison) -> Figure | None:

@@ -14,9 +14,11 @@ FORMATS = ("png", "svg", "pdf")
 
 
 def draw_for_page(chart: Chart) -> Plain:
-    """Return traces, layout and height of a chart, as plain values for plotly.js."""
+    """Return traces and layout of a chart, as plain values for plotly.js; ``stacked`` is a layout for narrow pages."""
     drawn = chart.draw_for_page()
-    drawn["layout"].setdefault("showlegend", any(trace.get("name") for trace in drawn["data"]))
+    for layout in (drawn["layout"], drawn.get("stacked")):
+        if layout is not None:
+            layout.setdefault("showlegend", any(trace.get("name") for trace in drawn["data"]))
     return drawn
 
 

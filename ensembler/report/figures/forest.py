@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,15 +55,36 @@ class Forest(Chart):
         traces += [self.point_trace(role) for role in dict.fromkeys(row.role for row in self.rows)]
         predictions = [(row.prediction, place) for place, row in enumerate(self.rows)]
         thin = across(predictions, "95 % prediction interval", {"color": plotly.GREY, "width": 1.2})
-        span = {} if self.span is None else {"range": plotly.all_rounded(self.span)}
+        span = {"range": plotly.padded(self.span or [0.0, *(end for row in self.rows for end in row.ends)])}
         return plotly.drawing(
-            [thin, *traces],
+            [thin, *traces, *self.arrows()],
             150 + 24 * len(self.rows),
             xaxis=plotly.value_axis(self.axis, **span),
             yaxis=plotly.name_axis([row.label for row in self.rows]),
             shapes=[line_shape(Line("", 0.0))],
             hovermode="closest",
         )
+
+    def going_on(self) -> list[tuple[float, int, str]]:
+        """Return where lines leave the figure: the edge, the row and the side."""
+        if self.span is None:
+            return []
+        low, high = self.span
+        return [
+            (edge, place, side)
+            for place, row in enumerate(self.rows)
+            for edge, side, beyond in ((low, "left", min(row.ends) < low), (high, "right", max(row.ends) > high))
+            if beyond
+        ]
+
+    def arrows(self) -> list[Plain]:
+        """Return arrows where lines go on beyond the figure."""
+        leaving = self.going_on()
+        if not leaving:
+            return []
+        look = {"color": plotly.GREY, "size": 9, "symbol": [f"triangle-{side}" for _, _, side in leaving]}
+        x, y = plotly.all_rounded(edge for edge, _, _ in leaving), [place for _, place, _ in leaving]
+        return [plotly.points("goes on", "other", x, y, [""] * len(leaving), marker=look, hoverinfo="skip")]
 
     def interval_trace(self, role: Role) -> Plain:
         """Return the intervals of a role."""
@@ -101,6 +122,14 @@ class Forest(Chart):
                 label = once("95 % interval")
                 axes.plot(row.interval, [place, place], color=mark["color"], linewidth=2.0, zorder=2, label=label)
             axes.plot([row.value], [place], linestyle="none", label=once(row.role), zorder=3, **mark)
+        for edge, place, side in self.going_on():
+            arrow: dict[str, Any] = {
+                "marker": "<" if side == "left" else ">",
+                "markersize": 4,
+                "color": "0.6",
+                "clip_on": False,
+            }
+            axes.plot([edge], [place], linestyle="none", zorder=4, label=once("goes on"), **arrow)
         if self.span is not None:
             axes.set_xlim(self.span)
         matplotlib.label_names(axes, [row.label for row in self.rows])
@@ -143,7 +172,7 @@ def forest(ranking: Ranking) -> Figure | None:
         "crosses 0, the rule is not shown to differ from the mean. The thin line is where the difference on a new set "
         "will lie, 95 %: where it crosses 0, the rule may do worse there, however sure its average is."
     )
-    text += " Lines that end at the edge go on." if chart.span is not None else ""
+    text += " Lines that end in an arrow go on." if chart.going_on() else ""
     return Figure("effects", "By how much each rule is better than the mean", text, [("effect", chart)])
 
 

@@ -30,7 +30,9 @@ class Front(Chart):
             (cost, Mark(len(members.split("\n")), value, members))
             for cost, value, members in zip(self.costs, self.values, self.members, strict=True)
         ]
-        traces = [
+        # A single member that is on the line is seen around its point.
+        others, around = [], {"marker": plotly.marker("member", size=12)}
+        joined = [
             plotly.points(
                 "no cheaper one is as good",
                 "other",
@@ -44,17 +46,19 @@ class Front(Chart):
         ]
         for role in dict.fromkeys(mark.role for _, mark in self.marks):
             pairs = [pair for pair in self.marks if pair[1].role == role]
-            traces.append(
+            others.append(
                 plotly.points(
                     "single members" if role == "member" else role,
                     role,
                     plotly.all_rounded(cost for cost, _ in pairs),
                     plotly.all_rounded(mark.value for _, mark in pairs),
                     [self.describe(cost, mark) for cost, mark in pairs],
+                    **(around if role == "member" else {}),
                 )
             )
+        below = [trace for trace in others if trace["name"] == "single members"]
         return plotly.drawing(
-            traces,
+            [*below, *joined, *(trace for trace in others if trace not in below)],
             400,
             xaxis=plotly.value_axis(Axis(self.unit), rangemode="tozero"),
             yaxis=plotly.value_axis(self.axis, **plotly.fine_ticks(self.axis, self.values)),
@@ -78,7 +82,10 @@ class Front(Chart):
             label = mark.role if mark.role != "member" else "single members"
             known = label in axes.get_legend_handles_labels()[1]
             style = matplotlib.marker_style(mark.role)
-            axes.plot([cost], [mark.value], linestyle="none", zorder=3, label=None if known else label, **style)
+            # A single member that is on the line is seen around its point.
+            style |= {"markersize": 7.5} if mark.role == "member" else {}
+            above = 0.5 if mark.role == "member" else 3
+            axes.plot([cost], [mark.value], linestyle="none", zorder=above, label=None if known else label, **style)
         axes.set_xlabel(self.unit, fontsize=matplotlib.MEDIUM)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         matplotlib.label_values(axes.yaxis, self.axis)

@@ -10,8 +10,9 @@ from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics.intervals import Interval
 from ensembler.report.figures import matplotlib, plotly
-from ensembler.report.figures.charts import Axis, Chart, Figure, Line, Plain, Role, metric_axis, rule_roles
+from ensembler.report.figures.charts import Axis, Chart, Figure, Line, Plain, Role, all_roles, metric_axis, rule_roles
 from ensembler.report.figures.style import LOOKS
+from ensembler.report.glossary import rule_summary
 from ensembler.report.leading import rule_named
 
 if TYPE_CHECKING:
@@ -21,12 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval."""
+    """A value with its interval, how it is marked and what else it is, and what it is in one line."""
 
     label: str
     value: float
     interval: Interval | None = None
     role: Role = "other"
+    roles: tuple[Role, ...] = ()
+    about: str = ""
+
+    @property
+    def named(self) -> str:
+        """All that it is, as the legend says it; nothing where it is like most."""
+        return ", ".join(self.roles or ((self.role,) if self.role != "other" else ()))
 
 
 @dataclass(frozen=True)
@@ -40,26 +48,27 @@ class Intervals(Chart):
     def draw_for_page(self) -> Plain:
         """Draw a forest plot by plotly.js."""
         traces: list[Plain] = []
-        for role in dict.fromkeys(row.role for row in self.rows):
-            traces += self.traces_of(role)
-        known = [end for row in self.rows for end in row.interval or (row.value,)]
+        for role, named in dict.fromkeys((row.role, row.named) for row in self.rows):
+            traces += self.traces_of(role, named)
+        known = [end for row in self.rows for end in (row.value, *(row.interval or ()))]
+        reach = [*known, *(line.value for line in self.lines)]
         return plotly.drawing(
             [*traces, *(legend_line(line) for line in self.lines if line.label)],
             150 + 24 * len(self.rows),
-            xaxis=plotly.value_axis(self.axis, **plotly.fine_ticks(self.axis, known)),
+            xaxis=plotly.value_axis(self.axis, range=plotly.padded(reach), **plotly.fine_ticks(self.axis, known)),
             yaxis=plotly.name_axis([row.label for row in self.rows]),
             shapes=[line_shape(line) for line in self.lines],
             hovermode="closest",
         )
 
-    def traces_of(self, role: Role) -> list[Plain]:
-        """Return the intervals and the points of a role."""
-        places = [place for place, row in enumerate(self.rows) if row.role == role]
+    def traces_of(self, role: Role, named: str) -> list[Plain]:
+        """Return the intervals and the points of a role; what is several things has an entry of its own."""
+        places = [place for place, row in enumerate(self.rows) if (row.role, row.named) == (role, named)]
         rows = [self.rows[place] for place in places]
         hover = [describe_estimate(row, self.axis) for row in rows]
         values = plotly.all_rounded(row.value for row in rows)
-        points = plotly.points(role if role != "other" else "", role, values, places, hover)
-        points["showlegend"] = role != "other"
+        points = plotly.points(named, role, values, places, hover)
+        points["showlegend"] = bool(named)
         ends = [end for row in rows if row.interval is not None for end in (*row.interval, None)]
         if not ends:
             return [points]
@@ -74,13 +83,13 @@ class Intervals(Chart):
         axes = matplotlib.frameless(figure.subplots())
         for line in self.lines:
             draw_line(axes, line)
-        labelled: set[Role] = set()
+        labelled: set[str] = set()
         for place, row in enumerate(self.rows):
             mark = matplotlib.marker_style(row.role)
             if row.interval is not None:
                 axes.plot(row.interval, [place, place], color=mark["color"], linewidth=1.2, zorder=2)
-            label = row.role if row.role not in (*labelled, "other") else None
-            labelled.add(row.role)
+            label = row.named if row.named and row.named not in labelled else None
+            labelled.add(row.named)
             axes.plot([row.value], [place], linestyle="none", label=label, zorder=3, **mark)
         matplotlib.label_names(axes, [row.label for row in self.rows])
         matplotlib.label_values(axes.xaxis, self.axis)
@@ -94,7 +103,8 @@ def describe_estimate(row: Estimate, axis: Axis) -> str:
     if row.interval is not None:
         low, high = (plotly.format_value(end, axis) for end in row.interval)
         text += f"<br>95 % interval {low} to {high}"
-    return text
+    text += f"<br>{row.named}" if row.named else ""
+    return text + (f"<br>{plotly.escape_wrapped(row.about)}" if row.about else "")
 
 
 def line_style(line: Line) -> Plain:
@@ -144,7 +154,7 @@ def forest(result: Comparison) -> Figure:
 
 def by_itself(result: Comparison) -> Intervals:
     """Return every rule's value with its interval, and the best member and the mean as lines."""
-    metric, roles = result.first_metric, rule_roles(result)
+    metric = result.first_metric
     lines = []
     if result.best_member is not None:
         label = f"best member: {result.best_member_name}"
@@ -153,29 +163,30 @@ def by_itself(result: Comparison) -> Intervals:
     if mean is not None:
         lines.append(Line("simple mean", mean.metrics[metric.name], "mean"))
     rows = [
-        Estimate(
-            entry.name,
-            entry.metrics[metric.name],
-            entry.intervals.get(metric.name),
-            roles.get(entry.name, "other"),
-        )
+        estimate(entry, result, entry.metrics[metric.name], entry.intervals.get(metric.name))
         for entry in result.rules
         if np.isfinite(entry.metrics[metric.name])
     ]
     return Intervals(metric_axis(metric), rows, lines)
 
 
+def estimate(entry: RuleScore, result: Comparison, value: float, interval: Interval | None) -> Estimate:
+    """Return a rule's value as it is drawn, with all that the rule is."""
+    role, roles = rule_roles(result).get(entry.name, "other"), all_roles(result, entry.name)
+    return Estimate(entry.name, value, interval, role, roles, rule_summary(entry.name) or "")
+
+
 def differences(result: Comparison, other: str, tested: Sequence[tuple[RuleScore, PairedTest]]) -> Intervals:
     """Return every rule's difference from another one with its interval, shares in percentage points."""
-    metric, roles = result.first_metric, rule_roles(result)
+    metric = result.first_metric
     scale = 100.0 if metric.share else 1.0
     title = f"points of {metric.name} better than {other}" if metric.share else f"{metric.name}: improvement on {other}"
     rows = [
-        Estimate(
-            entry.name,
+        estimate(
+            entry,
+            result,
             scale * test.difference,
             None if test.interval is None else (scale * test.interval[0], scale * test.interval[1]),
-            roles.get(entry.name, "other"),
         )
         for entry, test in tested
     ]

@@ -62,11 +62,13 @@ def marker_style(role: Role) -> dict[str, Any]:
     return {"color": look.value, "marker": look.marker, "markersize": size, "markeredgecolor": "white"} | THIN
 
 
-def add_legend(axes: "Axes") -> None:
-    """Say below what marks mean, where nothing is hidden."""
-    handles, labels = axes.get_legend_handles_labels()
+def add_legend(*parts: "Axes") -> None:
+    """Say below what marks of one part of a figure or several mean, where nothing is hidden."""
+    entries = [axes.get_legend_handles_labels() for axes in parts]
+    handles = [handle for some, _ in entries for handle in some]
+    labels = [str(label) for _, some in entries for label in some]
     if handles:
-        figure = axes.get_figure(root=True)
+        figure = parts[0].get_figure(root=True)
         assert figure is not None
         width = max(map(len, labels)) + 8
         columns = max(1, min(len(labels), int(figure.get_figwidth() * CHARACTERS / width)))

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics.confusion import confusion_matrix
 from ensembler.predictions.diagnosis.diversity import Diversity
+from ensembler.report.diversity import redundancy_sentences
 from ensembler.report.figures import matplotlib, plotly
 from ensembler.report.figures.charts import Axis, Chart, Figure, Plain
 from ensembler.report.figures.style import BLUE, ORANGE
 from ensembler.report.leading import leading_rules
+from ensembler.report.tables import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +29,8 @@ MOST_NUMBERS, MOST_NUMBERS_FILE = 10, 12
 """Matrices of more rows have no numbers in their cells, on a page and in a file."""
 MOST_NARROW = 7
 """Matrices of more rows scroll on a phone."""
-MOST_NAMED = 4
-"""Groups, and members of each, that a text names."""
+FAINT, DEEP = "#cfe2f1", "#08519c"
+"""Of cells in a file: from the least, where that is not 0, to the most."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Matrix(Chart):
     def heat_trace(self) -> Plain:
         """Return the coloured cells."""
         n_rows = len(self.values)
-        scale = [[0, "var(--surface)"], [1, "var(--heat)"]]
+        # What is least alike and what is most are both told from the diagonal, which is empty.
+        scale = [[0, "var(--faint)" if self.low else "var(--surface)"], [1, "var(--heat)"]]
         if self.diverging:
             scale = [[0, "var(--cool)"], [0.5, "var(--surface)"], [1, "var(--heat)"]]
         trace: Plain = {
@@ -97,9 +100,9 @@ class Matrix(Chart):
             "xgap": 1 if n_rows <= MOST_LABELS else 0,
             "ygap": 1 if n_rows <= MOST_LABELS else 0,
             "colorbar": {"thickness": 10, "len": 0.8, "outlinewidth": 0}
-            | {"tickformat": "+" if self.diverging else ".0%"},
+            | {"tickformat": "+" if self.diverging else ".0%" if self.axis.percent else ".1f"},
         }
-        value = "%{z:+.2f} points" if self.diverging else "%{z:.2%}"
+        value = "%{z:+.2f} points" if self.diverging else "%{z:.2%}" if self.axis.percent else "%{z:.3f}"
         counted = ""
         if self.counts is not None:
             trace["customdata"] = self.counts.tolist()
@@ -107,7 +110,7 @@ class Matrix(Chart):
         # Who a cell is about is put together by the page: as data it would be by far the most.
         trace["hovertemplate"] = f"%{{hovertext}}<br><b>{value}</b>{counted}<extra></extra>"
         if n_rows <= MOST_NUMBERS:
-            trace["texttemplate"] = "%{z:+.1f}" if self.diverging else "%{z:.0%}"
+            trace["texttemplate"] = "%{z:+.1f}" if self.diverging else "%{z:.0%}" if self.axis.percent else "%{z:.2f}"
             trace["textfont"] = {"size": 11, "color": plotly.INK}
         return trace
 
@@ -121,7 +124,8 @@ class Matrix(Chart):
         axes = figure.subplots()
         span = (-self.most, self.most) if self.diverging else (self.low, self.most)
         signed = LinearSegmentedColormap.from_list("signed", [ORANGE, "white", BLUE])
-        image = axes.imshow(self.values, cmap=signed if self.diverging else "Blues", vmin=span[0], vmax=span[1])
+        shades = LinearSegmentedColormap.from_list("shades", [FAINT if self.low else "white", DEEP])
+        image = axes.imshow(self.values, cmap=signed if self.diverging else shades, vmin=span[0], vmax=span[1])
         if n_rows <= MOST_LABELS:
             small = matplotlib.SMALL
             axes.set_xticks(range(len(self.columns)), map(matplotlib.fitted, self.columns), rotation=90, fontsize=small)
@@ -141,7 +145,8 @@ class Matrix(Chart):
             value = float(self.values[row, column])
             if np.isfinite(value):
                 color = "white" if abs(value) - self.low > 0.6 * (self.most - self.low) else "black"
-                text = f"{value:+.1f}" if self.diverging else f"{value * 100:.0f}"
+                text = f"{value * 100:.0f}" if self.axis.percent else f"{value:.2f}".replace("0.", ".", 1)
+                text = f"{value:+.1f}" if self.diverging else text
                 axes.text(column, row, text, ha="center", va="center", fontsize=6, color=color)
 
 
@@ -210,17 +215,33 @@ def disagreement(diversity: Diversity, names: Sequence[str]) -> Figure | None:
         np.fill_diagonal(values, np.nan)
         share = Axis("share of rows", percent=True)
         views.append((label, Matrix(ordered, ordered, values, axis=share, low=float(np.nanmin(values)))))
+    kappa = diversity.pairs["excess-agreement"][cells].copy()
+    np.fill_diagonal(kappa, np.nan)
+    if np.isfinite(kappa).any():
+        axis = Axis("agreement κ beyond what accuracies imply")
+        views.append(("beyond accuracy", Matrix(ordered, ordered, kappa, axis=axis, low=float(np.nanmin(kappa)))))
     text = (
-        "In what share of the rows two members say different classes; in the other view, in what share both are wrong. "
-        "Members that are alike stand together."
+        "In what share of the rows two members say different classes; in the other views, in what share both are "
+        "wrong, and how far they agree beyond what their accuracies imply: κ is 0 if errors are independent, 1 for "
+        "copies. Members that are alike stand together."
     )
-    if diversity.clusters:
-        groups = [
-            ", ".join(group[:MOST_NAMED]) + (" …" if len(group) > MOST_NAMED else "")
-            for group in diversity.clusters[:MOST_NAMED]
-        ]
-        text += f" Nearly redundant: {'; '.join(groups)}."
+    text += f" {alike_sentence(diversity, names)}"
     return Figure("diversity", "Who errs alike", text, views)
+
+
+def alike_sentence(diversity: Diversity, names: Sequence[str]) -> str:
+    """Say who errs alike and who of these is redundant, or that nobody does."""
+    found = " ".join(redundancy_sentences(diversity.redundancy))
+    kappa = np.tril(np.nan_to_num(diversity.pairs["excess-agreement"], nan=-1.0), -1) - np.triu(
+        np.ones((len(names),) * 2)
+    )
+    first, second = map(int, np.unravel_index(kappa.argmax(), kappa.shape))
+    if found or kappa.max() <= -1:
+        return found
+    return (
+        f"No two err alike beyond what their accuracies imply: {names[second]} and {names[first]} come closest, with "
+        f"κ {number(float(kappa.max()), 2)}."
+    )
 
 
 def alike_first(different: NDArray[np.float64]) -> list[int]:

@@ -19,6 +19,8 @@ MOST_NAMED = 12
 """Members of a committee that are named on hover; more are counted."""
 HATCH = {"shape": "/", "fillmode": "overlay", "fgcolor": "var(--surface)", "size": 5}
 INK, MUTED, GREY, BLUE, ORANGE = "var(--ink)", "var(--muted)", "var(--grey)", "var(--blue)", "var(--orange)"
+ROOM = 0.04
+"""Between the outermost ends and the edge, as a share of what they span."""
 CLOSE_TOGETHER = 0.1
 """Shares that span less than this have a decimal on their axis."""
 
@@ -70,6 +72,16 @@ def fine_ticks(axis: Axis, values: Sequence[float | None]) -> Plain:
     return {"tickformat": ".1%"} if axis.percent and known and max(known) - min(known) < CLOSE_TOGETHER else {}
 
 
+def padded(values: Iterable[float | None], room: float = ROOM) -> list[float | None]:
+    """Return a range that holds all values with some room on either side, so that no line ends on the plot's edge."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if not known:
+        return [None, None]
+    low, high = min(known), max(known)
+    space = room * (high - low) or 0.5 * abs(high) or 1.0
+    return [rounded(low - space), rounded(high + space)]
+
+
 def name_axis(names: Sequence[str]) -> Plain:
     """Return a vertical axis of names, the first on top."""
     return {
@@ -81,6 +93,12 @@ def name_axis(names: Sequence[str]) -> Plain:
         "showgrid": False,
         "fixedrange": True,
     }
+
+
+def legend_entry(name: str, look: Plain, mode: str = "markers") -> Plain:
+    """Return an entry of the legend that no trace has."""
+    trace = {"type": "scatter", "mode": mode, "x": [None], "y": [None], "name": name, "hoverinfo": "skip"}
+    return trace | {"showlegend": True, "marker" if mode == "markers" else "line": look}
 
 
 def marker(role: Role, **more: Any) -> Plain:

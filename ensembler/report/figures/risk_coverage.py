@@ -70,16 +70,29 @@ class RiskCoverageCurves(Chart):
         highest = max(max(curve.risk) for curve in self.curves)
         return 1.15 * max(highest, self.wanted or 0.0, 0.01)
 
+    @property
+    def bottom(self) -> float:
+        """A little below 0, so that curves do not lie on the edge."""
+        return -0.02 * self.top
+
+    @property
+    def band(self) -> tuple[list[float], list[float], list[float]]:
+        """The coverages and ends of the first curve's intervals that lie in the figure."""
+        first = self.curves[0]
+        steps = zip(first.coverage, first.low, first.high, strict=True) if first.low else ()
+        inside = [step for step in steps if step[2] < self.top]
+        return [at for at, _, _ in inside], [low for _, low, _ in inside], [high for _, _, high in inside]
+
     def draw_for_page(self) -> Plain:
         """Draw risks against coverages by plotly.js."""
         first = self.curves[0]
         traces: list[Plain] = []
-        if first.low:
+        if self.band[0]:
             band: Plain = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False}
-            band |= {"x": plotly.all_rounded(first.coverage), "line": {"width": 0}}
+            band |= {"x": plotly.all_rounded(self.band[0]), "line": {"width": 0}}
             filled = {"fill": "tonexty", "fillcolor": "rgba(70,150,210,0.25)", "showlegend": True}
-            traces.append({**band, "y": plotly.all_rounded(first.low)})
-            traces.append({**band, "y": plotly.all_rounded(first.high), **filled, "name": "95 % interval"})
+            traces.append({**band, "y": plotly.all_rounded(self.band[1])})
+            traces.append({**band, "y": plotly.all_rounded(self.band[2]), **filled, "name": "95 % interval"})
         for curve, (color, _, _, dash) in reversed(list(zip(self.curves, STYLES, strict=False))):
             traces.append(self.trace(curve, f"var(--{color})", dash, wide=curve is first))
         if self.stop is not None:
@@ -96,7 +109,7 @@ class RiskCoverageCurves(Chart):
             traces,
             420,
             xaxis=plotly.value_axis(COVERAGE, range=[0, 1.02]),
-            yaxis=plotly.value_axis(RISK, range=[0, plotly.rounded(self.top)]),
+            yaxis=plotly.value_axis(RISK, range=[plotly.rounded(self.bottom), plotly.rounded(self.top)]),
             shapes=shapes,
             hovermode="closest",
         )
@@ -122,9 +135,8 @@ class RiskCoverageCurves(Chart):
         axes = matplotlib.frameless(figure.subplots())
         if self.wanted is not None:
             axes.axhline(self.wanted, color="0.5", linestyle="--", linewidth=0.9, zorder=1)
-        first = self.curves[0]
-        if first.low:
-            axes.fill_between(first.coverage, first.low, first.high, color=BLUE, alpha=0.18, linewidth=0, zorder=1,
+        if self.band[0]:
+            axes.fill_between(*self.band, color=BLUE, alpha=0.18, linewidth=0, zorder=1,
                               label="95 % interval")  # fmt: skip
         for place, (curve, (_, color, style, _)) in enumerate(zip(self.curves, STYLES, strict=False)):
             marker = "o" if len(curve.coverage) <= FEW else ""
@@ -144,7 +156,7 @@ class RiskCoverageCurves(Chart):
             look = matplotlib.marker_style("chosen")
             axes.plot([at], [risk], linestyle="none", label="threshold", zorder=5, **look)
         axes.set_xlim(0, 1.02)
-        axes.set_ylim(0, self.top)
+        axes.set_ylim(self.bottom, self.top)
         matplotlib.label_values(axes.xaxis, COVERAGE)
         matplotlib.label_values(axes.yaxis, RISK)
         matplotlib.add_legend(axes)

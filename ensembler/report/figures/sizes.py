@@ -1,7 +1,7 @@
 """Values of committees against their size: all committees as density, the best of each size, and some pointed out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,7 +105,7 @@ class Sizes(Chart):
     def committee_traces(self) -> list[Plain]:
         """Return the committees that are points: the first ones, the best of each size, and those pointed out."""
         # A committee may be several points in one place, of which any may be the one that is hovered over.
-        roles = {mark.members: mark.role for mark in self.marks}
+        roles = {mark.members: ", ".join(mark.named) for mark in self.marks}
 
         def points(name: str, role: Role, marks: Sequence[Mark], **more: object) -> Plain:
             hover = []
@@ -122,7 +122,7 @@ class Sizes(Chart):
         joined = {"mode": "lines+markers", "line": {"color": plotly.INK, "width": 1.3}}
         dark = plotly.marker("other", size=6, color=plotly.INK)
         traces.append(points("best of each size", "other", self.best, **joined, marker=dark))
-        return traces + [points(mark.role, mark.role, [mark]) for mark in self.marks]
+        return traces + [points(", ".join(mark.named), mark.role, [mark]) for mark in self.marks]
 
     def draw_for_file(self) -> "Drawing":
         """Draw values against committee size by matplotlib."""
@@ -137,7 +137,14 @@ class Sizes(Chart):
         for mark in self.marks:
             written = f"{mark.value:.2%}" if self.axis.percent else f"{mark.value:.4f}"
             style = matplotlib.marker_style(mark.role)
-            axes.plot([mark.size], [mark.value], linestyle="none", zorder=3, label=f"{mark.role}: {written}", **style)
+            axes.plot(
+                [mark.size],
+                [mark.value],
+                linestyle="none",
+                zorder=3,
+                label=f"{', '.join(mark.named)}: {written}",
+                **style,
+            )
         axes.set_ylim(self.span)
         axes.set_xlabel("members of the committee", fontsize=matplotlib.MEDIUM)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -165,7 +172,7 @@ def sweep(study: SubsetStudy, summary: StudySummary) -> Figure:
         f"All {summary.rules[0].n_subsets:,} committees on the scored rows. Grey shapes are wide where many committees "
         f"are, each size by itself; {MOST_LINES} committees or fewer are single lines. The star is the committee "
         f"{how_chosen(summary.protocol)}, the triangle the best on the scored rows, which luck has helped. Small "
-        "points are those that come first on the rows to choose by; hover names the members."
+        "dots are those that come first on the rows to choose by; hover names the members."
     )
     if any(chart.span is not None for _, chart in views):
         text += " The worst committees are too far off to be drawn."
@@ -180,10 +187,21 @@ def sizes_of(swept: RuleStudy, rule: RuleSummary, study: StudySummary) -> Sizes:
         ("luckiest", rule.luckiest),
         ("chosen", rule.chosen),
     ]
-    marks = [committee_mark(entry, role) for role, entry in named if entry is not None]
+    marks = merged([committee_mark(entry, role) for role, entry in named if entry is not None])
     top = [committee_mark(entry) for entry in rule.best]
     axis = metric_axis(get_metric(study.metric))
     return Sizes(axis, size_densities(swept), best, marks, top, span_of(rule.by_size))
+
+
+def merged(marks: Sequence[Mark]) -> list[Mark]:
+    """Return one mark for a committee that is several things: that of the last, which names them all."""
+    found: dict[tuple[int, str], Mark] = {}
+    for mark in marks:
+        place = (mark.size, mark.members)
+        before = found.pop(place, None)
+        also = () if before is None else before.named
+        found[place] = replace(mark, also=tuple(also))
+    return list(found.values())
 
 
 def committee_mark(entry: CommitteeEntry, role: Role = "other") -> Mark:

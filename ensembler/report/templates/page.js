@@ -55,6 +55,18 @@
     return layout;
   }
 
+  // What is made lower for paper has smaller names, so that they do not lie on one another.
+  function shrink(layout, factor) {
+    const small = { size: 9 };
+    for (const [key, value] of Object.entries(layout)) {
+      if (/^[xy]axis\d*$/.test(key)) {
+        value.tickfont = key.startsWith("y") ? { size: Math.max(5, Math.floor(12 * factor)) } : small;
+        value.title = { ...value.title, font: small };
+      }
+    }
+    layout.legend = { ...layout.legend, font: small };
+  }
+
   function named(traces, cells, narrow) {
     if (!cells) return traces;
     const [rows, columns] = cells;
@@ -69,9 +81,13 @@
     const chosen = figure.querySelector("input:checked");
     const view = views[figure.dataset.figure][chosen ? Number(chosen.value) : 0];
     const plot = figure.querySelector(".plot");
-    plot.style.minHeight = `${view.layout.height}px`;
-    const layout = layoutOf(resolved(view.layout), paper ? 660 : 0);
-    const narrow = plot.clientWidth < 480;
+    const narrow = !paper && plot.clientWidth < 560;
+    const given = narrow && view.stacked ? view.stacked : view.layout;
+    const summed = paper && root.dataset.print !== "all" && figure.dataset.printHeight;
+    const height = summed ? Math.min(given.height, Number(figure.dataset.printHeight)) : given.height;
+    plot.style.minHeight = `${height}px`;
+    const layout = { ...layoutOf(resolved(given), paper ? 660 : 0), height };
+    if (summed) shrink(layout, Math.min(0.75, height / given.height));
     drawn.add(figure);
     return Plotly.react(plot, named(resolved(view.data), view.cells, narrow), layout, options);
   }
@@ -100,25 +116,87 @@
     root.dataset.theme = isDark() ? "light" : "dark";
     show();
   });
+  document.getElementById("print").addEventListener("click", () => {
+    root.dataset.print = "all";
+    print();
+  });
   systemDark.addEventListener("change", show);
   button.textContent = isDark() ? "Light" : "Dark";
 
-  let before = null;
+  let kept = null;
   addEventListener("beforeprint", () => {
-    before = { theme: root.dataset.theme, folded: [...document.querySelectorAll("details:not([open])")] };
+    kept = { theme: root.dataset.theme, folded: [...document.querySelectorAll("details:not([open])")] };
     root.dataset.theme = "light";
     paper = true;
-    before.folded.forEach((one) => { one.open = true; });
-    figures.forEach(draw);
+    kept.folded.forEach((one) => { one.open = true; });
+    figures.filter((figure) => root.dataset.print === "all" || figure.dataset.printHeight).forEach(draw);
   });
   addEventListener("afterprint", () => {
-    if (!before) return;
-    if (before.theme) root.dataset.theme = before.theme;
+    if (!kept) return;
+    if (kept.theme) root.dataset.theme = kept.theme;
     else delete root.dataset.theme;
+    delete root.dataset.print;
     paper = false;
-    before.folded.forEach((one) => { one.open = false; });
-    before = null;
+    kept.folded.forEach((one) => { one.open = false; });
+    kept = null;
     show();
+  });
+
+  // ---- words ---------------------------------------------------------------------------------------------------
+  // Without this script a word has its title, which neither keys nor fingers reach.
+  const tip = document.getElementById("tip");
+  let shown = null;
+
+  document.querySelectorAll("body [title]").forEach((one) => {
+    one.dataset.tip = one.title;
+    one.removeAttribute("title");
+  });
+
+  function explain(word) {
+    if (shown === word) return;
+    hush();
+    shown = word;
+    tip.textContent = word.dataset.tip;
+    tip.hidden = false;
+    word.setAttribute("aria-describedby", "tip");
+    const place = word.getClientRects()[0] || word.getBoundingClientRect();
+    const left = Math.min(place.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
+    const below = place.bottom + tip.offsetHeight + 8 < innerHeight;
+    tip.style.left = `${Math.max(8, left) + scrollX}px`;
+    tip.style.top = `${(below ? place.bottom + 4 : place.top - tip.offsetHeight - 4) + scrollY}px`;
+  }
+
+  function hush() {
+    if (shown) shown.removeAttribute("aria-describedby");
+    shown = null;
+    tip.hidden = true;
+  }
+
+  const wordAt = (event) => event.target.closest && event.target.closest("[data-tip]");
+  let finger = false;
+  let before = null;
+  addEventListener("pointerdown", (event) => {
+    finger = event.pointerType !== "mouse";
+    before = shown;
+    if (finger && !wordAt(event)) hush();
+  });
+  document.addEventListener("mouseover", (event) => {
+    if (tip.contains(event.target)) return;
+    const word = wordAt(event);
+    if (word) explain(word);
+    else if (shown && shown !== document.activeElement) hush();
+  });
+  document.addEventListener("focusin", (event) => (wordAt(event) ? explain(wordAt(event)) : hush()));
+  document.addEventListener("focusout", hush);
+  document.addEventListener("click", (event) => {
+    const word = wordAt(event);
+    if (!word || !finger) return;
+    // The first touch says what a word means, the next one goes to the glossary.
+    if (word.matches("a") && before !== word) event.preventDefault();
+    explain(word);
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hush();
   });
 
   // ---- tables --------------------------------------------------------------------------------------------------
@@ -144,6 +222,14 @@
     });
     body.append(...rows.map((one) => one.row));
   }
+
+  // A table that is wider than its card says so.
+  const fits = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      target.closest(".panel").classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 1);
+    }
+  });
+  document.querySelectorAll(".panel .table").forEach((one) => fits.observe(one));
 
   document.querySelectorAll("thead button").forEach((one) => {
     one.addEventListener("click", () => sort(one.closest("table"), one.closest("th")));

@@ -36,6 +36,20 @@ def test_a_rule_that_is_far_off_does_not_flatten_the_others():
     assert high >= 1.1
 
 
+def test_lines_that_go_on_have_an_arrow_and_no_other_ends_on_the_edge():
+    rows = [Effect("near", 0.1, (0.0, 0.2), (-0.1, 0.3)), Effect("far", 0.0, (-9.0, 0.2))]
+    chart = Forest(Axis("points"), rows, (-1.0, 0.5))
+    arrows = draw_for_page(chart)["data"][-1]
+    assert (arrows["x"], arrows["y"], arrows["name"]) == ([-1.0], [1], "goes on")
+    assert arrows["marker"]["symbol"] == ["triangle-left"]
+    assert "goes on" in draw_for_file(chart).axes[0].get_legend_handles_labels()[1]
+    whole = Forest(Axis("points"), rows)
+    assert whole.going_on() == []
+    low, high = draw_for_page(whole)["layout"]["xaxis"]["range"]
+    assert low < -9
+    assert high > 0.3
+
+
 def test_one_set_has_no_intervals():
     assert draw_for_file(Forest(Axis("points"), [Effect("one", 0.2), Effect("two", 0.2)]))
     assert span_of([Effect("one", 0.0)]) is None

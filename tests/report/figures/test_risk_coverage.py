@@ -25,7 +25,12 @@ def test_both_drawings_show_every_signal_its_band_and_the_threshold(data):
     drawn = next(trace for trace in page["data"] if trace.get("name") == "top-probability")
     assert drawn["y"][-1] == pytest.approx(1 - study.rule.accuracy, rel=1e-4)
     band = [trace for trace in page["data"] if trace.get("line", {}).get("width") == 0]
-    assert (np.array(band[0]["y"]) <= np.array(drawn["y"])).all()
+    inside = np.isin(drawn["x"], band[0]["x"])
+    assert inside[10:].all()
+    assert (np.array(band[0]["y"]) <= np.array(drawn["y"])[inside]).all()
+    low, high = page["layout"]["yaxis"]["range"]
+    assert low < min(band[0]["y"])
+    assert max(band[1]["y"]) < high
     stop = next(trace for trace in page["data"] if trace.get("name") == "threshold")
     assert (stop["x"], stop["y"]) == ([study.reached.coverage], [pytest.approx(study.reached.risk, rel=1e-4)])
     (axes,) = draw_for_file(chart).axes
