@@ -217,8 +217,11 @@ class PoolLoss:
     def _blocks(self) -> Iterator[tuple[slice, Values]]:
         n_members, n_samples, n_classes = self.proba.shape
         for rows in row_blocks(n_samples, n_classes * (n_members + self.n_biases)):
-            logs = np.moveaxis(log_probabilities(self.proba[:, rows]), 0, 2)
-            indicators = np.broadcast_to(np.eye(n_classes)[:, : self.n_biases], (len(logs), n_classes, self.n_biases))
+            logs = np.ascontiguousarray(np.moveaxis(log_probabilities(self.proba[:, rows]), 0, 2))
+            if not self.n_biases:
+                yield rows, logs
+                continue
+            indicators = np.broadcast_to(np.eye(n_classes), (len(logs), n_classes, n_classes))
             yield rows, np.concatenate([logs, indicators], axis=2)
 
     def _block_value(self, point: Values, rows: slice, features: Values) -> float:

@@ -120,24 +120,48 @@ def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Ite
     """Yield some of the rows at a time, and about which of them each of all committees is correct, (2^M, n).
 
     The scores of a committee are those of the committee without its last member, plus that member's contribution:
-    by doubling, every committee costs one addition, and the order of terms is that of the definition.
+    by doubling, every committee costs one addition, and the order of terms is that of the definition. Classes that the
+    true one is ahead of for every member win in no committee.
     """
-    n_members, n_classes = data.n_members, data.n_classes
+    n_members, n_classes, start = data.n_members, data.n_classes, rule.start()
     size = max(1, DOUBLING_BLOCK // (n_classes << n_members))
+    at_a_time = max(size, BLOCK_VALUES // (n_members * n_classes))
     for label in np.unique(data.labels[rows]):
         of_class = rows[data.labels[rows] == label]
-        for start in range(0, len(of_class), size):
-            some = of_class[start : start + size]
-            added = data.of(some, rule)
-            sums = np.empty((n_classes, 1 << n_members, len(some)))
-            sums[:, 0] = rule.start()[:, None]
-            for member in range(n_members):
-                width = 1 << member
-                np.add(sums[:, :width], added[member].T[:, None], out=sums[:, width : 2 * width])
-            correct = np.ones((1 << n_members, len(some)), dtype=bool)
-            for rival in range(n_classes):
-                if rival < label:
-                    correct &= sums[label] > sums[rival]
-                elif rival > label:
-                    correct &= sums[label] >= sums[rival]
-            yield some, correct
+        for first in range(0, len(of_class), at_a_time):
+            many = of_class[first : first + at_a_time]
+            added = data.of(many, rule)
+            is_rival = ~leads(added, int(label), start)
+            for place in range(0, len(many), size):
+                part = slice(place, min(place + size, len(many)))
+                rivals = np.flatnonzero(is_rival[part].any(axis=0))
+                yield many[part], doubled(added[:, part], int(label), rivals, start)
+
+
+def leads(added: Values, label: int, start: Values) -> NDArray[np.bool_]:
+    """Say in which rows the true class is ahead of a class for every member, by more than rounding: (n, C)."""
+    enough = 1e-9 * np.abs(added).max(initial=1e-290)
+    true = added[:, :, label] - enough
+    ahead = np.ones(added.shape[1:], dtype=bool)
+    for member, of_true in zip(added, true, strict=True):
+        ahead &= of_true[:, None] > member
+    ahead &= start[label] - start > -enough / 2
+    return ahead
+
+
+def doubled(added: Values, label: int, rivals: NDArray[np.intp], start: Values) -> NDArray[np.bool_]:
+    """Say about which rows of a class all committees are correct, (2^M, n), from their sums for it and its rivals."""
+    n_members, n_samples, _ = added.shape
+    classes = np.concatenate([[label], rivals[rivals != label]])
+    sums = np.empty((len(classes), 1 << n_members, n_samples))
+    sums[:, 0] = start[classes][:, None]
+    for member, scores in enumerate(added[:, :, classes]):
+        width = 1 << member
+        np.add(sums[:, :width], scores.T[:, None], out=sums[:, width : 2 * width])
+    correct = np.ones((1 << n_members, n_samples), dtype=bool)
+    for rival, of_rival in zip(classes[1:], sums[1:], strict=True):
+        if rival < label:
+            correct &= sums[0] > of_rival
+        else:
+            correct &= sums[0] >= of_rival
+    return correct
