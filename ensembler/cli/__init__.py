@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ensembler.cli.app import app
 from ensembler.cli.output import CLOSED_PIPE, tell, to_reader
@@ -28,7 +29,7 @@ def main() -> None:
     output = where_output_goes()
     try:
         with to_reader():
-            app()
+            app(prog_name=program_name())
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             tell("stopped")
@@ -48,6 +49,12 @@ def main() -> None:
     except MemoryError:
         tell("error: the predictions do not fit into memory; give fewer members (--only), or float32 files")
         sys.exit(1)
+
+
+def program_name() -> str:
+    """Return the name under which the program was started: what a shell completes, and what help and advice say."""
+    name = Path(sys.argv[0]).name
+    return name if name in ("ensembler", "ensembler-bench") else "ensembler"
 
 
 def where_output_goes() -> tuple[object, ...]:
@@ -71,12 +78,13 @@ def mended_command(words: Sequence[str], remedy: Sequence[str]) -> str:
     >>> mended_command(["bench", "oof.csv"], ["--id", "object_id"])
     'ensembler bench oof.csv --id object_id'
     """
+    program = program_name()
     if words[:1] == ["import"]:
         # Options of other commands are no remedy here.
         kept = [list(pair) for pair in zip(remedy[::2], remedy[1::2], strict=False) if pair[0] in IMPORT_OPTIONS]
-        return shlex.join(["ensembler", *words, *(word for pair in kept for word in pair)]) if kept else ""
+        return shlex.join([program, *words, *(word for pair in kept for word in pair)]) if kept else ""
     if not remedy[0].startswith("-"):
-        return shlex.join(["ensembler", *remedy])
+        return shlex.join([program, *remedy])
     if len(words) > MOST_WORDS:
-        return f"ensembler {words[0]} … {shlex.join(remedy)}"
-    return shlex.join(["ensembler", *words, *remedy])
+        return f"{program} {words[0]} … {shlex.join(remedy)}"
+    return shlex.join([program, *words, *remedy])

@@ -7,6 +7,7 @@ import typer
 
 from ensembler.cli import options
 from ensembler.cli.output import tell
+from ensembler.cli.program import complete_rule
 from ensembler.cli.refusals import check_writable
 from ensembler.errors import UsageError
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 OneRule = Annotated[
     list[str] | None,
     typer.Option(
-        "--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule (default: the recommended one, found as in bench)."
+        "--rule",
+        metavar="RULE[:KEY=VALUE,…]",
+        autocompletion=complete_rule,
+        help="The rule (default: the recommended one, found as in bench).",
     ),
 ]
 CalibrationShare = Annotated[

@@ -9,6 +9,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import command_line, progress, tell, warnings_to_stderr
+from ensembler.cli.program import complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one, require_module
 from ensembler.errors import ParameterError, UsageError
 
@@ -29,6 +30,7 @@ class Wanted:
         str,
         typer.Option(
             metavar="top-probability|margin|entropy|agreement",
+            autocompletion=one_of_these("top-probability", "margin", "entropy", "agreement"),
             help="What says whether a stage is confident of a row.",
             rich_help_panel=CASCADE,
         ),
@@ -205,6 +207,7 @@ def cascade(
         typer.Option(
             "--rule",
             metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
             help="How members combine (default: mean): an average, log-pool or a vote, weights fitted once on all.",
             rich_help_panel=CASCADE,
         ),

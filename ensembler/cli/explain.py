@@ -8,6 +8,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import command_line, print_document, progress, warnings_to_stderr
+from ensembler.cli.program import complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
 
@@ -17,7 +18,12 @@ def explain(
     *,
     rules: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to explain (default: mean)."),
+        typer.Option(
+            "--rule",
+            metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
+            help="The rule to explain (default: mean).",
+        ),
     ] = None,
     row: Annotated[
         list[int] | None, typer.Option(help="Show what every member predicts for this row (from 0); repeatable.")
@@ -26,7 +32,10 @@ def explain(
     fit_on: Annotated[
         str | None,
         typer.Option(
-            metavar="val|cross|test", help="Where weights are fitted, as in bench.", rich_help_panel=options.PROTOCOL
+            metavar="val|cross|test",
+            autocompletion=one_of_these("val", "cross", "test"),
+            help="Where weights are fitted, as in bench.",
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = None,
     folds: Annotated[

@@ -10,6 +10,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import tell, warnings_to_stderr
+from ensembler.cli.program import complete_metric, complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one, refuse_given
 from ensembler.errors import FileError, UsageError
 
@@ -27,7 +28,12 @@ def predict(
     *,
     rules: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to fit; `ensembler bench` says which."),
+        typer.Option(
+            "--rule",
+            metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
+            help="The rule to fit; `ensembler bench` says which.",
+        ),
     ] = None,
     to: Annotated[
         Path | None,
@@ -57,7 +63,9 @@ def predict(
     metric: Annotated[
         str | None,
         typer.Option(
-            metavar="METRIC", help="The metric that bench was given (default: accuracy), if the rule has one."
+            metavar="METRIC",
+            autocompletion=complete_metric,
+            help="The metric that bench was given (default: accuracy), if the rule has one.",
         ),
     ] = None,
     proba: Annotated[
@@ -71,6 +79,7 @@ def predict(
         str | None,
         typer.Option(
             metavar="val|test",
+            autocompletion=one_of_these("val", "test"),
             help="Fit on the validation rows (default where there are some) or on the labelled rows beside them.",
         ),
     ] = None,
