@@ -6,6 +6,7 @@ import numpy as np
 
 from ensembler.predictions.diagnosis.agreement import Agreement
 from ensembler.predictions.prediction_set import Predictions
+from ensembler.predictions.provenance import provenance
 from ensembler.report.tables import Document, Table, number
 from ensembler.serialization import document
 
@@ -16,7 +17,7 @@ MOST_COLUMNS = 12
 def describe_agreement(agreement: Agreement, data: Predictions, command: str | None = None) -> dict[str, Any]:
     """Return the agreement of members as the document that ``--json`` prints."""
     body = {"members": data.names, "n_rows": data.n_samples, "classes": data.classes, **vars(agreement)}
-    return document(SCHEMA, body, {"command": command, "sha256": dict(zip(data.names, data.digests, strict=True))})
+    return document(SCHEMA, body, provenance(data, None, command))
 
 
 def agreement_document(agreement: Agreement, data: Predictions) -> Document:

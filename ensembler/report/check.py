@@ -22,7 +22,7 @@ def describe_inspection(inspection: Inspection, command: str | None = None) -> d
         "members_read": [] if data is None else data.names,
         "findings": [finding.to_dict() for finding in inspection.findings],
     }
-    return document(SCHEMA, body, None if data is None else provenance(data, 0, command))
+    return document(SCHEMA, body, None if data is None else provenance(data, None, command))
 
 
 def inspection_document(inspection: Inspection) -> Document:
