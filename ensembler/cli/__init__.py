@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ensembler.cli.app import app
 from ensembler.cli.output import CLOSED_PIPE, tell, to_reader
-from ensembler.errors import EnsemblerError
+from ensembler.errors import EnsemblerError, read_at_command_line
 from ensembler.parallel.blas import THREADS
 
 __all__ = ["main"]
@@ -28,7 +28,7 @@ def main() -> None:
         os.environ.setdefault(name, "1")
     output = where_output_goes()
     try:
-        with to_reader():
+        with read_at_command_line(), to_reader():
             app(prog_name=program_name())
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

@@ -46,9 +46,11 @@ class Wanted:
         ),
     ] = None
     budget: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            metavar="SHARE", help="The best cascade at this share of the cost of all members.", rich_help_panel=CASCADE
+            metavar="SHARE",
+            help="The best cascade at this share of the cost of all members, as in 0.05 or 5%.",
+            rich_help_panel=CASCADE,
         ),
     ] = None
     match: Annotated[
@@ -112,7 +114,7 @@ class Wanted:
             confidence=self.confidence,
             stages=self.stages,
             target=parse_target(self.target),
-            budget=self.budget,
+            budget=parse_share(self.budget, "--budget"),
             match=self.match,
             alpha=self.alpha,
             delta=self.delta,
@@ -126,6 +128,21 @@ class Wanted:
         if self.costs is not None:
             return Costs.of_file(self.costs, data.names)
         return Costs.of_set(data, self.cost)
+
+
+def parse_share(text: str | None, option: str) -> float | None:
+    """Read a share, also in per cent.
+
+    >>> parse_share("0.05", "--budget"), parse_share("5%", "--budget")
+    (0.05, 0.05)
+    """
+    if text is None:
+        return None
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (100 if number != text.strip() else 1)
+    except ValueError as error:
+        raise ParameterError(f"{option} is {text!r}, expected a share, as in 0.05 or 5%") from error
 
 
 def parse_target(text: str | None) -> float | None:

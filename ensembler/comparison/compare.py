@@ -27,7 +27,7 @@ from ensembler.comparison.results import Comparison
 from ensembler.comparison.scores import Scores
 from ensembler.comparison.scoring import fit_rules, oracle_accuracy
 from ensembler.comparison.verdict import Contest, Inference, reach_verdict
-from ensembler.errors import NotApplicableError, ParameterError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UsageError, argument
 from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.parallel.blas import one_blas_thread
@@ -260,9 +260,11 @@ def fit_rule(
 def check_resamples(n_resamples: int, *, letters: bool) -> None:
     """Refuse numbers of bootstrap samples that cannot be."""
     if int(n_resamples) != n_resamples or not (n_resamples == 0 or n_resamples >= FEWEST_RESAMPLES):
-        raise ParameterError(f"resamples is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}")
+        raise ParameterError(
+            f"{argument('n_resamples')} is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}"
+        )
     if letters and not n_resamples:
-        raise ParameterError("letters need resamples, and resamples is 0")
+        raise ParameterError(f"{argument('letters')} needs resamples, and {argument('n_resamples')} is 0")
 
 
 def warn_of_findings(predictions: Predictions) -> list[str]:

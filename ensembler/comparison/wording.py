@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ensembler.comparison.outcome import Advice, PairedTest, ShownBetter
 from ensembler.comparison.protocol import Protocol
+from ensembler.errors import setting
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.intervals import Interval
 
@@ -103,7 +104,9 @@ def reason_sentences(advice: Advice, metric: Metric) -> list[str]:
     if advice.unused:
         sentences.append(f"It does not use {', '.join(advice.unused)}, which can be left out.")
     if advice.only_decisions:
-        sentences.append("Its probabilities are not calibrated: use its decisions, or --calibrate ensemble.")
+        sentences.append(
+            f"Its probabilities are not calibrated: use its decisions, or {setting('calibrate', 'ensemble')}."
+        )
     return sentences
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Values
-from ensembler.errors import FileError, UnknownNameError, UsageError, ValueRangeError
+from ensembler.errors import FileError, UnknownNameError, UsageError, ValueRangeError, spelled
 from ensembler.predictions.files import read_json
 from ensembler.predictions.loading.folder import COSTS, is_cost
 from ensembler.predictions.prediction_set import Predictions
@@ -195,4 +195,5 @@ def describe_field(predictions: Predictions, field: str) -> str:
         if not is_cost(facts.get(field))
     ]
     others = ", ".join(known) or "none"
-    return f"--cost {field}: no number above 0 for {', '.join(without[:3])}; figures that all members have: {others}"
+    given = spelled(f"--cost {field}", field)
+    return f"{given}: no number above 0 for {', '.join(without[:3])}; figures that all members have: {others}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ensembler.errors import AlignmentError, EnsemblerError, FileError
+from ensembler.errors import AlignmentError, EnsemblerError, FileError, argument, setting
 from ensembler.predictions import bundled
 from ensembler.predictions.files import read_json, readable
 from ensembler.predictions.loading.options import ReadOptions
@@ -186,7 +186,8 @@ def validation_files(val: str | Path | bool | None, homes: Collection[Path]) -> 
         beside = next(iter(homes)) / VALIDATION_FOLDER
         is_beside = len({home.resolve() for home in homes}) == 1 and is_folder(beside)
         if val is True and not is_beside:
-            raise FileError(f"no validation rows: {beside} is not there; pass --val FOLDER, or another --fit-on")
+            fix = f"pass {setting('val', place='FOLDER')}, or another {argument('fit_on')}"
+            raise FileError(f"no validation rows: {beside} is not there; {fix}")
         return (sorted_folder(beside), beside) if is_beside else None
     path = Path(val)
     if is_folder(path):

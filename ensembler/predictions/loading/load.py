@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError
+from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError, argument
 from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.loading.alignment import ClassSpace
 from ensembler.predictions.loading.folder import find_files, read_all
@@ -83,7 +83,8 @@ def load_predictions(
     """
     if logits and normalize:
         raise UsageError(
-            "--logits and --normalize exclude one another: a softmax already makes rows sum to 1; drop one"
+            f"{argument('logits')} and {argument('normalize')} exclude one another: a softmax already makes rows "
+            "sum to 1; drop one"
         )
     options = ReadOptions(logits, normalize, columns or Columns(), max_bytes, half)
     found = gather(Request(paths, labels, val, members, only, without, weights, groups, options, labelled))
@@ -96,9 +97,9 @@ def load_predictions(
     predictions = assemble_all(found, options)
     scored = found.row_sets[0]
     if logits and all(predictions.hard):
-        raise UsageError("--logits has no effect: every member is hard labels; drop it")
+        raise UsageError(f"{argument('logits')} has no effect: every member is hard labels; drop it")
     if normalize and all(table.array.ndim == 1 or table.array.shape[1] == 1 for table in scored.tables):
-        raise UsageError("--normalize has no effect: no member has a column a class; drop it")
+        raise UsageError(f"{argument('normalize')} has no effect: no member has a column a class; drop it")
     if predictions.labels is not None:
         warn(predictions)
     return predictions
