@@ -69,10 +69,11 @@ def save_recipe(
 ) -> None:
     """Write the fitted rule with its threshold or its sets."""
     from ensembler.deployment.recipe import Recipe
+    from ensembler.report.tables import count
 
     fit = rule.final
     Recipe.of(fit.rule, fit.weights, abstention, prediction_sets).save(path)
     tell(
-        f"{rule.name}: fitted on {fit.weights.n_samples:,} rows, calibrated on {fit.calibration.n_samples:,}, "
+        f"{rule.name}: fitted on {count(fit.weights.n_samples, 'row')}, calibrated on {fit.calibration.n_samples:,}, "
         f"saved as {path}"
     )

@@ -1,16 +1,19 @@
 """``ensembler explain``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
-from ensembler.cli.output import command_line, print_document, progress, warnings_to_stderr
+from ensembler.cli.output import command_line, print_document, progress, tell, warnings_to_stderr
 from ensembler.cli.program import complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
+
+if TYPE_CHECKING:
+    from ensembler.predictions.prediction_set import Predictions
 
 
 @expand
@@ -22,7 +25,7 @@ def explain(
             "--rule",
             metavar="RULE[:KEY=VALUE,…]",
             autocompletion=complete_rule,
-            help="The rule to explain (default: mean).",
+            help="The rule to explain (default: the recommended one, found as in bench).",
         ),
     ] = None,
     row: Annotated[
@@ -61,7 +64,7 @@ def explain(
 
     check_suffix(out, "--out", (".csv",))
     check_writable(out)
-    rule = only_one(rules, "--rule") or "mean"
+    rule = only_one(rules, "--rule")
     check_rows(row, top, output)
     if fit_on == "part":
         raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
@@ -71,6 +74,7 @@ def explain(
     fit_on = resolve_fit_on(fit_on, None, data)
     if folds is not None and fit_on != "cross":
         raise UsageError(f"--folds has no effect with --fit-on {fit_on}: all its rows are fitted on at once; drop it")
+    rule, recommended = recommended_rule(data, protocol, calibrate) if rule is None else (rule, False)
     with warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(data, [rule], **protocol.arguments(), n_resamples=0, calibrate=calibrate, progress=show)
     if not result.rules or result.best_member is None:
@@ -88,8 +92,22 @@ def explain(
         tables = [votes_table(scored, number, entry.name, int(entry.proba[number].argmax())) for number in row]
         print_document(Document(tables), as_markdown=output.as_markdown)
         return
-    explanation = Explanation.of(result, entry, top)
+    explanation = Explanation.of(result, entry, top, recommended=recommended)
     output.print(lambda: describe_explanation(explanation, command_line()), lambda: explain_document(explanation))
+
+
+def recommended_rule(data: "Predictions", protocol: options.Protocol, calibrate: str) -> tuple[str, bool]:
+    """Return the rule that bench recommends, or the mean where that is one member alone; and whether it is the rule."""
+    from ensembler.comparison.compare import recommend_rule
+    from ensembler.comparison.protocol import Split
+
+    with warnings_to_stderr(), progress("recommending") as show:
+        found = recommend_rule(Split.of(data, **protocol.arguments()), calibrate=calibrate, progress=show)
+    if found is not None and found.advice.rule != "best-member":
+        return found.advice.rule, True
+    if found is not None:
+        tell("the best single model alone is recommended: what the mean changes is shown instead")
+    return "mean", False
 
 
 def check_rows(row: list[int] | None, top: int, output: options.Output) -> None:

@@ -20,7 +20,7 @@ from ensembler.comparison.candidates import (
 )
 from ensembler.comparison.choice import Choice, score_choices, score_out_of_fold
 from ensembler.comparison.fitting import Fit
-from ensembler.comparison.outcome import Advice, Recommendation
+from ensembler.comparison.outcome import Advice, Recommendation, are_some
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
 from ensembler.comparison.results import Comparison
@@ -129,6 +129,7 @@ def compare_rules(
             scores.best_member_name,
             n_resamples=n_resamples,
             letters=letters,
+            of_some=are_some([candidate.name for candidate in candidates]),
         )
         scores = scores.with_inference(contest, inference)
     return Comparison(

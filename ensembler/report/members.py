@@ -8,7 +8,7 @@ import numpy as np
 
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
-from ensembler.report.tables import Document, Table, number
+from ensembler.report.tables import Document, Table, count, number
 from ensembler.serialization import document, jsonable
 
 SCHEMA = "ensembler.members/1"
@@ -114,8 +114,9 @@ def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
 
 def members_document(summary: SetSummary) -> Document:
     """Arrange what is in a set for reading."""
-    val_rows = "no validation rows" if summary.n_val_rows is None else f"{summary.n_val_rows:,} validation rows"
-    sentence = f"{summary.n_members} members, {summary.n_rows:,} rows, {val_rows}, {summary.n_classes} classes."
+    val_rows = "no validation rows" if summary.n_val_rows is None else count(summary.n_val_rows, "validation row")
+    size = f"{count(summary.n_members, 'member')}, {count(summary.n_rows, 'row')}"
+    sentence = f"{size}, {val_rows}, {summary.n_classes} classes."
     if summary.n_unanswered:
         sentence += f" No member answers {summary.n_unanswered:,} of the rows; they go to the class prior."
     labelled = all(member.accuracy is not None for member in summary.members)
