@@ -235,8 +235,11 @@ def alike_together(texts: Iterable[str]) -> list[str]:
     files: dict[str, list[str]] = {}
     for text in texts:
         file, colon, rest = text.partition(": ")
+        if ";" in file or "{" in file:
+            # The colon stands in a sentence, not behind the name of a file.
+            file, colon, rest = "", "", text
         files.setdefault(rest if colon else text, []).append(file if colon else "")
-    return [f"{name_some(names)}: {rest}" if names[0] else rest for rest, names in files.items()]
+    return [f"{name_some(list(dict.fromkeys(names)))}: {rest}" if names[0] else rest for rest, names in files.items()]
 
 
 def name_some(names: Sequence[str], most: int = 3) -> str:

@@ -249,7 +249,8 @@ def cascade(
     targets.check()
     source.refuse_as_target(save=targets.save, csv=targets.csv, plot=targets.plot)
     data = protocol.load(source)
-    chosen = replace(chosen, costs=wanted.costs_of(data))
+    with warnings_to_stderr():
+        chosen = replace(chosen, costs=wanted.costs_of(data))
     with warnings_to_stderr(), progress("cascades") as show:
         study = study_cascades(data, rule, chosen, **protocol.arguments(), progress=show)
     targets.write(study)

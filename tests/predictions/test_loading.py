@@ -364,7 +364,7 @@ def test_members_are_of_one_kind_in_both_splits(write_set):
 
 def test_which_class_is_class_1_is_not_guessed(tmp_path):
     home = write(tmp_path / "t", a=np.array([0.9, 0.2]), labels=np.array(["cancer", "healthy"]))
-    with pytest.raises(ValueRangeError, match="are texts such as 'cancer', and the classes have no names"):
+    with pytest.raises(ValueRangeError, match="are texts such as '[a-z]*', and the classes have no names"):
         load_predictions(home)
     home = write(tmp_path / "u", a=np.array(["no", "yes"]), labels=np.array([0, 1]))
     with pytest.raises(ValueRangeError, match="are texts such as 'no'"):

@@ -8,9 +8,11 @@ import numpy as np
 
 from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError, argument
 from ensembler.predictions.diagnosis.checks import warn
+from ensembler.predictions.diagnosis.findings import warn_of
 from ensembler.predictions.loading.alignment import ClassSpace
 from ensembler.predictions.loading.folder import find_files, read_all
 from ensembler.predictions.loading.gather import Gathered, Request, gather
+from ensembler.predictions.loading.inspection import check_keys
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
 from ensembler.predictions.loading.suspicions import check_columns
@@ -95,6 +97,8 @@ def load_predictions(
         problems.errors += part.errors
     problems.raise_all()
     predictions = assemble_all(found, options)
+    misspelt = [finding for finding in check_keys(found.metadata) if finding.severity == "warning"]
+    warn_of(misspelt, stacklevel=2)
     scored = found.row_sets[0]
     if logits and all(predictions.hard):
         raise UsageError(f"{argument('logits')} has no effect: every member is hard labels; drop it")
