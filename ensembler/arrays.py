@@ -106,8 +106,8 @@ def what_rows_may_be(array: NDArray[Any], labels: NDArray[Any] | None = None) ->
         return f"are these logits? {logits}", LOGITS
     if array.dtype == np.float16 and np.abs(totals - 1).max() <= 0.05:
         return (
-            "float16 keeps three digits: was the softmax computed or averaged in half precision? save float32, or "
-            f"{normalize}"
+            "float16 keeps three digits: was the softmax computed or averaged in half precision? "
+            f"{normalize}, or save float32"
         ), NORMALIZE
     if values.max() <= 1 + ROUNDING:
         return (
