@@ -74,6 +74,9 @@ def explain(
     fit_on = resolve_fit_on(fit_on, None, data)
     if folds is not None and fit_on != "cross":
         raise UsageError(f"--folds has no effect with --fit-on {fit_on}: all its rows are fitted on at once; drop it")
+    for number in row or []:
+        if not 0 <= number < data.n_samples:
+            raise ParameterError(f"--row is {number}, expected 0 to {data.n_samples - 1}")
     rule, recommended = recommended_rule(data, protocol, calibrate) if rule is None else (rule, False)
     with warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(data, [rule], **protocol.arguments(), n_resamples=0, calibrate=calibrate, progress=show)
@@ -82,9 +85,6 @@ def explain(
         few = f"{count(data.n_samples, 'row')} cannot be divided into folds to find the best member on others"
         raise NotApplicableError(left_out or f"{few}; pass --fit-on test to take it on the same rows")
     scored, entry = result.scored, result.rules[0]
-    for number in row or []:
-        if not 0 <= number < scored.n_samples:
-            raise ParameterError(f"--row is {number}, expected 0 to {scored.n_samples - 1}")
     if out is not None:
         frame = row_frame(scored, entry.name, entry.proba, result.best_member.proba)
         write_text(out, frame.to_csv(index=False))
