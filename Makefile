@@ -6,17 +6,19 @@
 # make evidence   which rule in general: trains a corpus of members, measures, writes the evidence (an hour)
 # make plotly     fetches the part of plotly.js that pages are drawn with, checked
 # make docs       the documentation as HTML, into docs/_build/html
+# make dist       the files of a release, into dist/, checked
 # make clean      removes the environments
 
 PYTHON ?= python3
 CORE := .venv/core
 TEST := .venv/test
 DEV := .venv/dev
+RELEASE := .venv/release
 COMMA := ,
 CORPUS ?= .corpus
 STAMP_OF := pyproject.toml constraints.txt Makefile
 
-.PHONY: demo test test-all test-core lint fuzz reproduce evidence plotly docs clean
+.PHONY: demo test test-all test-core lint fuzz reproduce evidence plotly docs dist clean
 
 demo: $(CORE)/stamp
 	$(CORE)/bin/ensembler bench
@@ -61,6 +63,12 @@ plotly: $(DEV)/stamp
 docs: $(DEV)/stamp
 	$(DEV)/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
+# The wheel is built from the sdist.
+dist: $(RELEASE)/stamp
+	rm -rf dist
+	$(RELEASE)/bin/python -m build
+	$(RELEASE)/bin/twine check --strict dist/*
+
 # Environments are made without ensurepip, which some systems leave out: the pip that is there installs a new one inside.
 define make_environment
 	rm -rf $(1)
@@ -91,5 +99,10 @@ $(TEST)/stamp: $(STAMP_OF)
 	$(call install,$(TEST),-e '.[parquet]' --group test)
 	touch $@
 
+$(RELEASE)/stamp: $(STAMP_OF)
+	$(call make_environment,$(RELEASE))
+	$(call install,$(RELEASE),--group release)
+	touch $@
+
 clean:
-	rm -rf .venv docs/_build
+	rm -rf .venv docs/_build dist

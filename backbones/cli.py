@@ -14,12 +14,13 @@ import typer
 
 from backbones.errors import BackbonesError, DataWarning
 from backbones.names import printable
+from backbones.program import HelpfulCommand, HelpfulGroup
 
 app = typer.Typer(
     name="backbones",
+    cls=HelpfulGroup,
     help="Train the networks of the FER2013 ensemble study, ending in prediction arrays for ensembler.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -86,7 +87,7 @@ ShiftAveraging = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def summary(as_json: AsJson = False) -> None:
     """Show the three networks: layers, trainable parameters, multiply-adds of one image."""
     from backbones.architectures import PRESETS, build
@@ -113,7 +114,7 @@ def summary(as_json: AsJson = False) -> None:
             typer.echo(f"    {layer}")
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def train(
     architecture: Architecture,
     data: Data,
@@ -196,7 +197,7 @@ def train(
                 typer.echo(reached)
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def predict(
     runs: Annotated[
         list[Path],
@@ -232,7 +233,7 @@ def predict(
         typer.echo(printable(f"{member.name}: {format_accuracies(accuracies)}"))
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def keep(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the files.", show_default=False)],
@@ -245,7 +246,7 @@ def keep(
         typer.echo(printable(str(keep_run(Run(folder), out))))
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def grid(
     architecture: Architecture,
     data: Data,
@@ -302,7 +303,7 @@ def grid(
         typer.echo(f"{point.learning_rate:>14g} {point.weight_decay:>13g} {point.dropout:>8g} {reached:>14}")
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def curves(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Folder for the figures; by default that of each run.")] = None,
@@ -316,7 +317,7 @@ def curves(
         typer.echo(printable(str(path)))
 
 
-@app.command()
+@app.command(cls=HelpfulCommand)
 def recipe(
     data: Data,
     file: Annotated[
@@ -424,7 +425,7 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("always", DataWarning)
             warnings.showwarning = show
-            app()
+            app(prog_name="backbones")
     except SystemExit as end:
         # Typer ends with 1 where a pipe is closed, as it does for errors.
         if not isinstance(end.__context__, BrokenPipeError):

@@ -44,7 +44,7 @@ def seconds(command: list[str], repeats: int) -> list[float]:
 
 
 def measure_help() -> dict[str, Any]:
-    """Compare ``ensembler --help`` with the help of a program that only uses Typer."""
+    """Compare ``ensembler --help`` with the help of a program that only uses Typer, both with their bytecode."""
     ours, bare = [], []
     for _ in range(15):
         ours += seconds([*COMMAND, "--help"], 1)
@@ -54,7 +54,7 @@ def measure_help() -> dict[str, Any]:
         "ensembler_seconds": statistics.median(ours),
         "bare_typer_seconds": statistics.median(bare),
         "ratio": statistics.median(pairs),
-        "wanted_ratio_at_most": 2.0,
+        "wanted_ratio_at_most": 1.3,
     }
 
 

@@ -37,7 +37,7 @@ def quote_published() -> None:
     from ensembler.predictions.bundled import published_folder
 
     folder = str(published_folder())
-    abstain, explain = printed("abstain", folder, "--rule", "mean"), printed("explain", folder)
+    abstain, explain = printed("abstain", folder, "--rule", "mean"), printed("explain", folder, "--rule", "mean")
     promise = re.search(r"^Promised: .*? chosen on them\.", abstain, flags=re.MULTILINE)
     assert promise is not None
     quote(ABSTAIN, r"Answer where .*?", wrapped(abstain.partition("\n")[0], NARROW))

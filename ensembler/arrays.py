@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ensembler.errors import AlignmentError, ShapeError, ValueRangeError
+from ensembler.errors import AlignmentError, ShapeError, ValueRangeError, argument, spelled
 
 Floats = NDArray[np.floating]
 """Probabilities as they are stored: float32 or float64."""
@@ -57,7 +57,7 @@ def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True, labels: 
             value = block[row][~np.isfinite(block[row])][0]
             raise ValueRangeError(
                 f"{subject}: row {rows.start + row} contains {value}, expected finite probabilities; "
-                "find where the model diverged, or leave this member out (--without)"
+                f"find where the model diverged, or leave this member out ({argument('without')})"
             )
         if block.min() < 0:
             row = int(np.flatnonzero(block.min(axis=1) < 0)[0])
@@ -82,6 +82,7 @@ def check_rows(proba: NDArray[Any], subject: str, *, sums: bool = True, labels: 
 
 
 NORMALIZE, LOGITS = ("--normalize",), ("--logits",)
+"""Options that mend rows."""
 ROUNDING = 1e-5
 """How far below 0 rounding may leave a probability."""
 
@@ -92,32 +93,34 @@ def what_rows_may_be(array: NDArray[Any], labels: NDArray[Any] | None = None) ->
     Logits are only suggested where values below 0 or above 1 make them possible and where, of non-negative values with
     known labels, a softmax has the smaller log loss.
     """
+    normalize = spelled("pass --normalize", "divide each row by its sum (load_predictions: normalize=True)")
+    logits = spelled("pass --logits", "softmax them first (load_predictions: logits=True)")
     values = np.asarray(array, dtype=np.float64)
     values = values[np.isfinite(values).all(axis=1)]
     totals = values.sum(axis=1)
     if values.min() < 0:
         if values.min() > -ROUNDING and np.abs(totals - 1).max() <= 2 * ROW_SUM_TOLERANCE:
-            return "is that rounding? pass --normalize, which makes it 0", NORMALIZE
+            return f"is that rounding? {normalize}, which makes it 0", NORMALIZE
         if values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() <= 1e-2:
-            return "are these logarithms of probabilities? pass --logits, whose softmax undoes them", LOGITS
-        return "are these logits? pass --logits (from Python: softmax them first)", LOGITS
+            return f"are these logarithms of probabilities? {logits}, which undoes them", LOGITS
+        return f"are these logits? {logits}", LOGITS
     if array.dtype == np.float16 and np.abs(totals - 1).max() <= 0.05:
         return (
-            "float16 keeps three digits: was the softmax computed or averaged in half precision? pass --normalize, "
-            "or save float32"
+            "float16 keeps three digits: was the softmax computed or averaged in half precision? "
+            f"{normalize}, or save float32"
         ), NORMALIZE
     if values.max() <= 1 + ROUNDING:
         return (
-            "are they unnormalised probabilities? pass --normalize; is each column a label or a model of its own? "
+            f"are they unnormalised probabilities? {normalize}; is each column a label or a model of its own? "
             "then they are not class probabilities"
         ), NORMALIZE
     if totals.min() > 0 and np.ptp(totals) <= 0.02 * totals.mean():
-        return "are they percentages, or counts? pass --normalize", NORMALIZE
+        return f"are they percentages, or counts? {normalize}", NORMALIZE
     if labels is not None and softmax_fits_better(values, labels):
-        return "are these logits? pass --logits (from Python: softmax them first)", LOGITS
+        return f"are these logits? {logits}", LOGITS
     if labels is not None and totals.min() > 0:
-        return "are they unnormalised probabilities? pass --normalize", NORMALIZE
-    return "are they unnormalised probabilities? pass --normalize; are they logits? pass --logits", NORMALIZE
+        return f"are they unnormalised probabilities? {normalize}", NORMALIZE
+    return f"are they unnormalised probabilities? {normalize}; are they logits? {logits}", NORMALIZE
 
 
 def softmax_fits_better(values: NDArray[np.float64], labels: NDArray[Any]) -> bool:

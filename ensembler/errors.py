@@ -26,6 +26,7 @@
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
 class EnsemblerError(Exception):
@@ -116,6 +117,69 @@ class FitWarning(EnsemblerWarning):
     """A fit that ended in a doubtful place."""
 
 
+@dataclass
+class Reader:
+    """Who reads messages: people who type commands, or who call functions."""
+
+    types_commands: bool = False
+
+
+READER = Reader()
+OPTIONS = {"n_resamples": "--resamples", "label": "--label-column", "drop": "--drop-column", "proba": "--proba-column"}
+"""Options of the command line that are called otherwise than the argument that they stand for."""
+COLUMNS = ("id", "label", "drop", "proba")
+"""Arguments of `ensembler.predictions.loading.options.Columns`."""
+LISTED = ("only", "without", "drop", "proba", "metric")
+"""Arguments that take a list."""
+
+
+@contextmanager
+def read_at_command_line() -> Iterator[None]:
+    """Let messages name options of the command line while the block runs, instead of arguments of functions."""
+    before, READER.types_commands = READER.types_commands, True
+    try:
+        yield
+    finally:
+        READER.types_commands = before
+
+
+def spelled(typed: str, python: str) -> str:
+    """Return the words of a message for who reads it: those for the command line, or those for Python."""
+    return typed if READER.types_commands else python
+
+
+def argument(name: str) -> str:
+    """Name an argument of a function, or the option that stands for it.
+
+    >>> argument("fit_on")
+    'fit_on'
+    >>> with read_at_command_line():
+    ...     argument("fit_on")
+    '--fit-on'
+    """
+    return spelled(OPTIONS.get(name, f"--{name.replace('_', '-')}"), name)
+
+
+def setting(name: str, value: object = True, *, place: str = "") -> str:
+    """Write an argument with a value as it would be written in a call, or typed.
+
+    ``place`` stands for a value that is not known.
+
+    >>> setting("normalize"), setting("without", "m 1"), setting("id", "row"), setting("labels", place="FILE")
+    ('normalize=True', "without=['m 1']", "columns=Columns(id='row')", 'labels=FILE')
+    >>> with read_at_command_line():
+    ...     setting("normalize"), setting("without", "m 1"), setting("id", "row"), setting("labels", place="FILE")
+    ('--normalize', "--without 'm 1'", '--id row', '--labels FILE')
+    """
+    if READER.types_commands:
+        import shlex
+
+        return argument(name) if value is True and not place else f"{argument(name)} {place or shlex.quote(str(value))}"
+    text = place or repr(value)
+    written = f"{name}=[{text}]" if name in LISTED else f"{name}={text}"
+    return f"columns=Columns({written})" if name in COLUMNS else written
+
+
 MOST_PROBLEMS = 10
 """So many different problems are told at once."""
 
@@ -171,8 +235,11 @@ def alike_together(texts: Iterable[str]) -> list[str]:
     files: dict[str, list[str]] = {}
     for text in texts:
         file, colon, rest = text.partition(": ")
+        if ";" in file or "{" in file:
+            # The colon stands in a sentence, not behind the name of a file.
+            file, colon, rest = "", "", text
         files.setdefault(rest if colon else text, []).append(file if colon else "")
-    return [f"{name_some(names)}: {rest}" if names[0] else rest for rest, names in files.items()]
+    return [f"{name_some(list(dict.fromkeys(names)))}: {rest}" if names[0] else rest for rest, names in files.items()]
 
 
 def name_some(names: Sequence[str], most: int = 3) -> str:

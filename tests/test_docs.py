@@ -14,6 +14,8 @@ DOCS = ROOT / "docs"
 WRITTEN_AT_BUILD = ("help.md", "rules.md")
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in WRITTEN_AT_BUILD)
 NAMES = [path.relative_to(DOCS).as_posix() for path in PAGES]
+OF_PROGRAMS = {"--version", "--install-completion", "--show-completion"}
+"""Options of no command."""
 OF_OTHERS = {"--parts": "benchmarks/train_speed.py", "--port": "dask", "--host": "dask", "--nthreads": "dask"} | {
     "--nworkers": "dask",
     "--help": "every program",
@@ -81,7 +83,7 @@ def test_the_page_names_commands_and_options_that_exist(page, known):
                 assert option in known[words[0]][words[1]], words
     every = {option for program in known.values() for command in program.values() for option in command}
     for option in options_in(" ".join([*spans, *(line for block in told for line in block.splitlines())])):
-        assert option in every or option in OF_OTHERS or option == "--version", option
+        assert option in every | OF_PROGRAMS or option in OF_OTHERS, option
 
 
 def options_in(text):

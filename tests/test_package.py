@@ -1,9 +1,13 @@
 """The public names, and what importing them costs."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+import pytest
 
 import ensembler
 
@@ -52,8 +56,8 @@ PUBLIC = {
 }
 
 
-def heavy_modules_after(code):
-    check = f"import sys\n{code}\nprint(*(m for m in {HEAVY} if m in sys.modules))"
+def heavy_modules_after(code, heavy=HEAVY):
+    check = f"import sys\n{code}\nprint(*(m for m in {heavy} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].split()
 
@@ -104,7 +108,7 @@ def test_help_loads_nothing_heavy():
         "sys.argv = ['ensembler', 'bench', '--help']\n"
         "try:\n    ensembler.cli.main()\nexcept SystemExit: pass"
     )
-    assert heavy_modules_after(code) == []
+    assert heavy_modules_after(code, (*HEAVY, "numpy")) == []
 
 
 def test_a_rule_in_another_project_needs_only_numpy():
@@ -117,8 +121,42 @@ def test_a_rule_in_another_project_needs_only_numpy():
     assert heavy_modules_after(code) == []
 
 
-def test_unknown_names_are_attribute_errors():
-    import pytest
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
+
+def test_the_distributions_name_starts_the_same_program():
+    """So that ``pipx run ensembler-bench`` finds it."""
+    scripts = PYPROJECT["project"]["scripts"]
+    assert scripts[PYPROJECT["project"]["name"]] == scripts["ensembler"]
+
+
+def test_what_the_project_is_made_of_goes_into_the_sdist():
+    kept_back = {".ci", ".gitignore", "pyproject.toml"}  # hatchling adds the last two itself
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("no git checkout")
+    there = {name.partition("/")[0] for name in done.stdout.splitlines()} - kept_back
+    assert there == {name.strip("/") for name in PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]}
+
+
+def test_versions_agree():
+    version = PYPROJECT["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_hooks_are_what_lint_runs_and_download_nothing():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    repositories, languages, entries = (
+        set(re.findall(rf"{key}: (\S+)", hooks)) for key in ("repo", "language", "entry")
+    )
+    assert repositories == {"local"}
+    assert languages == {"system"}
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    assert entries == set(re.findall(r"/bin/(\S+)", recipe))
+
+
+def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="No ensembler attribute Mean"):
         ensembler.Mean  # noqa: B018

@@ -1,14 +1,13 @@
 """The ``ensembler`` command: one module a command, and one place where errors become messages."""
 
 import os
-import shlex
 import signal
 import sys
-from collections.abc import Sequence
 
 from ensembler.cli.app import app
 from ensembler.cli.output import CLOSED_PIPE, tell, to_reader
-from ensembler.errors import EnsemblerError
+from ensembler.cli.remedies import mended_command, program_name
+from ensembler.errors import EnsemblerError, read_at_command_line
 from ensembler.parallel.blas import THREADS
 
 __all__ = ["main"]
@@ -27,8 +26,8 @@ def main() -> None:
         os.environ.setdefault(name, "1")
     output = where_output_goes()
     try:
-        with to_reader():
-            app()
+        with read_at_command_line(), to_reader():
+            app(prog_name=program_name())
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             tell("stopped")
@@ -57,26 +56,3 @@ def where_output_goes() -> tuple[object, ...]:
     except OSError:
         return (type(sys.stdout),)
     return (type(sys.stdout), status.st_dev, status.st_ino)
-
-
-IMPORT_OPTIONS = ("--id", "--label-column", "--drop-column", "--proba-column", "--labels", "--max-bytes", "--axes")
-"""Options of `ensembler import` that errors may suggest."""
-MOST_WORDS = 12
-"""Longer command lines, as of a pattern that the shell expanded, are told by their options only."""
-
-
-def mended_command(words: Sequence[str], remedy: Sequence[str]) -> str:
-    """Return the command line that was typed with the options that mend it, or another command.
-
-    >>> mended_command(["bench", "oof.csv"], ["--id", "object_id"])
-    'ensembler bench oof.csv --id object_id'
-    """
-    if words[:1] == ["import"]:
-        # Options of other commands are no remedy here.
-        kept = [list(pair) for pair in zip(remedy[::2], remedy[1::2], strict=False) if pair[0] in IMPORT_OPTIONS]
-        return shlex.join(["ensembler", *words, *(word for pair in kept for word in pair)]) if kept else ""
-    if not remedy[0].startswith("-"):
-        return shlex.join(["ensembler", *remedy])
-    if len(words) > MOST_WORDS:
-        return f"ensembler {words[0]} … {shlex.join(remedy)}"
-    return shlex.join(["ensembler", *words, *remedy])

@@ -7,6 +7,7 @@ import typer
 
 from ensembler.cli import options
 from ensembler.cli.output import tell
+from ensembler.cli.program import complete_rule
 from ensembler.cli.refusals import check_writable
 from ensembler.errors import UsageError
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 OneRule = Annotated[
     list[str] | None,
     typer.Option(
-        "--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule (default: the recommended one, found as in bench)."
+        "--rule",
+        metavar="RULE[:KEY=VALUE,…]",
+        autocompletion=complete_rule,
+        help="The rule (default: the recommended one, found as in bench).",
     ),
 ]
 CalibrationShare = Annotated[
@@ -65,10 +69,11 @@ def save_recipe(
 ) -> None:
     """Write the fitted rule with its threshold or its sets."""
     from ensembler.deployment.recipe import Recipe
+    from ensembler.report.tables import count
 
     fit = rule.final
     Recipe.of(fit.rule, fit.weights, abstention, prediction_sets).save(path)
     tell(
-        f"{rule.name}: fitted on {fit.weights.n_samples:,} rows, calibrated on {fit.calibration.n_samples:,}, "
+        f"{rule.name}: fitted on {count(fit.weights.n_samples, 'row')}, calibrated on {fit.calibration.n_samples:,}, "
         f"saved as {path}"
     )

@@ -23,13 +23,14 @@ from ensembler.cli import (
     sample,
     subsets,
 )
+from ensembler.cli.program import HelpfulCommand, HelpfulGroup
 
 app = typer.Typer(
     name="ensembler",
+    cls=HelpfulGroup,
     help="Combine the saved class probabilities of several trained models, and say honestly which combination is best.",
     epilog="Without paths, commands read ./preds, or else the bundled predictions of nine FER2013 networks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -54,20 +55,20 @@ def top(
     """Take options that belong to no command."""
 
 
-app.command("bench")(bench.bench)
-app.command("subsets")(subsets.subsets)
-app.command("rank")(rank.rank)
-app.command("report")(report.report)
-app.command("import")(import_files.import_files)
-app.command("check")(check.check)
-app.command("compare")(compare.compare)
-app.command("diversity")(diversity.diversity)
-app.command("explain")(explain.explain)
-app.command("predict")(predict.predict)
-app.command("cascade")(cascade.cascade)
-app.command("abstain")(abstain.abstain)
-app.command("conformal")(conformal.conformal)
-app.command("export")(export.export)
-app.command("members")(members.members)
-app.command("list")(list_rules.list_rules)
-app.command("sample")(sample.sample)
+app.command("bench", cls=HelpfulCommand)(bench.bench)
+app.command("subsets", cls=HelpfulCommand)(subsets.subsets)
+app.command("rank", cls=HelpfulCommand)(rank.rank)
+app.command("report", cls=HelpfulCommand)(report.report)
+app.command("import", cls=HelpfulCommand)(import_files.import_files)
+app.command("check", cls=HelpfulCommand)(check.check)
+app.command("compare", cls=HelpfulCommand)(compare.compare)
+app.command("diversity", cls=HelpfulCommand)(diversity.diversity)
+app.command("explain", cls=HelpfulCommand)(explain.explain)
+app.command("predict", cls=HelpfulCommand)(predict.predict)
+app.command("cascade", cls=HelpfulCommand)(cascade.cascade)
+app.command("abstain", cls=HelpfulCommand)(abstain.abstain)
+app.command("conformal", cls=HelpfulCommand)(conformal.conformal)
+app.command("export", cls=HelpfulCommand)(export.export)
+app.command("members", cls=HelpfulCommand)(members.members)
+app.command("list", cls=HelpfulCommand)(list_rules.list_rules)
+app.command("sample", cls=HelpfulCommand)(sample.sample)

@@ -9,6 +9,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import command_line, progress, tell, warnings_to_stderr
+from ensembler.cli.program import complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one, require_module
 from ensembler.errors import ParameterError, UsageError
 
@@ -29,6 +30,7 @@ class Wanted:
         str,
         typer.Option(
             metavar="top-probability|margin|entropy|agreement",
+            autocompletion=one_of_these("top-probability", "margin", "entropy", "agreement"),
             help="What says whether a stage is confident of a row.",
             rich_help_panel=CASCADE,
         ),
@@ -44,9 +46,11 @@ class Wanted:
         ),
     ] = None
     budget: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            metavar="SHARE", help="The best cascade at this share of the cost of all members.", rich_help_panel=CASCADE
+            metavar="SHARE",
+            help="The best cascade at this share of the cost of all members, as in 0.05 or 5%.",
+            rich_help_panel=CASCADE,
         ),
     ] = None
     match: Annotated[
@@ -110,7 +114,7 @@ class Wanted:
             confidence=self.confidence,
             stages=self.stages,
             target=parse_target(self.target),
-            budget=self.budget,
+            budget=parse_share(self.budget, "--budget"),
             match=self.match,
             alpha=self.alpha,
             delta=self.delta,
@@ -124,6 +128,21 @@ class Wanted:
         if self.costs is not None:
             return Costs.of_file(self.costs, data.names)
         return Costs.of_set(data, self.cost)
+
+
+def parse_share(text: str | None, option: str) -> float | None:
+    """Read a share, also in per cent.
+
+    >>> parse_share("0.05", "--budget"), parse_share("5%", "--budget")
+    (0.05, 0.05)
+    """
+    if text is None:
+        return None
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (100 if number != text.strip() else 1)
+    except ValueError as error:
+        raise ParameterError(f"{option} is {text!r}, expected a share, as in 0.05 or 5%") from error
 
 
 def parse_target(text: str | None) -> float | None:
@@ -205,6 +224,7 @@ def cascade(
         typer.Option(
             "--rule",
             metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
             help="How members combine (default: mean): an average, log-pool or a vote, weights fitted once on all.",
             rich_help_panel=CASCADE,
         ),
@@ -229,7 +249,8 @@ def cascade(
     targets.check()
     source.refuse_as_target(save=targets.save, csv=targets.csv, plot=targets.plot)
     data = protocol.load(source)
-    chosen = replace(chosen, costs=wanted.costs_of(data))
+    with warnings_to_stderr():
+        chosen = replace(chosen, costs=wanted.costs_of(data))
     with warnings_to_stderr(), progress("cascades") as show:
         study = study_cascades(data, rule, chosen, **protocol.arguments(), progress=show)
     targets.write(study)

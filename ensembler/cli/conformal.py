@@ -10,6 +10,7 @@ from ensembler.cli.answers import CalibrationShare, OneRule, Save, check_fit_on,
 from ensembler.cli.groups import expand
 from ensembler.cli.output import command_line, progress, warnings_to_stderr
 from ensembler.cli.predict import check_save
+from ensembler.cli.program import one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 
 
@@ -21,7 +22,9 @@ def conformal(
     score: Annotated[
         str,
         typer.Option(
-            metavar="lac|aps|raps", help="What sets are made by; raps:penalty=0.01,free=5 penalises large ones."
+            metavar="lac|aps|raps",
+            autocompletion=one_of_these("lac", "aps", "raps"),
+            help="What sets are made by; raps:penalty=0.01,free=5 penalises large ones.",
         ),
     ] = "lac",
     randomised: Annotated[

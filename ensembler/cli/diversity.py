@@ -7,6 +7,7 @@ import typer
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.options import Output, Source
 from ensembler.cli.output import command_line
+from ensembler.cli.program import one_of_these
 from ensembler.errors import UnknownNameError
 
 PAIRS = ("disagreement", "double-fault", "q", "rho", "kappa", "cohen-kappa", "different", "excess-agreement")
@@ -16,7 +17,12 @@ PAIRS = ("disagreement", "double-fault", "q", "rho", "kappa", "cohen-kappa", "di
 def diversity(
     *,
     pairs: Annotated[
-        str, typer.Option(metavar="|".join(PAIRS), help="Which pairwise measure the matrix shows.")
+        str,
+        typer.Option(
+            metavar="|".join(PAIRS),
+            autocompletion=one_of_these(*PAIRS),
+            help="Which pairwise measure the matrix shows.",
+        ),
     ] = "disagreement",
     seed: Annotated[
         int, typer.Option(help="Random seed of the committees drawn where they are too many to look at all.")

@@ -1,15 +1,19 @@
 """``ensembler explain``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
-from ensembler.cli.output import command_line, print_document, progress, warnings_to_stderr
+from ensembler.cli.output import command_line, print_document, progress, tell, warnings_to_stderr
+from ensembler.cli.program import complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.errors import NotApplicableError, ParameterError, UsageError
+
+if TYPE_CHECKING:
+    from ensembler.predictions.prediction_set import Predictions
 
 
 @expand
@@ -17,7 +21,12 @@ def explain(
     *,
     rules: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to explain (default: mean)."),
+        typer.Option(
+            "--rule",
+            metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
+            help="The rule to explain (default: the recommended one, found as in bench).",
+        ),
     ] = None,
     row: Annotated[
         list[int] | None, typer.Option(help="Show what every member predicts for this row (from 0); repeatable.")
@@ -26,7 +35,10 @@ def explain(
     fit_on: Annotated[
         str | None,
         typer.Option(
-            metavar="val|cross|test", help="Where weights are fitted, as in bench.", rich_help_panel=options.PROTOCOL
+            metavar="val|cross|test",
+            autocompletion=one_of_these("val", "cross", "test"),
+            help="Where weights are fitted, as in bench.",
+            rich_help_panel=options.PROTOCOL,
         ),
     ] = None,
     folds: Annotated[
@@ -52,7 +64,7 @@ def explain(
 
     check_suffix(out, "--out", (".csv",))
     check_writable(out)
-    rule = only_one(rules, "--rule") or "mean"
+    rule = only_one(rules, "--rule")
     check_rows(row, top, output)
     if fit_on == "part":
         raise UsageError("--fit-on part leaves only some rows to explain; fit on val, cross or test")
@@ -62,6 +74,10 @@ def explain(
     fit_on = resolve_fit_on(fit_on, None, data)
     if folds is not None and fit_on != "cross":
         raise UsageError(f"--folds has no effect with --fit-on {fit_on}: all its rows are fitted on at once; drop it")
+    for number in row or []:
+        if not 0 <= number < data.n_samples:
+            raise ParameterError(f"--row is {number}, expected 0 to {data.n_samples - 1}")
+    rule, recommended = recommended_rule(data, protocol, calibrate) if rule is None else (rule, False)
     with warnings_to_stderr(), progress("fitting") as show:
         result = compare_rules(data, [rule], **protocol.arguments(), n_resamples=0, calibrate=calibrate, progress=show)
     if not result.rules or result.best_member is None:
@@ -69,9 +85,6 @@ def explain(
         few = f"{count(data.n_samples, 'row')} cannot be divided into folds to find the best member on others"
         raise NotApplicableError(left_out or f"{few}; pass --fit-on test to take it on the same rows")
     scored, entry = result.scored, result.rules[0]
-    for number in row or []:
-        if not 0 <= number < scored.n_samples:
-            raise ParameterError(f"--row is {number}, expected 0 to {scored.n_samples - 1}")
     if out is not None:
         frame = row_frame(scored, entry.name, entry.proba, result.best_member.proba)
         write_text(out, frame.to_csv(index=False))
@@ -79,8 +92,22 @@ def explain(
         tables = [votes_table(scored, number, entry.name, int(entry.proba[number].argmax())) for number in row]
         print_document(Document(tables), as_markdown=output.as_markdown)
         return
-    explanation = Explanation.of(result, entry, top)
+    explanation = Explanation.of(result, entry, top, recommended=recommended)
     output.print(lambda: describe_explanation(explanation, command_line()), lambda: explain_document(explanation))
+
+
+def recommended_rule(data: "Predictions", protocol: options.Protocol, calibrate: str) -> tuple[str, bool]:
+    """Return the rule that bench recommends, or the mean where that is one member alone; and whether it is the rule."""
+    from ensembler.comparison.compare import recommend_rule
+    from ensembler.comparison.protocol import Split
+
+    with warnings_to_stderr(), progress("recommending") as show:
+        found = recommend_rule(Split.of(data, **protocol.arguments()), calibrate=calibrate, progress=show)
+    if found is not None and found.advice.rule != "best-member":
+        return found.advice.rule, True
+    if found is not None:
+        tell("the best single model alone is recommended: what the mean changes is shown instead")
+    return "mean", False
 
 
 def check_rows(row: list[int] | None, top: int, output: options.Output) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ensembler.cli.program import one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable
 from ensembler.errors import UnknownNameError
 
@@ -19,6 +20,7 @@ def export(
         typer.Option(
             "--format",
             metavar="python|onnx|sklearn",
+            autocompletion=one_of_these("python", "onnx", "sklearn"),
             help="A program of NumPy only (.py), an ONNX graph (.onnx), or a scikit-learn classifier (.joblib).",
         ),
     ],

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ensembler.cli import options
+from ensembler.cli.program import one_of_these
 from ensembler.cli.refusals import check_writable, require_module
 from ensembler.errors import UnknownNameError, UsageError
 
@@ -26,7 +27,10 @@ class Figures:
     figure_format: Annotated[
         str | None,
         typer.Option(
-            metavar="svg|png|pdf", help="Format of these figures (default: svg).", rich_help_panel=options.OUTPUT
+            metavar="svg|png|pdf",
+            autocompletion=one_of_these("svg", "png", "pdf"),
+            help="Format of these figures (default: svg).",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None
 

@@ -8,6 +8,7 @@ import typer
 
 from ensembler.cli import options
 from ensembler.cli.output import command_line, print_document, progress, tell, warnings_to_stderr
+from ensembler.cli.program import one_of_these
 from ensembler.cli.refusals import check_writable
 from ensembler.errors import UsageError
 
@@ -62,6 +63,7 @@ def import_files(
         str | None,
         typer.Option(
             metavar="MNC|NMC|NCM",
+            autocompletion=one_of_these("MNC", "NMC", "NCM"),
             help="Order of members, rows and classes in stacked arrays.",
             rich_help_panel=options.INPUT,
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ensembler.cli.output import print_document, print_json, tell, warnings_to_stderr
+from ensembler.cli.program import complete_metric, complete_rule, one_of_these
 from ensembler.cli.refusals import one_of
 from ensembler.errors import UsageError
 
@@ -121,6 +122,7 @@ Rules = Annotated[
     list[str] | None,
     typer.Option(
         metavar="RULE[:KEY=VALUE,…]",
+        autocompletion=complete_rule,
         help="Compare only this rule, or those of a family (fixed, weighted, voting, pooled, trainable, dynamic, "
         "stacked), or all; repeatable. `ensembler list` shows them.",
         rich_help_panel=PROTOCOL,
@@ -130,6 +132,7 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option(
         metavar="METRIC",
+        autocompletion=complete_metric,
         help="Rank and choose by this metric (default: accuracy); further ones are shown.",
         rich_help_panel=PROTOCOL,
     ),
@@ -138,6 +141,7 @@ FitOn = Annotated[
     str | None,
     typer.Option(
         metavar="val|cross|part|test",
+        autocompletion=one_of_these("val", "cross", "part", "test"),
         help="Where weights are fitted: validation rows (default where there are some), cross-fitting "
         "(default otherwise), a part of the rows, or the scored rows themselves (optimistic).",
         rich_help_panel=PROTOCOL,
@@ -163,6 +167,7 @@ Calibrate = Annotated[
     str,
     typer.Option(
         metavar="none|members|ensemble",
+        autocompletion=one_of_these("none", "members", "ensemble"),
         help="Fit a temperature to each member, or to the result, on the rows that rules are fitted on.",
         rich_help_panel=PROTOCOL,
     ),

@@ -1,6 +1,5 @@
 """Printing: results on stdout, progress and warnings on stderr."""
 
-import json
 import os
 import shlex
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ensembler.errors import EnsemblerWarning
-from ensembler.serialization import printable
 
 if TYPE_CHECKING:
     from ensembler.report.tables import Document
@@ -36,6 +34,8 @@ def to_reader() -> Iterator[None]:
 
 def tell(message: str) -> None:
     """Write a line to stderr, what a terminal would obey in it as escapes."""
+    from ensembler.serialization import printable
+
     sys.stderr.write(f"{printable(message)}\n")
 
 
@@ -55,6 +55,10 @@ def print_document(document: "Document", *, as_markdown: bool = False) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document; what a terminal would obey is written as JSON's own escapes."""
+    import json
+
+    from ensembler.serialization import printable
+
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     with to_reader():
         sys.stdout.write(printable(text, json.dumps) + "\n")
@@ -107,6 +111,8 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ensembler.serialization import printable
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -10,6 +10,7 @@ import typer
 from ensembler.cli import options
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import tell, warnings_to_stderr
+from ensembler.cli.program import complete_metric, complete_rule, one_of_these
 from ensembler.cli.refusals import check_suffix, check_writable, only_one, refuse_given
 from ensembler.errors import FileError, UsageError
 
@@ -27,7 +28,12 @@ def predict(
     *,
     rules: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="RULE[:KEY=VALUE,…]", help="The rule to fit; `ensembler bench` says which."),
+        typer.Option(
+            "--rule",
+            metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
+            help="The rule to fit; `ensembler bench` says which.",
+        ),
     ] = None,
     to: Annotated[
         Path | None,
@@ -57,7 +63,9 @@ def predict(
     metric: Annotated[
         str | None,
         typer.Option(
-            metavar="METRIC", help="The metric that bench was given (default: accuracy), if the rule has one."
+            metavar="METRIC",
+            autocompletion=complete_metric,
+            help="The metric that bench was given (default: accuracy), if the rule has one.",
         ),
     ] = None,
     proba: Annotated[
@@ -71,6 +79,7 @@ def predict(
         str | None,
         typer.Option(
             metavar="val|test",
+            autocompletion=one_of_these("val", "test"),
             help="Fit on the validation rows (default where there are some) or on the labelled rows beside them.",
         ),
     ] = None,
@@ -85,6 +94,7 @@ def predict(
     from ensembler.deployment.cascades.document import load_saved
     from ensembler.deployment.output import Prediction, write_prediction
     from ensembler.deployment.recipe import Recipe
+    from ensembler.report.tables import count
 
     rule = only_one(rules, "--rule")
     check_target(source, to, out, with_proba=proba)
@@ -125,7 +135,7 @@ def predict(
                 f"--weights has no effect: the validation folder has no {source.weights.name} for the rows fitted on"
             )
         fitted = fit_rule(data, rule, fit_on, metric=metric or "accuracy", calibrate=calibrate, balance=shift)
-    message = f"{rule}: fitted on {fitted_on.n_samples:,} rows"
+    message = f"{rule}: fitted on {count(fitted_on.n_samples, 'row')}"
     if isinstance(fitted, Balanced):
         message += f", tau {fitted.tau_:g}"
     if save is not None:
@@ -134,7 +144,7 @@ def predict(
     if new is not None and out is not None:
         scores = fitted.predict_proba(new.proba, missing=new.missing, check_input=False)
         write_prediction(out, Prediction(scores), new, with_proba=proba, like=sample)
-        message += f", predicted {new.n_samples:,} rows, wrote {out}"
+        message += f", predicted {count(new.n_samples, 'row')}, wrote {out}"
     tell(message)
 
 
@@ -180,7 +190,7 @@ def check_like(like: Path | None, out: Path | None, *, with_proba: bool) -> "pd.
 def check_save(save: Path, may_replace: Callable[[Path], bool] | None = None, kind: str = "recipe") -> None:
     """Refuse, before the work, a file that a recipe, or another such document, cannot be saved as."""
     from ensembler.deployment.recipe import is_recipe
-    from ensembler.predictions.loading.folder import METADATA_FILE
+    from ensembler.predictions.loading.alignment import METADATA_FILE
 
     if save.name == METADATA_FILE:
         raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")
@@ -242,6 +252,7 @@ def predict_by_cascade(
     from ensembler.deployment.cascades.files import run_on_files
     from ensembler.deployment.output import Prediction, write_prediction
     from ensembler.report.cascade import percent
+    from ensembler.report.tables import count
 
     cascade = Cascade(**vars(saved))
     with warnings_to_stderr():
@@ -258,7 +269,7 @@ def predict_by_cascade(
         if count
     )
     cost = "" if result.waiting_for else f" at {percent(run.cost_share)} of the cost of all members"
-    tell(f"{path}: predicted {rows.n_samples:,} rows{cost} (rows asked of {asked}), wrote {out}")
+    tell(f"{path}: predicted {count(rows.n_samples, 'row')}{cost} (rows asked of {asked}), wrote {out}")
     if pending is not None:
         tell(result.describe_pending(pending))
 
@@ -275,6 +286,7 @@ def predict_by_recipe(
 ) -> None:
     """Apply a rule that was saved to new rows."""
     from ensembler.deployment.output import beside, separator_of, write_prediction
+    from ensembler.report.tables import count
 
     plain = recipe.abstention is None and recipe.prediction_sets is None
     if like is not None and not plain:
@@ -288,7 +300,7 @@ def predict_by_recipe(
         separator_of(rows.classes)
     found = recipe.answer(rows.proba, recipe.predict_rows(rows.proba, rows.missing), rows.missing)
     write_prediction(out, found, rows, with_proba=with_proba, like=like)
-    message = f"{recipe.rule.name} of {path}: predicted {rows.n_samples:,} rows"
+    message = f"{recipe.rule.name} of {path}: predicted {count(rows.n_samples, 'row')}"
     if found.answered is not None:
         message += f", {int((~found.answered).sum()):,} of them left without an answer"
     if found.sets is not None:

@@ -10,6 +10,7 @@ from ensembler.cli import options
 from ensembler.cli.figure_options import Figures
 from ensembler.cli.groups import Omit, expand
 from ensembler.cli.output import command_line, pasteable_command, progress, tell, warnings_to_stderr
+from ensembler.cli.program import complete_metric
 from ensembler.cli.refusals import check_suffix, check_writable, only_one
 from ensembler.cli.workers import WORK, WorkerOptions
 from ensembler.errors import UsageError
@@ -66,6 +67,7 @@ def rank(
         list[str] | None,
         typer.Option(
             metavar="METRIC",
+            autocompletion=complete_metric,
             help="Metric that rules are ranked by (default: accuracy).",
             rich_help_panel=options.PROTOCOL,
         ),

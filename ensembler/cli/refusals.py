@@ -1,7 +1,6 @@
 """Refusing, before any work, options that contradict one another and files that could not be written after it."""
 
 import importlib.util
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,8 @@ def check_suffix(path: Path | None, option: str, suffixes: Sequence[str]) -> Non
 
 def check_writable(path: Path | None) -> None:
     """Refuse, before long work, a file or folder that could not be written after it."""
+    import tempfile
+
     if path is None:
         return
     if path.is_dir():

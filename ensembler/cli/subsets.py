@@ -1,6 +1,5 @@
 """``ensembler subsets``."""
 
-import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -127,6 +126,8 @@ def checkpointed(
     """Open the checkpoint of this very study, where one is asked for."""
     if work.checkpoint is None:
         return nullcontext()
+    import hashlib
+
     from ensembler import serialization
     from ensembler.arrays import digest
     from ensembler.subsets.checkpoint import open_store

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ensembler.cli import options
+from ensembler.cli.program import complete_metric, complete_rule, one_of_these
 from ensembler.cli.workers import WORK
 from ensembler.errors import ParameterError, UnknownNameError, UsageError
 
@@ -26,6 +27,7 @@ class Committees:
         list[str] | None,
         typer.Option(
             metavar="RULE[:KEY=VALUE,…]",
+            autocompletion=complete_rule,
             help="Sweep this rule (default: mean), or those of a family; repeatable. Additive rules are exact and "
             "fast, others are refitted.",
             rich_help_panel=options.PROTOCOL,
@@ -44,6 +46,7 @@ class Committees:
         str,
         typer.Option(
             metavar="METRIC",
+            autocompletion=complete_metric,
             help="Metric that ranks and chooses committees (default: accuracy). That, balanced-accuracy, brier and "
             "log-loss are quick; others measure each committee by itself.",
             rich_help_panel=options.PROTOCOL,
@@ -74,6 +77,7 @@ class Committees:
         str,
         typer.Option(
             metavar="none|members",
+            autocompletion=one_of_these("none", "members"),
             help="Fit a temperature to each member, on the rows that weights are fitted on.",
             rich_help_panel=options.PROTOCOL,
         ),
@@ -136,6 +140,7 @@ class CommitteeProtocol(options.Protocol):
         str | None,
         typer.Option(
             metavar="val|cross|part|test",
+            autocompletion=one_of_these("val", "cross", "part", "test"),
             help="Where weights are fitted and a committee is chosen, as in bench.",
             rich_help_panel=options.PROTOCOL,
         ),
@@ -150,6 +155,7 @@ class Work:
         str,
         typer.Option(
             metavar="exact|greedy|beam",
+            autocompletion=one_of_these("exact", "greedy", "beam"),
             help="Search exhaustively, or greedily or with a beam where committees are too many.",
             rich_help_panel=WORK,
         ),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ensembler.cli.program import one_of_these
 from ensembler.errors import ParameterError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ class WorkerOptions:
     ] = None
     backend: Annotated[
         str,
-        typer.Option(metavar="local|dask", help="Work on this machine, or on a Dask cluster.", rich_help_panel=WORK),
+        typer.Option(
+            metavar="local|dask",
+            autocompletion=one_of_these("local", "dask"),
+            help="Work on this machine, or on a Dask cluster.",
+            rich_help_panel=WORK,
+        ),
     ] = "local"
     scheduler: Annotated[
         str | None,

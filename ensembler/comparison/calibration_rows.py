@@ -18,7 +18,7 @@ from ensembler.comparison.compare import recommend_rule
 from ensembler.comparison.fitting import fit_and_apply
 from ensembler.comparison.folds import make_folds
 from ensembler.comparison.protocol import Split, SplitResult
-from ensembler.errors import NotApplicableError, ParameterError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UsageError, argument, setting
 from ensembler.metrics import METRICS
 from ensembler.metrics.sums import weighted_mean
 from ensembler.parallel.progress import Progress
@@ -129,9 +129,11 @@ def calibrated_rule(
     UsageError, NotApplicableError
     """
     if split.protocol.fit_on == "test":
-        raise UsageError("fit_on 'test' leaves no rows to calibrate on that are not scored; fit on val, cross or part")
+        raise UsageError(
+            f"{setting('fit_on', 'test')} leaves no rows to calibrate on that are not scored; fit on val, cross or part"
+        )
     if share is not None and not 0 < share < 1:
-        raise ParameterError(f"calibration share is {share:g}, expected a fraction between 0 and 1")
+        raise ParameterError(f"{argument('calibration_share')} is {share:g}, expected a fraction between 0 and 1")
     name = rule
     if name is None:
         others, _ = keep_back(split.fitting, DEFAULT_SHARE if share is None else share, split.seed)
@@ -144,16 +146,17 @@ def calibrated_rule(
         used = DEFAULT_SHARE if share is None else share
     elif share is not None:
         raise UsageError(
-            f"a calibration share has no effect with {candidate.name}, which learns nothing, so that all rows "
-            "calibrate; drop it"
+            f"{argument('calibration_share')} has no effect with {candidate.name}, which learns nothing, so that all "
+            "rows calibrate; drop it"
         )
     final, notes = fit_part(candidate, split.fitting, split.scored, np.arange(split.scored.n_samples), used, split.seed)
     fits = [final]
     if split.cross_fitted:
         if not split.folds.pairs:
             raise NotApplicableError(f"no row can be scored by rules that have not seen it: {split.folds.note}")
+        where = f" that a fold leaves of {split.fitting.n_samples:,}"
         fits = [
-            fit_part(candidate, split.fitting.take(train), split.scored, test, used, split.seed)[0]
+            fit_part(candidate, split.fitting.take(train), split.scored, test, used, split.seed, where)[0]
             for train, test in split.folds.pairs
         ]
     made = CalibratedRule(split, candidate.name, tuple(fits), final, used, rule is None, np.nan, np.nan, notes)
@@ -162,17 +165,21 @@ def calibrated_rule(
     return replace(made, accuracy=accuracy, full_accuracy=full)
 
 
-def keep_back(data: Predictions, share: float, seed: int) -> tuple[Rows, Rows]:
+def keep_back(data: Predictions, share: float, seed: int, where: str = "") -> tuple[Rows, Rows]:
     """Draw rows, or whole groups of them, that are kept back; return the others and these.
 
-    They are not stratified: a random part is as exchangeable with new rows as the whole.
+    They are not stratified: a random part is as exchangeable with new rows as the whole. ``where`` says in an error
+    which rows they are.
     """
     units = np.arange(data.n_samples) if data.groups is None else np.unique(data.groups, return_inverse=True)[1]
     n_units = int(units.max()) + 1
     n_back = round(share * n_units)
     if not 0 < n_back < n_units:
-        what = f"{n_units} {'rows' if data.groups is None else 'groups'}"
-        raise ParameterError(f"calibration share {share:g} of {what} leaves nothing to fit on or to calibrate")
+        what = f"{n_units} {'row' if data.groups is None else 'group'}{'s' * (n_units != 1)}{where}"
+        raise ParameterError(
+            f"{argument('calibration_share')} {share:g} of {what} leaves nothing to fit on or to calibrate; give more "
+            "rows, or a rule that learns nothing, as mean"
+        )
     drawn = np.random.default_rng([seed, 1]).permutation(n_units)[:n_back]
     back = np.isin(units, drawn)
     return np.flatnonzero(~back), np.flatnonzero(back)
@@ -195,13 +202,19 @@ def recommended_without(split: Split, kept: Rows, calibrate: str, progress: Prog
 
 
 def fit_part(
-    candidate: Candidate, fitting: Predictions, scored: Predictions, rows: Rows, share: float | None, seed: int
+    candidate: Candidate,
+    fitting: Predictions,
+    scored: Predictions,
+    rows: Rows,
+    share: float | None,
+    seed: int,
+    where: str = "",
 ) -> tuple[CalibratedFit, tuple[str, ...]]:
     """Fit a rule on what is not kept back of some rows, and predict what is, and some of the scored rows."""
     if share is None:
         weights = calibration = fitting
     else:
-        weights, calibration = (fitting.take(part) for part in keep_back(fitting, share, seed))
+        weights, calibration = (fitting.take(part) for part in keep_back(fitting, share, seed, where))
     fit = fit_and_apply(candidate, weights, calibration)
     predicted = scored if len(rows) == scored.n_samples else scored.take(rows)
     proba = fit.rule.predict_proba(predicted.proba, missing=predicted.missing, check_input=False)

@@ -10,7 +10,7 @@ from ensembler.combiners.base import Combiner, clone, describe_missing
 from ensembler.combiners.best import BestMember
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import default_rules, make_rule, named_rules
-from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError, argument
 from ensembler.metrics import METRICS, Metric, get_metric
 from ensembler.predictions.prediction_set import Predictions
 
@@ -163,7 +163,7 @@ def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predict
 def check_calibrate(step: str, predictions: Predictions) -> None:
     """Refuse unknown steps, and members without probabilities."""
     if step not in CALIBRATE:
-        raise UnknownNameError("value of calibrate", step, CALIBRATE)
+        raise UnknownNameError(f"value of {argument('calibrate')}", step, CALIBRATE)
     if step != "none" and predictions.any_hard:
         raise UsageError("calibration needs probabilities, and some members are hard labels; leave them or it out")
 
@@ -171,7 +171,7 @@ def check_calibrate(step: str, predictions: Predictions) -> None:
 def check_balance(balance: Any) -> None:
     """Refuse what no shift can be."""
     if balance is not None and not is_tau(balance):
-        raise ParameterError(f"balance is {balance!r}, expected {TAU_EXPECTED}")
+        raise ParameterError(f"{argument('balance')} is {balance!r}, expected {TAU_EXPECTED}")
 
 
 def check_members_calibrate(step: str, predictions: Predictions) -> None:
@@ -179,5 +179,6 @@ def check_members_calibrate(step: str, predictions: Predictions) -> None:
     check_calibrate(step, predictions)
     if step == "ensemble":
         raise UsageError(
-            "calibrate is 'ensemble', and committees have no temperature of their own; expected 'members' or 'none'"
+            f"{argument('calibrate')} is 'ensemble', and committees have no temperature of their own; "
+            "expected 'members' or 'none'"
         )

@@ -20,14 +20,14 @@ from ensembler.comparison.candidates import (
 )
 from ensembler.comparison.choice import Choice, score_choices, score_out_of_fold
 from ensembler.comparison.fitting import Fit
-from ensembler.comparison.outcome import Advice, Recommendation
+from ensembler.comparison.outcome import Advice, Recommendation, are_some
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
 from ensembler.comparison.results import Comparison
 from ensembler.comparison.scores import Scores
 from ensembler.comparison.scoring import fit_rules, oracle_accuracy
 from ensembler.comparison.verdict import Contest, Inference, reach_verdict
-from ensembler.errors import NotApplicableError, ParameterError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UsageError, argument
 from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.parallel.blas import one_blas_thread
@@ -129,6 +129,7 @@ def compare_rules(
             scores.best_member_name,
             n_resamples=n_resamples,
             letters=letters,
+            of_some=are_some([candidate.name for candidate in candidates]),
         )
         scores = scores.with_inference(contest, inference)
     return Comparison(
@@ -260,9 +261,11 @@ def fit_rule(
 def check_resamples(n_resamples: int, *, letters: bool) -> None:
     """Refuse numbers of bootstrap samples that cannot be."""
     if int(n_resamples) != n_resamples or not (n_resamples == 0 or n_resamples >= FEWEST_RESAMPLES):
-        raise ParameterError(f"resamples is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}")
+        raise ParameterError(
+            f"{argument('n_resamples')} is {n_resamples}, expected 0 (no intervals) or at least {FEWEST_RESAMPLES}"
+        )
     if letters and not n_resamples:
-        raise ParameterError("letters need resamples, and resamples is 0")
+        raise ParameterError(f"{argument('letters')} needs resamples, and {argument('n_resamples')} is 0")
 
 
 def warn_of_findings(predictions: Predictions) -> list[str]:

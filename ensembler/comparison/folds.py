@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Rows
 from ensembler.combiners.stratified import stratified_folds
-from ensembler.errors import ParameterError
+from ensembler.errors import ParameterError, argument
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_
     A class with fewer rows than folds reduces their number, to 2 at least.
     """
     if n_folds < 2:
-        raise ParameterError(f"folds is {n_folds}, expected at least 2")
+        raise ParameterError(f"{argument('folds')} is {n_folds}, expected at least 2")
     units, what = (len(labels), "row") if groups is None else (len(np.unique(groups)), "group")
     if units < 2:
         return Folds(note=f"one {what} cannot be divided into folds")
@@ -68,7 +68,7 @@ def split_part(
 ) -> tuple[Rows, Rows]:
     """Divide rows into a part to fit on and a rest to score, stratified, or by group where there are groups."""
     if not 0 < fraction < 1:
-        raise ParameterError(f"part is {fraction:g}, expected a fraction between 0 and 1")
+        raise ParameterError(f"{argument('part')} is {fraction:g}, expected a fraction between 0 and 1")
     rng = np.random.default_rng(seed)
     if groups is None:
         # Take rows at even distances from the shuffled rows in order of class: each class gives its share within one.
@@ -82,5 +82,5 @@ def split_part(
         picked = np.isin(groups, names[: round(fraction * len(names))])
     if not picked.any() or picked.all():
         units = f"{len(labels)} rows" if groups is None else f"{len(np.unique(groups))} groups"
-        raise ParameterError(f"part {fraction:g} of {units} leaves nothing to fit on or nothing to score")
+        raise ParameterError(f"{argument('part')} {fraction:g} of {units} leaves nothing to fit on or nothing to score")
     return np.flatnonzero(picked), np.flatnonzero(~picked)

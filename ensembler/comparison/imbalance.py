@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from ensembler.errors import argument
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.serialization import format_spec
 
@@ -57,5 +58,5 @@ class Imbalance:
         *some, last = map(shlex.quote, self.metrics)
         return (
             f"Accuracy says little here: always answering {self.class_name} is right in {100 * self.share:.1f} % of "
-            f"the rows. Rank by --metric {', '.join(some)} or {last}."
+            f"the rows. Rank by {argument('metric')} {', '.join(some)} or {last}."
         )

@@ -1,9 +1,11 @@
 """What a comparison shows: the rule to use, paired tests, and the verdict they lead to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from ensembler.arrays import Values
+from ensembler.combiners.registry import default_rules
 from ensembler.metrics.differences import Difference, Tally
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.paired import CochranQ, Discordance, is_significant
@@ -215,6 +217,16 @@ class Recommendation:
     best_member: Values | None
 
 
+def are_some(names: Sequence[str]) -> bool:
+    """Whether rules are several, and not all that a comparison runs of itself."""
+    return len(names) > 1 and not set(default_rules()) <= set(names)
+
+
+def use(*, of_some: bool) -> str:
+    """Return how the sentence begins that names the rule to use, of all rules or of some that were named."""
+    return "Of these, use" if of_some else "Use"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is noise, and how the recommended rule does on the scored rows.
@@ -232,6 +244,8 @@ class Verdict:
         The recommended rule, what it reached and gains on the scored rows.
     reasons : tuple of str
         Sentences that say why that rule.
+    of_some : bool
+        Whether only some of the rules were compared that a comparison runs of itself.
     """
 
     cochran: CochranQ | None
@@ -240,11 +254,12 @@ class Verdict:
     letters: dict[str, str] | None = None
     standing: str = ""
     reasons: tuple[str, ...] = ()
+    of_some: bool = False
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """Which rule to use, what it gains, and why it."""
-        return (f"Use {self.standing}", *self.reasons)
+        return (f"{use(of_some=self.of_some)} {self.standing}", *self.reasons)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

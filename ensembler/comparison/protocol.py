@@ -7,7 +7,7 @@ import numpy as np
 
 from ensembler.arrays import Rows
 from ensembler.comparison.folds import Folds, make_folds, split_part
-from ensembler.errors import AlignmentError, ParameterError, UnknownNameError, UsageError
+from ensembler.errors import AlignmentError, ParameterError, UnknownNameError, UsageError, argument, setting
 from ensembler.predictions.diagnosis.leak_checks import validation_is_scored
 from ensembler.predictions.prediction_set import Predictions
 
@@ -227,9 +227,9 @@ def split_of(
 def check_seed(seed: int, folds: int = DEFAULT_FOLDS) -> None:
     """Refuse seeds and numbers of folds that cannot be."""
     if not isinstance(seed, (int, float, np.number)) or not 0 <= seed < 2**32 or int(seed) != seed:
-        raise ParameterError(f"seed is {seed}, expected a whole number from 0 to {2**32 - 1}")
+        raise ParameterError(f"{argument('seed')} is {seed}, expected a whole number from 0 to {2**32 - 1}")
     if int(folds) != folds:
-        raise ParameterError(f"folds is {folds}, expected a whole number")
+        raise ParameterError(f"{argument('folds')} is {folds}, expected a whole number")
 
 
 def check_fit_on(fit_on: str | None, part: float | None) -> str | None:
@@ -237,9 +237,11 @@ def check_fit_on(fit_on: str | None, part: float | None) -> str | None:
     if fit_on is None and part is not None:
         return "part"
     if fit_on is not None and fit_on not in FIT_ON:
-        raise UnknownNameError("value of fit_on", fit_on, FIT_ON)
+        raise UnknownNameError(f"value of {argument('fit_on')}", fit_on, FIT_ON)
     if part is not None and fit_on != "part":
-        raise UsageError(f"part has no effect with fit_on {fit_on!r}; drop it, or fit on 'part'")
+        raise UsageError(
+            f"{argument('part')} has no effect with {setting('fit_on', fit_on)}; drop it, or fit on 'part'"
+        )
     return fit_on
 
 

@@ -13,7 +13,7 @@ from ensembler.arrays import Values
 from ensembler.combiners.balanced import Balanced
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.imbalance import Imbalance
-from ensembler.comparison.outcome import Advice, PairedTest, Recommendation, Verdict
+from ensembler.comparison.outcome import Advice, PairedTest, Recommendation, Verdict, are_some
 from ensembler.comparison.protocol import SplitResult
 from ensembler.errors import UnknownNameError
 from ensembler.metrics import Metric
@@ -221,6 +221,11 @@ class Comparison(SplitResult):
     def metric_names(self) -> list[str]:
         """The names of all metrics."""
         return [metric.name for metric in self.metrics]
+
+    @property
+    def of_some(self) -> bool:
+        """Whether several rules were compared, and not all that a comparison runs of itself."""
+        return are_some([*(rule.name for rule in self.rules), *(name for name, _ in self.left_out)])
 
     @property
     def recommended(self) -> str | None:

@@ -237,8 +237,9 @@ def reach_verdict(
     *,
     n_resamples: int,
     letters: bool,
+    of_some: bool = False,
 ) -> Verdict:
-    """Say what is noise, and test what is recommended on the scored rows."""
+    """Say what is noise, and test what is recommended on the scored rows; ``of_some`` as in `Verdict`."""
     metric, names = contest.metric, [fit.name for fit in contest.fits]
     place = names.index(advice.rule)
     reached = wording.format_value(metric, contest.values[place])
@@ -263,4 +264,5 @@ def reach_verdict(
         letters=contest.compact_letter_display() if letters else None,
         standing=wording.standing(advice, reached, tests, metric, optimistic=optimistic, untested=untested),
         reasons=tuple(reasons),
+        of_some=of_some,
     )

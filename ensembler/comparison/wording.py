@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ensembler.comparison.outcome import Advice, PairedTest, ShownBetter
 from ensembler.comparison.protocol import Protocol
+from ensembler.errors import setting
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.intervals import Interval
 
@@ -26,17 +27,30 @@ def format_difference(test: PairedTest, other: str, *, share: bool, swapped: boo
     text = f"no difference from {other}" if other else "no difference"
     if test.difference != 0:
         side = "better" if sign * test.difference > 0 else "worse"
-        text = f"{abs(test.difference) * scale:.{digits}f}{unit} {side}" + (f" than {other}" if other else "")
+        text = f"{fraction(abs(test.difference) * scale, digits, points=share)}{unit} {side}" + (
+            f" than {other}" if other else ""
+        )
     if test.interval is not None:
         low, high = test.interval if not swapped else (-test.interval[1], -test.interval[0])
-        text += f" (95 % interval {format_signed_interval((low, high), scale, digits)})"
+        text += f" (95 % interval {format_signed_interval((low, high), share=share)})"
     return text
 
 
-def format_signed_interval(interval: Interval, scale: float, digits: int) -> str:
+def format_signed_interval(interval: Interval, *, share: bool) -> str:
     """Write an interval of a difference; an end that rounds to 0 has no minus."""
-    low, high = (round(end * scale, digits) + 0.0 for end in interval)
-    return f"{low:+.{digits}f} to {high:+.{digits}f}"
+    scale, digits = (100.0, 2) if share else (1.0, 4)
+    ends = (round(end * scale, digits) + 0.0 for end in interval)
+    return " to ".join(fraction(end, digits, points=share, sign=True) for end in ends)
+
+
+def fraction(value: float, digits: int, *, points: bool = False, sign: bool = False) -> str:
+    """Write a number: without a zero before the point, unless it is in percentage points, which may be above 1.
+
+    >>> fraction(0.0312, 4), fraction(0.31, 2, points=True), fraction(-0.5, 2, sign=True)
+    ('.0312', '0.31', '-.50')
+    """
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    return text if points or not text.lstrip("+-").startswith("0.") else text.replace("0.", ".", 1)
 
 
 def noise_word(test: PairedTest) -> str:
@@ -48,7 +62,7 @@ def noise_word(test: PairedTest) -> str:
 
 def format_value(metric: Metric, value: float) -> str:
     """Write what a rule reached."""
-    return f"{metric.name} {value:.4f}".replace(" 0.", " .")
+    return f"{metric.name} {fraction(value, 4)}"
 
 
 def best_member_in_words(name: str | None) -> str:
@@ -103,7 +117,9 @@ def reason_sentences(advice: Advice, metric: Metric) -> list[str]:
     if advice.unused:
         sentences.append(f"It does not use {', '.join(advice.unused)}, which can be left out.")
     if advice.only_decisions:
-        sentences.append("Its probabilities are not calibrated: use its decisions, or --calibrate ensemble.")
+        sentences.append(
+            f"Its probabilities are not calibrated: use its decisions, or {setting('calibrate', 'ensemble')}."
+        )
     return sentences
 
 
@@ -121,7 +137,7 @@ def better_sentence(default: str, better: ShownBetter, metric: Metric) -> str:
 
 def format_amount(value: float, metric: Metric) -> str:
     """Write an amount of a metric, in percentage points where it is a share."""
-    return f"{value * 100:.2f} points" if metric.share else f"{value:.4f}"
+    return f"{value * 100:.2f} points" if metric.share else fraction(value, 4)
 
 
 def default_sentence(advice: Advice) -> str:

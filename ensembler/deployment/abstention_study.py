@@ -12,7 +12,7 @@ from ensembler.combiners.base import Combiner
 from ensembler.comparison.calibration_rows import CalibratedFit, CalibratedRule, calibrated_rule
 from ensembler.comparison.protocol import Split, SplitResult, split_of
 from ensembler.deployment.abstention import DELTA, RISK, Abstention, Thresholds, check_share
-from ensembler.errors import NotApplicableError, UnknownNameError
+from ensembler.errors import NotApplicableError, UnknownNameError, argument
 from ensembler.metrics.confidence import OF_MEMBERS, SIGNALS, confidence
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.selective import (
@@ -178,8 +178,8 @@ def study_abstention(
     >>> round(study.abstention.threshold, 3), round(study.reached.coverage, 3), round(study.reached.risk, 3)
     (0.548, 0.573, 0.155)
     """
-    check_share("risk", risk)
-    check_share("delta", delta)
+    check_share(argument("risk"), risk)
+    check_share(argument("delta"), delta)
     if confidence not in SIGNALS:
         raise UnknownNameError("confidence signal", confidence, SIGNALS)
     split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)

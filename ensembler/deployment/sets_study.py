@@ -12,7 +12,7 @@ from ensembler.comparison.calibration_rows import CalibratedFit, CalibratedRule,
 from ensembler.comparison.protocol import Split, SplitResult, split_of
 from ensembler.deployment.abstention import check_share
 from ensembler.deployment.prediction_sets import ALPHA, PredictionSets, parse_score
-from ensembler.errors import NotApplicableError, UsageError
+from ensembler.errors import NotApplicableError, UsageError, argument
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.selective import answered_steps
 from ensembler.parallel.progress import Progress
@@ -128,7 +128,7 @@ def study_prediction_sets(
     >>> round(study.overall.coverage, 3), round(study.overall.mean_size, 2)
     (0.91, 2.18)
     """
-    check_share("alpha", alpha)
+    check_share(argument("alpha"), alpha)
     name, _ = parse_score(score, predictions.n_classes)
     if randomised and name == "lac":
         raise UsageError("lac has no randomised form; drop randomised, or take aps or raps")

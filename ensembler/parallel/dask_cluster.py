@@ -5,7 +5,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ensembler.errors import EnsemblerError, UsageError
+from ensembler.errors import EnsemblerError, UsageError, argument, spelled
 from ensembler.parallel.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ def dask_pool(address: str) -> Iterator[WorkerPool]:
     try:
         from distributed import Client
     except ModuleNotFoundError as error:
-        raise UsageError("--backend dask needs dask; pip install 'ensembler-bench[distributed]'") from error
+        raise UsageError(
+            f"{spelled('--backend dask', 'a Dask cluster')} needs dask; pip install 'ensembler-bench[distributed]'"
+        ) from error
     try:
         client = Client(address, timeout=SECONDS_TO_CONNECT)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"no Dask scheduler answers at {address} ({error}); start one, or drop --scheduler"
+            f"no Dask scheduler answers at {address} ({error}); start one, or drop {argument('scheduler')}"
         ) from error
     with client:
         threads = sum(client.nthreads().values())
@@ -54,7 +56,7 @@ def dask_pool(address: str) -> Iterator[WorkerPool]:
             what = "the workers that computed this are" if answers(client) else "the scheduler is"
             raise ClusterError(
                 f"the Dask cluster at {address}: {what} lost ({type(error).__name__}); "
-                "with --checkpoint FILE (rank: --cache DIR) the same command would go on where it was"
+                "with a checkpoint (rank: a cache) the same work would go on where it was"
             ) from error
 
 

@@ -23,7 +23,7 @@ from ensembler.arrays import (
     check_sample_weight,
     digest,
 )
-from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError
+from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError, setting
 from ensembler.predictions.files import write_array, write_text
 from ensembler.predictions.votes import Votes, missing_votes
 
@@ -302,7 +302,8 @@ def matching(names: Sequence[str], only: Sequence[str], without: Sequence[str]) 
         and not any(is_match(name, pattern) for pattern in without)
     ]
     if not kept:
-        given = " ".join((*(f"--only {pattern}" for pattern in only), *(f"--without {pattern}" for pattern in without)))
+        chosen = [("only", pattern) for pattern in only] + [("without", pattern) for pattern in without]
+        given = " ".join(setting(name, pattern) for name, pattern in chosen)
         raise UsageError(f"{given} leaves no member of {', '.join(names)}; drop one of them")
     return kept
 

@@ -15,8 +15,11 @@ def label_checksums(predictions: Predictions) -> list[str]:
     return [digest(part.true_labels) for part in parts]
 
 
-def provenance(predictions: Predictions, seed: int, command: str | None) -> dict[str, Any]:
-    """Return versions, checksums, the seed and the command: what it takes to get the same bytes again."""
+def provenance(predictions: Predictions, seed: int | None, command: str | None) -> dict[str, Any]:
+    """Return versions, checksums, the seed and the command: what it takes to get the same bytes again.
+
+    ``seed`` is None where nothing is drawn. Labels have a checksum where there are some.
+    """
     import platform
     from importlib.metadata import version
 
@@ -24,7 +27,8 @@ def provenance(predictions: Predictions, seed: int, command: str | None) -> dict
     for prefix, part in (("", predictions), ("val/", predictions.validation)):
         if part is not None:
             checksums |= {f"{prefix}{name}": value for name, value in zip(part.names, part.digests, strict=True)}
-            checksums[f"{prefix}labels"] = digest(part.true_labels)
+            if part.labels is not None:
+                checksums[f"{prefix}labels"] = digest(part.true_labels)
     return {
         "versions": {
             "python": platform.python_version(),

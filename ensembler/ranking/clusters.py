@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ensembler.errors import UsageError
+from ensembler.errors import UsageError, argument
 
 
 def find_clusters(names: Sequence[str], labels: Sequence[Sequence[str]], pattern: str | None = None) -> list[str]:
@@ -54,4 +54,4 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise UsageError(f"cluster {pattern!r} is no regular expression: {error}") from error
+        raise UsageError(f"{argument('cluster')} {pattern!r} is no regular expression: {error}") from error

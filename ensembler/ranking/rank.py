@@ -11,7 +11,7 @@ from ensembler.combiners.base import Combiner
 from ensembler.combiners.registry import named_rules
 from ensembler.comparison.candidates import MetricLike, list_candidates
 from ensembler.comparison.protocol import DEFAULT_FOLDS, check_fit_on, check_seed
-from ensembler.errors import DataError, EnsemblerError, ParameterError, UsageError
+from ensembler.errors import DataError, EnsemblerError, ParameterError, UsageError, argument
 from ensembler.metrics import Metric, get_metric
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers, process_pool
@@ -106,7 +106,7 @@ def rank_rules(
     measure = get_metric(metric)
     check_seed(seed, DEFAULT_FOLDS if folds is None else folds)
     if not (isinstance(rope, (int, float)) and math.isfinite(rope) and rope >= 0):
-        raise ParameterError(f"rope is {rope!r}, expected a number of at least 0")
+        raise ParameterError(f"{argument('rope')} is {rope!r}, expected a number of at least 0")
     check_resamples(n_resamples)
     if cluster is not None:
         compile_pattern(cluster)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ensembler.arrays import Values
-from ensembler.errors import ParameterError, ShapeError, ValueRangeError
+from ensembler.errors import ParameterError, ShapeError, ValueRangeError, argument
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, bootstrap_counts
 from ensembler.metrics.intervals import percentile_interval
 from ensembler.ranking.ranks import check_values
@@ -151,7 +151,7 @@ def ratings(values: ArrayLike, n_resamples: int = RESAMPLES, seed: int = 0) -> t
 def check_resamples(n_resamples: int) -> None:
     """Refuse fewer bootstrap samples than an interval needs."""
     if n_resamples < FEWEST_RESAMPLES:
-        raise ParameterError(f"n_resamples is {n_resamples}, expected at least {FEWEST_RESAMPLES}")
+        raise ParameterError(f"{argument('n_resamples')} is {n_resamples}, expected at least {FEWEST_RESAMPLES}")
 
 
 def _wins_by_set(values: Values) -> Values:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ensembler.comparison.wording import format_signed_interval
+from ensembler.comparison.wording import format_signed_interval, fraction
 from ensembler.metrics import Metric
 from ensembler.ranking.results import RankedRule, RulePair, pairs_against
 
@@ -80,9 +80,9 @@ def cost_sentence(metric: Metric, rules: Sequence[RankedRule], best: RankedRule,
 def points(metric: Metric, effect: float) -> str:
     """Write a difference with its direction."""
     side = "better" if effect > 0 else "worse"
-    return f"{abs(effect) * 100:.2f} points {side}" if metric.share else f"{abs(effect):.4f} {side}"
+    return f"{abs(effect) * 100:.2f} points {side}" if metric.share else f"{fraction(abs(effect), 4)} {side}"
 
 
 def interval(metric: Metric, ends: tuple[float, float]) -> str:
     """Write an interval of a difference."""
-    return format_signed_interval(ends, 100.0 if metric.share else 1.0, 2 if metric.share else 4)
+    return format_signed_interval(ends, share=metric.share)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ensembler.predictions.diagnosis.agreement import Agreement
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.report.tables import Document, Table, number
+from ensembler.predictions.provenance import provenance
+from ensembler.report.tables import Document, Table, count, number
 from ensembler.serialization import document
 
 SCHEMA = "ensembler.agreement/1"
@@ -16,14 +17,14 @@ MOST_COLUMNS = 12
 def describe_agreement(agreement: Agreement, data: Predictions, command: str | None = None) -> dict[str, Any]:
     """Return the agreement of members as the document that ``--json`` prints."""
     body = {"members": data.names, "n_rows": data.n_samples, "classes": data.classes, **vars(agreement)}
-    return document(SCHEMA, body, {"command": command, "sha256": dict(zip(data.names, data.digests, strict=True))})
+    return document(SCHEMA, body, provenance(data, None, command))
 
 
 def agreement_document(agreement: Agreement, data: Predictions) -> Document:
     """Arrange the agreement of members for reading."""
     opening = (
-        f"{data.n_members} members, {data.n_samples:,} rows, no labels: only how far members agree can be measured. "
-        f"All predict one class in {agreement.unanimous:.1%} of the rows."
+        f"{count(data.n_members, 'member')}, {count(data.n_samples, 'row')}, no labels: only how far members "
+        f"agree can be measured. All predict one class in {agreement.unanimous:.1%} of the rows."
     )
     parts: list[Table | str] = [opening]
     if data.n_members > 1:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ensembler.comparison.outcome import use
 from ensembler.comparison.results import Comparison, MemberScore, RuleScore
 from ensembler.comparison.wording import format_value, reason_sentences, standing
 from ensembler.metrics import TIED_DECIMALS
@@ -27,6 +28,7 @@ from ensembler.report.tables import (
     WORSE,
     Document,
     Table,
+    count,
     heading,
     mark_optimistic,
     number,
@@ -62,13 +64,13 @@ def short_protocol(result: Comparison) -> str:
     protocol = result.protocol
     match protocol.fit_on:
         case "val":
-            text = f"fitted on {protocol.n_fit:,} validation rows, scored on {protocol.n_scored:,} others"
+            text = f"fitted on {count(protocol.n_fit, 'validation row')}, scored on {protocol.n_scored:,} others"
         case "part":
             text = f"fitted on {protocol.n_fit:,} of the rows, scored on the other {protocol.n_scored:,}"
         case "cross":
-            text = f"{protocol.n_scored:,} rows, cross-fitted in {protocol.folds} folds"
+            text = f"{count(protocol.n_scored, 'row')}, cross-fitted in {protocol.folds} folds"
         case _:
-            text = f"fitted on the {protocol.n_scored:,} rows that are scored"
+            text = f"fitted on the {count(protocol.n_scored, 'scored row')}"
     warned = "; OPTIMISTIC: these are the same rows" if protocol.optimistic else ""
     return f"{text}{warned}{''.join(f'; {note}' for note in protocol.notes)}"
 
@@ -76,19 +78,19 @@ def short_protocol(result: Comparison) -> str:
 def protocol_sentence(result: Comparison) -> str:
     """Say which rows weights were fitted on, which were scored, and how a rule was chosen."""
     protocol = result.protocol
-    size = f"{result.predictions.n_members} members, {result.predictions.n_classes} classes. "
+    size = f"{count(result.predictions.n_members, 'member')}, {result.predictions.n_classes} classes. "
     by_groups = " by group" if result.predictions.groups is not None else ""
     folds = f"{protocol.folds}-fold cross-fitting{by_groups} (seed {protocol.seed})" if protocol.folds else "no folds"
     match protocol.fit_on:
         case "val":
             others = "scored on the same rows" if protocol.optimistic else f"scored on {protocol.n_scored:,} others"
-            rows = f"Weights are fitted on {protocol.n_fit:,} validation rows and {others}"
+            rows = f"Weights are fitted on {count(protocol.n_fit, 'validation row')} and {others}"
         case "part":
             rows = f"Weights are fitted on {protocol.n_fit:,} of the rows and scored on the other {protocol.n_scored:,}"
         case "cross":
-            rows = f"Each of {protocol.n_scored:,} rows is scored by rules that have not seen it: {folds}"
+            rows = f"Each of {count(protocol.n_scored, 'row')} is scored by rules that have not seen it: {folds}"
         case _:
-            rows = f"Weights are fitted on the {protocol.n_scored:,} rows that are scored"
+            rows = f"Weights are fitted on the {count(protocol.n_scored, 'scored row')}"
     how = "" if protocol.fit_on == "cross" else f"; a rule is chosen by {folds} inside the fitting rows"
     optimistic = (
         " OPTIMISTIC: fitted on the scored rows, so every figure flatters the rules that learn."
@@ -236,8 +238,8 @@ def advice(result: Comparison) -> list[str]:
     rule = result[result.advice.rule]
     value = format_value(result.first_metric, rule.metrics[result.metric])
     optimistic = result.protocol.optimistic
-    use = standing(result.advice, value, [], result.first_metric, optimistic=optimistic, untested=None)
-    return [f"Use {use}", *reason_sentences(result.advice, result.first_metric)]
+    stands = standing(result.advice, value, [], result.first_metric, optimistic=optimistic, untested=None)
+    return [f"{use(of_some=result.of_some)} {stands}", *reason_sentences(result.advice, result.first_metric)]
 
 
 def reservations(result: Comparison) -> list[str]:

@@ -4,7 +4,7 @@ from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics import METRICS
 from ensembler.report.bench import advice, rules_legend, short_protocol
 from ensembler.report.differences import difference, difference_interval
-from ensembler.report.tables import CHOSEN, LUCKIEST, RECOMMENDED, Document, Table, mark_optimistic, number
+from ensembler.report.tables import CHOSEN, LUCKIEST, RECOMMENDED, Document, Table, count, mark_optimistic, number
 
 MOST_RULES = 10
 BESIDE = ("log-loss", "ece")
@@ -47,7 +47,9 @@ def leading_table(result: Comparison) -> Table:
     headers += ["95 %"] if result.verdict is not None else []
     headers += [METRICS[name].short or name for name in beside]
     strong = [place for place, entry in enumerate(shown) if entry.name == result.recommended]
-    title = mark_optimistic(f"{len(shown)} of {len(result.rules)} rules", optimistic=result.protocol.optimistic)
+    title = mark_optimistic(
+        f"{len(shown)} of {count(len(result.rules), 'rule')}", optimistic=result.protocol.optimistic
+    )
     return Table(title, headers, rows, notes(result), left=(0, 1), strong=strong)
 
 
@@ -80,5 +82,5 @@ def notes(result: Comparison) -> list[str]:
     lines.append(short_protocol(result))
     if result.scored.n_unanswered:
         lines.append(f"no member answers {result.scored.n_unanswered:,} of the rows; they go to the class prior")
-    lines.append("members, tests, calibration, classes: --full   a page of it all: ensembler report")
+    lines.append("members, tests, calibration, classes: --full   one page: ensembler report")
     return lines

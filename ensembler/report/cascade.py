@@ -64,7 +64,9 @@ def reached(study: CascadeStudy) -> str:
     summary = study.summary
     passed = f", {percent(summary.escalated)} of the rows passed on" if len(summary.stages) > 1 else ""
     n_members = study.predictions.n_members
-    cost = "" if n_members == 1 else f" at {percent(summary.cost_share)} of the cost of all {n_members} members"
+    cost = (
+        "" if n_members == 1 else f" at {percent(summary.cost_share)} of the cost of all {count(n_members, 'member')}"
+    )
     return f"That reaches accuracy {number(summary.accuracy)}{cost}{passed}."
 
 
@@ -139,9 +141,9 @@ def front_table(study: CascadeStudy) -> Table:
             CHOSEN if point.chosen else "",
             percent(point.cost_share),
             number(point.accuracy),
-            number(point.against_full * 100, 1, sign=True),
-            format_interval(scaled(point.against_full_interval), 1, sign=True),
-            number(point.against_best_member * 100, 1, sign=True),
+            number(point.against_full * 100, 1, sign=True, points=True),
+            format_interval(scaled(point.against_full_interval), 1, sign=True, points=True),
+            number(point.against_best_member * 100, 1, sign=True, points=True),
             describe(point.stages, study),
         ]
         for point in points
@@ -196,7 +198,9 @@ def class_table(study: CascadeStudy) -> Table | None:
 def method(study: CascadeStudy) -> list[str]:
     """Say what was looked at, and where it was chosen and scored."""
     protocol, costs = study.protocol, study.costs
-    looked = f"{study.n_cascades:,} cascades of {study.rule} were looked at"
+    looked = (
+        f"{count(study.n_cascades, 'cascade')} of {study.rule} {'was' if study.n_cascades == 1 else 'were'} looked at"
+    )
     if study.n_stages > 2 or not study.exact:
         looked += ", the best that a search found" if not study.exact else ""
         looked += (
@@ -208,10 +212,10 @@ def method(study: CascadeStudy) -> list[str]:
     elif protocol.fit_on == "cross":
         sentences.append(
             f"Each of {protocol.folds} folds (seed {protocol.seed}) is answered by cascades that were found without "
-            f"it; the one named is found on all {protocol.n_fit:,} rows."
+            f"it; the one named is found on all {count(protocol.n_fit, 'row')}."
         )
     else:
-        sentences.append(f"Chosen on {protocol.n_fit:,} rows, scored on {protocol.n_scored:,} others.")
+        sentences.append(f"Chosen on {count(protocol.n_fit, 'row')}, scored on {protocol.n_scored:,} others.")
     sentences.append(
         "Members count 1 each, since nothing says what they cost (--cost, --costs)."
         if costs.unit == EQUAL

@@ -6,10 +6,12 @@ import numpy as np
 
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import noise_word
+from ensembler.metrics import METRICS
 from ensembler.predictions.diagnosis.changes import Changes, RowChanges
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
-from ensembler.report.tables import Document, Table, format_interval, format_p_value, number
+from ensembler.report.differences import difference, difference_interval
+from ensembler.report.tables import Document, Table, count, format_interval, format_p_value, number, one_line
 from ensembler.serialization import document
 
 SCHEMA = "ensembler.compare/1"
@@ -41,20 +43,20 @@ def describe_changes(changes: Changes, data: Predictions, command: str | None = 
 def changes_document(changes: Changes, data: Predictions) -> Document:
     """Arrange a comparison of two predictions for reading."""
     metrics = Table(
-        f"{changes.first} against {changes.second}, {changes.pair.n_rows:,} rows",
-        ["metric", changes.first, changes.second, "lead", "95 % interval"],
+        f"{changes.first} against {changes.second}, {count(changes.pair.n_rows, 'row')}",
+        ["metric", one_line(changes.first), one_line(changes.second), "lead", "95 % interval"],
         [
             [
                 metric.metric,
                 number(metric.first),
                 number(metric.second),
-                number(metric.difference, sign=True),
-                format_interval(metric.interval, sign=True),
+                difference(METRICS[metric.metric], metric.difference),
+                difference_interval(METRICS[metric.metric], metric.interval),
             ]
             for metric in changes.metrics
         ],
         [
-            f"lead: positive where {changes.first} is better; paired bootstrap of the rows",
+            f"lead: positive where {changes.first} is better, of shares in points; paired bootstrap of the rows",
             f"accuracies, 95 %: {format_interval(changes.intervals[0])} and {format_interval(changes.intervals[1])}",
         ],
     )
@@ -88,7 +90,7 @@ def conclusion(changes: Changes, data: Predictions) -> list[str]:
     pair = changes.pair
     if pair.b + pair.c == 0:
         return [f"{changes.first} and {changes.second} are right and wrong about the same rows."]
-    first = f"They say different classes in {changes.relabelled:,} rows; "
+    first = f"They say different classes in {count(changes.relabelled, 'row')}; "
     if pair.difference == 0:
         first += "both are right equally often"
     else:

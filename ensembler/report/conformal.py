@@ -48,7 +48,7 @@ def conclusion(study: SetsStudy) -> list[str]:
         least = study.sets.fewest_rows
         if study.sets.by_class:
             sentences.append(
-                f"In every set, since a class needs {least:,} calibration rows and has fewer: {names}; "
+                f"In every set, since a class needs {count(least, 'calibration row')} and has fewer: {names}; "
                 "allow a larger alpha, or drop --by-class."
             )
         else:

@@ -31,7 +31,9 @@ def difference(metric: Metric, value: float | None) -> str:
     """Write a difference with its sign; one that rounds to 0 has none to the left."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return number(round(scale(metric) * value, decimals(metric)) + 0.0, decimals(metric), sign=True)
+    return number(
+        round(scale(metric) * value, decimals(metric)) + 0.0, decimals(metric), sign=True, points=metric.share
+    )
 
 
 def difference_interval(metric: Metric, ends: Interval | None) -> str:
@@ -39,4 +41,4 @@ def difference_interval(metric: Metric, ends: Interval | None) -> str:
     if ends is None:
         return MISSING
     low, high = (round(scale(metric) * end, decimals(metric)) + 0.0 for end in ends)
-    return format_interval((low, high), decimals(metric), sign=True)
+    return format_interval((low, high), decimals(metric), sign=True, points=metric.share)

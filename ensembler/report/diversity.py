@@ -9,7 +9,7 @@ from ensembler.predictions.diagnosis.diversity import Diversity
 from ensembler.predictions.diagnosis.redundancy import Redundancy
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
-from ensembler.report.tables import Document, Table, number, some_of
+from ensembler.report.tables import Document, Table, count, number, some_of
 from ensembler.serialization import document
 
 SCHEMA = "ensembler.diversity/2"
@@ -54,7 +54,7 @@ def describe_diversity(
 
 def diversity_document(diversity: Diversity, data: Predictions, measure: str) -> Document:
     """Arrange the diversity of a set for reading; ``measure`` fills the pairwise table."""
-    parts: list[Table | str] = [f"{data.n_members} members, {data.n_samples:,} rows."]
+    parts: list[Table | str] = [f"{count(data.n_members, 'member')}, {count(data.n_samples, 'row')}."]
     if data.missing is not None:
         parts.append(
             f"{int(data.n_missing.sum()):,} votes are missing: a pair is measured on the rows that both have answered, "

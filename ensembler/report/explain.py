@@ -14,7 +14,7 @@ from ensembler.predictions.diagnosis.hard_rows import HardRow, contested_rows, m
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
 from ensembler.report.compare import class_table
-from ensembler.report.tables import MISSING, SIGNIFICANT, Document, Table, format_interval, number
+from ensembler.report.tables import MISSING, SIGNIFICANT, Document, Table, count, format_interval, number
 from ensembler.serialization import document
 
 SCHEMA = "ensembler.explain/2"
@@ -48,23 +48,27 @@ class HardRows:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a rule changed against the best member, and the rows that are hard for all."""
+    """What a rule changed against the best member, and the rows that are hard for all.
+
+    ``recommended`` says that the rule was not named, but is what a comparison recommends.
+    """
 
     comparison: Comparison
     rule: RuleScore
     changes: RowChanges
     hard: HardRows
     signals: list[ErrorSignal]
+    recommended: bool = False
 
     @classmethod
-    def of(cls, comparison: Comparison, rule: RuleScore, most: int) -> "Explanation":
+    def of(cls, comparison: Comparison, rule: RuleScore, most: int, *, recommended: bool = False) -> "Explanation":
         """Explain a rule of a comparison that has a best member, with so many hard rows of each kind."""
         assert comparison.best_member is not None
         data = comparison.scored
         pair = (rule.proba, comparison.best_member.proba)
         changes = changed_rows(data, (rule.name, "the best member"), pair)
         signals = error_signals(data, rule.proba, comparison.protocol.seed)
-        return cls(comparison, rule, changes, HardRows.of(data, rule, most), signals)
+        return cls(comparison, rule, changes, HardRows.of(data, rule, most), signals, recommended)
 
 
 def describe_explanation(explanation: Explanation, command: str | None = None) -> dict[str, Any]:
@@ -77,6 +81,7 @@ def describe_explanation(explanation: Explanation, command: str | None = None) -
 
     body = {
         "rule": explanation.rule.name,
+        "recommended": explanation.recommended,
         "best_member": result.best_member_name,
         "class_names": result.scored.classes,
         "rescued": changes.gained,
@@ -94,9 +99,10 @@ def describe_explanation(explanation: Explanation, command: str | None = None) -
 def explain_document(explanation: Explanation) -> Document:
     """Arrange what a rule changed, and the rows that are hard, for reading."""
     result, pair = explanation.comparison, explanation.changes.pair
+    rule = explanation.rule.name + (", the recommended rule," if explanation.recommended else "")
     head = (
-        f"{explanation.rule.name} against the best member, {result.best_member_name}: of {pair.n_rows:,} rows it "
-        f"rescues {pair.b:,} and breaks {pair.c:,}."
+        f"{rule} against the best member, {result.best_member_name}: of {count(pair.n_rows, 'row')} it rescues "
+        f"{pair.b:,} and breaks {pair.c:,}."
     )
     hard = explanation.hard
     tables = [contested_table(hard, result.scored), missed_table(hard, result.scored)]
@@ -133,7 +139,8 @@ def contested_table(hard: HardRows, data: Predictions) -> Table:
 
 def missed_table(hard: HardRows, data: Predictions) -> Table:
     """Show the rows that all members miss."""
-    notes = [f"{hard.n_missed:,} rows are missed by every member; a label that all contradict surely may be wrong"]
+    missed = f"{count(hard.n_missed, 'row')} {'is' if hard.n_missed == 1 else 'are'} missed by every member"
+    notes = [f"{missed}; a label that all contradict surely may be wrong"]
     return hard_table("Missed by all, and confident of a wrong class", "p of it", hard.missed, data, notes)
 
 

@@ -124,7 +124,7 @@ def family_table(family: str, rules: Sequence[RuleEntry]) -> Table:
         rows.append(["\n".join([rule.name, *defaults]), *cells])
     headers = ["rule\n  parameter=default", "learns", "accuracy\nin points", "log\nloss", "from\nrows"]
     title = f"{family}: {describe_family(family)}"
-    return Table(title, [*headers, "what it does\nsource"], rows, left=(0, 1, 5))
+    return Table(title, [*headers, "what it does\nsource"], rows, left=(0, 1, 5), broken=True)
 
 
 def metrics_table() -> Table:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ensembler.predictions.prediction_set import Predictions
-from ensembler.report.tables import Document, Table, number
-from ensembler.serialization import jsonable
+from ensembler.predictions.provenance import provenance
+from ensembler.report.tables import Document, Table, count, number
+from ensembler.serialization import document, jsonable
 
 SCHEMA = "ensembler.members/1"
 MOST_CLASSES = 30
@@ -54,17 +55,15 @@ class SetSummary:
     members: tuple[MemberEntry, ...]
     n_unanswered: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the document that ``--json`` prints."""
-        plain: dict[str, Any] = jsonable(
-            {
-                "schema": SCHEMA,
-                **vars(self),
-                "classes": [vars(entry) for entry in self.classes],
-                "members": [vars(member) for member in self.members],
-            }
-        )
-        return plain
+
+def describe_set(summary: SetSummary, data: Predictions, command: str | None = None) -> dict[str, Any]:
+    """Return what is in a set as the document that ``--json`` prints."""
+    body = {
+        **vars(summary),
+        "classes": [vars(entry) for entry in summary.classes],
+        "members": [vars(member) for member in summary.members],
+    }
+    return document(SCHEMA, body, provenance(data, None, command))
 
 
 def summarize_set(predictions: Predictions) -> SetSummary:
@@ -115,8 +114,9 @@ def member_entries(predictions: Predictions) -> tuple[MemberEntry, ...]:
 
 def members_document(summary: SetSummary) -> Document:
     """Arrange what is in a set for reading."""
-    val_rows = "no validation rows" if summary.n_val_rows is None else f"{summary.n_val_rows:,} validation rows"
-    sentence = f"{summary.n_members} members, {summary.n_rows:,} rows, {val_rows}, {summary.n_classes} classes."
+    val_rows = "no validation rows" if summary.n_val_rows is None else count(summary.n_val_rows, "validation row")
+    size = f"{count(summary.n_members, 'member')}, {count(summary.n_rows, 'row')}"
+    sentence = f"{size}, {val_rows}, {summary.n_classes} classes."
     if summary.n_unanswered:
         sentence += f" No member answers {summary.n_unanswered:,} of the rows; they go to the class prior."
     labelled = all(member.accuracy is not None for member in summary.members)

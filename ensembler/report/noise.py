@@ -7,6 +7,11 @@ from ensembler.metrics import Metric
 from ensembler.report.differences import difference, difference_interval
 from ensembler.report.tables import MISSING, Table, format_interval, format_p_value, mark_optimistic
 
+ADJUSTED = (
+    "adjusted by Holm for all rules against the same one; intervals are of one pair each, so that one may exclude 0 "
+    "where p is above .05"
+)
+
 
 def difference_tables(result: Comparison, verdict: Verdict) -> list[Table]:
     """Show each rule's interval, and its paired comparisons with the best member and with the simple mean."""
@@ -38,7 +43,7 @@ def difference_table(
         if letters is not None:
             cells.append(letters[entry.name])
         rows.append(cells)
-    headers = ["rule", *([metric] if with_intervals else []), "difference", "95 % interval", "p"]
+    headers = ["rule", *([metric] if with_intervals else []), "difference", "95 % interval", "p, Holm"]
     left: tuple[int, ...] = (0,)
     if letters is not None:
         left = (0, len(headers))
@@ -67,12 +72,12 @@ def interval_notes(result: Comparison, verdict: Verdict) -> list[str]:
     if result.metric != "accuracy":
         if not any(result.metric in entry.intervals for entry in result.rules):
             return [f"{result.metric} cannot be resampled, so that it has no intervals and no p-values"]
-        how = "by its standard error in these samples, adjusted by Holm for all rules against the same one"
+        how = f"by its standard error in these samples, {ADJUSTED}"
         return [f"95 % intervals: {samples}", f"p: of the difference in {result.metric}, {how}"]
     if result.scored.sample_weight is None and result.scored.groups is None:
         return [
             f"95 % intervals: Wilson's for accuracy, else {samples}",
-            "p: McNemar's exact test of the accuracies, adjusted by Holm for all rules against the same one",
+            f"p: McNemar's exact test of the accuracies, {ADJUSTED}",
         ]
     return [
         f"95 % intervals: {samples}",

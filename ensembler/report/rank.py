@@ -61,7 +61,7 @@ def rule_row(ranking: Ranking, rule: RankedRule) -> list[str]:
         difference(metric, None if effect is None else effect.effect),
         difference_interval(metric, None if effect is None else effect.interval),
         difference_interval(metric, None if effect is None else effect.prediction_interval),
-        MISSING if effect is None else number(scale(metric) * effect.tau, decimals(metric)),
+        MISSING if effect is None else number(scale(metric) * effect.tau, decimals(metric), points=metric.share),
         MISSING if rule.rating is None or not math.isfinite(rule.rating) else f"{rule.rating:.0f}",
     ]
 

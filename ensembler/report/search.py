@@ -2,7 +2,7 @@
 
 from ensembler.report.headline import headline
 from ensembler.report.subsets import CHOSEN_IS, fitting_sentences
-from ensembler.report.tables import CHOSEN, Document, Table, number, some_of
+from ensembler.report.tables import CHOSEN, Document, Table, count, number, some_of
 from ensembler.subsets.summaries import SearchRuleSummary, SearchSummary
 
 MOST_CHANGES = 6
@@ -24,9 +24,9 @@ def introduction(search: SearchSummary) -> list[str]:
     where = (
         "on the scored rows themselves"
         if protocol.fit_on in ("cross", "test")
-        else f"on {protocol.n_fit:,} other rows than the {protocol.n_scored:,} scored ones"
+        else f"on {count(protocol.n_fit, 'other row')} than the {protocol.n_scored:,} scored ones"
     )
-    sentences = [f"{len(search.members)} members: {kind} {where}. What it finds need not be the best."]
+    sentences = [f"{count(len(search.members), 'member')}: {kind} {where}. What it finds need not be the best."]
     if protocol.optimistic:
         sentences.append("OPTIMISTIC: fitted and chosen on the scored rows.")
     return sentences + fitting_sentences(weights_frozen=search.weights_frozen, calibrate=search.calibrate)
@@ -44,7 +44,7 @@ def size_table(rule: SearchRuleSummary) -> Table:
         before = entry.members
     headers = ["", "size", *["acc.\nto choose"] * with_choice, "accuracy", "change"]
     strong = [row for row, cells in enumerate(rows) if cells[0]]
-    title = f"Best found of each size: {rule.rule}, {rule.n_subsets:,} committees looked at"
+    title = f"Best found of each size: {rule.rule}, {count(rule.n_subsets, 'committee')} looked at"
     return Table(title, headers, rows, left=(0, len(headers) - 1), strong=strong)
 
 

@@ -40,20 +40,22 @@ def rule_tables(rule: RuleSummary, study: StudySummary, *, full: bool) -> list[T
 def introduction(study: StudySummary) -> list[str]:
     """Return the sentences that say what was swept, what was fitted where, and how a committee is chosen."""
     protocol = study.protocol
-    sentences = [f"{len(study.members)} members, {study.predictions.n_classes} classes."]
+    sentences = [f"{count(len(study.members), 'member')}, {study.predictions.n_classes} classes."]
     folds = f"{protocol.folds}-fold cross-fitting (seed {protocol.seed})" if protocol.folds else "no folds"
     match protocol.fit_on:
         case "val":
             rows = (
-                f"Committees are chosen on {protocol.n_fit:,} validation rows (weights by {folds} inside them) and "
-                f"scored on {protocol.n_scored:,} others."
+                f"Committees are chosen on {count(protocol.n_fit, 'validation row')} (weights by {folds} inside "
+                f"them) and scored on {protocol.n_scored:,} others."
             )
         case "part":
             rows = f"Committees are chosen on {protocol.n_fit:,} of the rows and scored on {protocol.n_scored:,}."
         case "cross":
-            rows = f"Weights by {folds}; committees are chosen and scored on the same {protocol.n_scored:,} rows."
+            rows = (
+                f"Weights by {folds}; committees are chosen and scored on the same {count(protocol.n_scored, 'row')}."
+            )
         case _:
-            rows = f"OPTIMISTIC: fitted on the {protocol.n_scored:,} rows that are scored."
+            rows = f"OPTIMISTIC: fitted on the {count(protocol.n_scored, 'scored row')}."
     sentences.append(rows)
     if protocol.optimistic and protocol.fit_on != "test":
         sentences.append("OPTIMISTIC: these are the same rows.")

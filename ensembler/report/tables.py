@@ -6,7 +6,7 @@ Numbers, intervals, p-values and marks are written here, the same in every table
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ensembler.comparison import wording
@@ -35,7 +35,8 @@ LONG = 36
 class Table:
     """A title, headers (numbers are right-aligned), rows of text, and what to say below.
 
-    ``total`` says that the last row sums up the others.
+    ``total`` says that the last row sums up the others, ``broken`` that line ends in cells are meant; elsewhere they
+    are part of a name, and shown as such.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Table:
     left: Sequence[int] = (0,)
     strong: Sequence[int] = field(default=())
     total: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,18 @@ class Document:
     parts: Sequence[Table | str]
 
 
-def number(value: float | None, decimals: int = 4, *, sign: bool = False) -> str:
-    """Write a number without a leading zero; a dash for one that is missing or not finite."""
+def number(value: float | None, decimals: int = 4, *, sign: bool = False, points: bool = False) -> str:
+    """Write a number, without a leading zero unless in points; a dash for one that is missing or not finite."""
     if value is None or not math.isfinite(value):
         return MISSING
-    text = f"{value:+.{decimals}f}" if sign else f"{value:.{decimals}f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-").startswith("0.") else text
+    return wording.fraction(value, decimals, sign=sign, points=points)
 
 
-def format_interval(ends: Interval | None, decimals: int = 4, *, sign: bool = False) -> str:
+def format_interval(ends: Interval | None, decimals: int = 4, *, sign: bool = False, points: bool = False) -> str:
     """Write the ends of an interval; a dash for one that is missing."""
-    return MISSING if ends is None else BETWEEN_ENDS.join(number(end, decimals, sign=sign) for end in ends)
+    if ends is None:
+        return MISSING
+    return BETWEEN_ENDS.join(number(end, decimals, sign=sign, points=points) for end in ends)
 
 
 def format_p_value(value: float | None) -> str:
@@ -82,6 +85,15 @@ def mark_optimistic(title: str, *, optimistic: bool) -> str:
     return f"{title} (optimistic)" if optimistic else title
 
 
+def one_line(text: str) -> str:
+    r"""Return a text with line ends and tabs, which only names from files have, as escapes.
+
+    >>> print(one_line("a\tb"))
+    a\tb
+    """
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def some_of(names: Sequence[str], most: int) -> str:
     """Name the first of many, and say how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
@@ -89,7 +101,7 @@ def some_of(names: Sequence[str], most: int) -> str:
 
 def heading(name: str) -> str:
     """Break a long name, as of a rule, at a hyphen or before its parameters."""
-    name = name.replace(":", ":\n", 1)
+    name = one_line(name).replace(":", ":\n", 1)
     return name.replace("-", "-\n", 1) if len(name.split("\n")[0]) > LONG_WORD else name
 
 
@@ -104,10 +116,10 @@ def draw(document: Document, console: "Console") -> None:
         if index:
             console.print()
         if isinstance(part, str):
-            console.print(Text(printable(part)))
+            console.print(Text(one_line(part)))
             continue
         drawn = RichTable(
-            title=Text(printable(part.title), style="bold"),
+            title=Text(one_line(part.title), style="bold"),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             show_edge=False,
@@ -118,11 +130,12 @@ def draw(document: Document, console: "Console") -> None:
             drawn.add_column(
                 Text(printable(header)), justify="left" if column in part.left else "right", overflow="fold"
             )
-        for position, row in enumerate(narrowed(part, console.width)):
+        written = part if part.broken else replace(part, rows=[list(map(one_line, row)) for row in part.rows])
+        for position, row in enumerate(narrowed(written, console.width)):
             drawn.add_row(*(Text(printable(cell)) for cell in row), style="bold" if position in part.strong else None)
         console.print(drawn)
         for note in part.notes:
-            console.print(Padding(Text(printable(note)), (0, 0, 0, 2), expand=False))
+            console.print(Padding(Text(one_line(note)), (0, 0, 0, 2), expand=False))
 
 
 def narrowed(table: Table, width: int) -> Sequence[Sequence[str]]:
@@ -186,8 +199,17 @@ def markdown(document: Document) -> str:
             )
         lines.append("")
         for note in part.notes:
-            lines += [escape(note), ""]
+            lines += [escape(apart(note)), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def apart(note: str) -> str:
+    """Return a note whose parts stand apart where blanks alone do not show it.
+
+    >>> apart("★ recommended   ☆ chosen")
+    '★ recommended; ☆ chosen'
+    """
+    return re.sub(r" {3,}", "; ", note)
 
 
 def markdown_row(cells: Sequence[str], *, escaped: bool = False) -> str:
@@ -223,7 +245,7 @@ def html(table: Table, identity: str = "", *, sortable: bool = False, titled: bo
     heads = []
     for column, header in enumerate(table.headers):
         kind = "text" if column in table.left else "number"
-        words = one_line(header)
+        words = joined(header)
         label = quoted(words) or '<span class="unseen">mark</span>'
         about = f' title="{quoted(described)}"' if (described := description(words)) else ""
         content = f'<button type="button"{about}>{label}</button>' if sortable and header else label
@@ -249,7 +271,7 @@ def html(table: Table, identity: str = "", *, sortable: bool = False, titled: bo
     return "\n".join([*lines, "</tfoot>" if table.total else "</tbody>", "</table>"])
 
 
-def one_line(header: str) -> str:
+def joined(header: str) -> str:
     """Return a heading in one line."""
     return " ".join(header.replace(":\n", ":").replace("-\n", "-").split())
 
@@ -267,5 +289,7 @@ def fragment(parts: Sequence[Table | str]) -> str:
     lines = []
     for part in parts:
         lines.append(f"<p>{quoted(part)}</p>" if isinstance(part, str) else html(part))
-        lines += [] if isinstance(part, str) else [f"<p><small>{quoted(note)}</small></p>" for note in part.notes]
+        lines += (
+            [] if isinstance(part, str) else [f"<p><small>{quoted(apart(note))}</small></p>" for note in part.notes]
+        )
     return "\n".join(lines)

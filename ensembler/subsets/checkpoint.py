@@ -132,7 +132,7 @@ def open_store(path: Path, identity: str) -> Iterator[Store]:
         known = dict(connection.execute("SELECT key, value FROM about"))
         if known and known != {"schema": SCHEMA, "identity": identity}:
             raise AlignmentError(
-                f"{path}: is the checkpoint of other arrays or options; delete it, or give another --checkpoint"
+                f"{path}: is the checkpoint of other arrays or options; delete it, or give another file"
             )
         facts = [("schema", SCHEMA), ("identity", identity)]
         connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", facts)
@@ -172,7 +172,7 @@ def only_process(path: Path) -> Iterator[None]:
 
 def busy(path: Path) -> FileError:
     """Return the error for a checkpoint in use."""
-    return FileError(f"{path}: another process works on this checkpoint; wait for it, or give another --checkpoint")
+    return FileError(f"{path}: another process works on this checkpoint; wait for it, or give another file")
 
 
 def dump(array: NDArray[Any]) -> bytes:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ensembler.errors import UsageError
+from ensembler.errors import UsageError, spelled
 
 MOST_MEMBERS = 62
 """Masks are signed 64-bit integers."""
@@ -96,7 +96,7 @@ def make_plan(
     if n_members > MOST_MEMBERS:
         raise UsageError(
             f"an exact sweep takes at most {MOST_MEMBERS} members, got {n_members}; "
-            "leave some out, or search with --search greedy or --search beam"
+            f"leave some out, or search with {spelled('--search greedy or --search beam', 'search_subsets')}"
         )
     size_max = n_members if size_max is None else size_max
     if not 1 <= size_min <= size_max <= n_members:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from ensembler.errors import NotApplicableError, UnknownNameError, UsageError
+from ensembler.errors import NotApplicableError, UnknownNameError, UsageError, argument
 from ensembler.metrics import METRICS, get_metric
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers, thread_pool
@@ -111,7 +111,7 @@ class SweepRequest:
         if any(part.sample_weight is not None for part in parts):
             raise UsageError("a sweep counts correct rows and takes no row weights; drop them")
         if top < 1:
-            raise UsageError(f"top is {top}, expected at least 1")
+            raise UsageError(f"{argument('top')} is {top}, expected at least 1")
         members = tuple(sorted({member_number(name, predictions) for name in must}))
         return cls(
             metric=metric,

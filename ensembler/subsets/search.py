@@ -12,7 +12,7 @@ from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.choice import tie_order
 from ensembler.comparison.outcome import Advice
 from ensembler.comparison.protocol import Split, SplitResult, split_of
-from ensembler.errors import NotApplicableError, UsageError
+from ensembler.errors import NotApplicableError, UsageError, argument
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
@@ -128,7 +128,7 @@ def search_subsets(
         As in `study_subsets`.
     """
     if width < 1:
-        raise UsageError(f"width is {width}, expected at least 1")
+        raise UsageError(f"{argument('width')} is {width}, expected at least 1")
     request = SweepRequest.of(predictions, sizes=sizes, must=must, progress=progress)
     low, high = sizes or (1, predictions.n_members)
     if not 1 <= low <= high <= predictions.n_members:

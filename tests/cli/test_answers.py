@@ -168,7 +168,7 @@ def test_groups_and_weights(run, home):
         (["abstain", "--delta", "1"], "delta is 1.0, expected a number between 0 and 1"),
         (["abstain", "--confidence", "sureness"], "sureness"),
         (["abstain", "--fit-on", "test"], "--fit-on test leaves no rows to calibrate on that are not scored"),
-        (["abstain", "--calibration-share", "0.3"], "a calibration share has no effect with mean"),
+        (["abstain", "--calibration-share", "0.3"], "--calibration-share has no effect with mean"),
         (["abstain", "--plot", "curve.gif"], "expected a figure that ends in .png, .svg or .pdf"),
         (["abstain", "--csv", "curve.txt"], "expected a file that ends in .csv"),
         (["abstain", "--save", "e.txt"], "expected a file that ends in .json"),

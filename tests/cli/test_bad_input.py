@@ -334,8 +334,8 @@ USAGE = {
     "no value": (["--rule", "greedy:n_steps"], "got 'n_steps', expected key=value"),
     "rule twice": (["--rule", "mean", "--rule", "mean"], "rule 'mean' is given twice"),
     "unknown metric": (["--metric", "auc"], "unknown metric 'auc'"),
-    "unknown protocol": (["--fit-on", "train"], "unknown value of fit_on 'train'; known: val, cross, part, test"),
-    "part elsewhere": (["--fit-on", "val", "--part", "0.3"], "part has no effect with fit_on 'val'"),
+    "unknown protocol": (["--fit-on", "train"], "unknown value of --fit-on 'train'; known: val, cross, part, test"),
+    "part elsewhere": (["--fit-on", "val", "--part", "0.3"], "--part has no effect with --fit-on val"),
     "impossible part": (["--part", "1.5"], "part is 1.5, expected a fraction between 0 and 1"),
     "seed below 0": (["--seed", "-1"], "seed is -1, expected a whole number from 0 to 4294967295"),
     "seed of a rule": (

@@ -37,7 +37,7 @@ def test_without_paths_the_bundled_set_is_read(run):
 def test_bench_prints_the_answer_and_where_the_rest_is(run):
     result = run("bench", PUBLISHED, *FAST)
     assert result.code == 0
-    assert result.out.startswith("Use exponential-weighted: accuracy .7008")
+    assert result.out.startswith("Of these, use exponential-weighted: accuracy .7008")
     assert "★☆†  exponential-weighted" in result.out
     assert "members, tests, calibration, classes: --full" in result.out
     assert "Disgust" not in result.out
@@ -58,7 +58,7 @@ def test_bench_in_full_prints_members_rules_recalls_and_what_to_use(run):
         "oarriaga_big_xception_54",
         "★☆†  exponential-weighted",
         "Disgust",
-        "Use exponential-weighted: accuracy .7008",
+        "Of these, use exponential-weighted: accuracy .7008",
     ):
         assert text in result.out
     assert "exponential-weighted is worse in Disgust, Fear" in result.out
@@ -378,7 +378,7 @@ def test_a_terminal_gets_a_progress_bar_that_goes_away(tmp_path):
     assert b"fitting: " in shown
     assert b"Traceback" not in shown
     assert b"fitting: " not in out
-    assert b"Use exponential-weighted" in out
+    assert b"use exponential-weighted" in out
 
 
 def test_a_closed_pipe_is_no_error():

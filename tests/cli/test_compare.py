@@ -106,7 +106,7 @@ def test_a_rule_is_explained_as_bench_fits_it(run, options, protocol):
 
 
 def test_what_every_member_said_about_a_row(run):
-    done = run("explain", HOME, "--row", 3, "--row", 4)
+    done = run("explain", HOME, "--rule", "mean", "--row", 3, "--row", 4)
     assert "Row 3: label Surprise, mean says Surprise" in done.out
     assert "Row 4: label Fear" in done.out
     assert done.out.count("wiktorglita_cnn3") == 2

@@ -38,7 +38,7 @@ WRITERS = {
     "export": ("export", "rule.json", "--format", "python", "--out", "out/rule.py"),
     "import": ("import", "wide.csv", "--out", "out"),
     "sample": ("sample", "out", "--published"),
-    "explain --out": ("explain", "preds", "--fit-on", "test", "--out", "out/rows.csv"),
+    "explain --out": ("explain", "preds", "--fit-on", "test", "--rule", "mean", "--out", "out/rows.csv"),
     "subsets --out": ("subsets", "preds", "--rule", "mean", "--out", "out/all.csv"),
 }
 

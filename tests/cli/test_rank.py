@@ -148,7 +148,7 @@ def test_one_set(run, sets):
         (["sets", "--figure-format", "png"], 2, "--figure-format has no effect without --figures DIR"),
         (["sets", "--cache", "sets/made-0/m0.npy"], 2, "is a file, expected a folder"),
         (["sets", "--cluster", "("], 2, "is no regular expression"),
-        (["sets", "--resamples", "3"], 2, "n_resamples is 3, expected at least"),
+        (["sets", "--resamples", "3"], 2, "--resamples is 3, expected at least"),
         (["sets", "--rope", "-0.1"], 2, "rope is -0.1"),
         (["sets", "--jobs", "0"], 2, "--jobs is 0, expected at least 1"),
         (["sets", "--backend", "spark"], 2, "value of --backend 'spark'"),
@@ -169,7 +169,7 @@ def test_bench_has_the_learning_curve_of_one_set(run, write_set):
     home = write_set(n_samples=120)
     rules = ["--rule", "mean", "--rule", "log-pool", "--resamples", "0"]
     out = run("bench", home, *rules, "--learning-curve").out
-    assert out.index("Use ") < out.index("Against the mean, by fitting rows")
+    assert out.index("Of these, use ") < out.index("Against the mean, by fitting rows")
     plain = json.loads(run("bench", home, *rules, "--learning-curve", "--json").out)
     points = plain["learning_curve"]
     assert [point["n_fit"] for point in points] == [10, 20, 40, 80, 120]

@@ -134,7 +134,7 @@ def test_a_rule_below_the_best_single_model_is_not_recommended_without_saying_so
     assert any("probabilities are not calibrated" in sentence for sentence in result.verdict.sentences)
     alone = compare_rules(data, ["mean", "median", "best-member"], n_resamples=100)
     assert alone.recommended == "best-member"
-    assert alone.verdict.sentences[0].startswith("Use the best single model alone: accuracy .")
+    assert alone.verdict.sentences[0].startswith("Of these, use the best single model alone: accuracy .")
 
 
 def test_calibrated_rules_may_be_used_for_their_probabilities():

@@ -39,7 +39,7 @@ def test_a_rule_that_learns_nothing_leaves_all_rows():
     assert rule.share is None
     assert rule.final.calibration.n_samples == 600
     assert rule.accuracy == rule.full_accuracy
-    with pytest.raises(UsageError, match="a calibration share has no effect with mean, which learns nothing"):
+    with pytest.raises(UsageError, match="calibration_share has no effect with mean, which learns nothing"):
         calibrated_rule(Split.of(made()), "mean", share=0.3)
 
 
@@ -76,10 +76,13 @@ def test_no_row_is_scored_by_a_rule_that_has_seen_it(fit_on):
 
 def test_what_cannot_be_is_refused():
     split = Split.of(made())
-    with pytest.raises(ParameterError, match="calibration share is 1, expected a fraction"):
+    with pytest.raises(ParameterError, match="calibration_share is 1, expected a fraction"):
         calibrated_rule(split, "stacking", share=1)
-    with pytest.raises(ParameterError, match="calibration share 0.5 of 1 groups leaves nothing"):
+    with pytest.raises(ParameterError, match="calibration_share 0.5 of 1 group leaves nothing"):
         calibrated_rule(Split.of(made(groups=np.zeros(600))), "stacking")
+    few = made().take(np.array([0, 1])).replace(validation=None)
+    with pytest.raises(ParameterError, match="calibration_share 0.5 of 1 row that a fold leaves of 2 leaves nothing"):
+        calibrated_rule(Split.of(few), "accuracy-weighted")
     proba, labels = draw(3, n_members=2, n_samples=1, n_classes=3)
     with pytest.raises(NotApplicableError, match="no row can be scored by rules that have not seen it"):
         calibrated_rule(Split.of(Predictions(proba, labels)), "mean")

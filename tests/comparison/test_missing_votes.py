@@ -19,7 +19,7 @@ from ensembler.report.bench import members_table
 from ensembler.report.compare import changes_document, describe_changes
 from ensembler.report.diversity import diversity_document
 from ensembler.report.explain import votes_table
-from ensembler.report.members import members_document, summarize_set
+from ensembler.report.members import describe_set, members_document, summarize_set
 
 C = 3
 
@@ -124,7 +124,7 @@ def test_tables_show_both_accuracies(result, data):
     assert table.headers[2:4] == ["acc. of\nanswered", "missing"]
     assert any(note.startswith("no member answers 3 of the rows") for note in table.notes)
     summary = summarize_set(data)
-    plain = summary.to_dict()
+    plain = describe_set(summary, data)
     assert plain["n_unanswered"] == 3
     assert [member["missing"] for member in plain["members"]] == data.n_missing.tolist()
     parts = members_document(summary).parts

@@ -82,7 +82,7 @@ def test_contradictions_are_refused(data):
         Split.of(data, seed="x")
     with pytest.raises(UnknownNameError, match="did you mean 'val'"):
         Split.of(data, fit_on="vall")
-    with pytest.raises(UsageError, match="part has no effect with fit_on 'val'"):
+    with pytest.raises(UsageError, match="part has no effect with fit_on='val'"):
         Split.of(data, fit_on="val", part=0.5)
     with pytest.raises(ParameterError, match=r"part is 1.5, expected a fraction between 0 and 1"):
         Split.of(data, part=1.5)

@@ -54,7 +54,9 @@ def test_intervals_hold_the_scores(compared):
 def test_what_is_recommended_is_tested_on_the_scored_rows(compared):
     sentence = compared.verdict.sentences[0]
     rule = compared[compared.recommended]
-    assert sentence.startswith(f"Use {rule.name}: accuracy {rule.metrics['accuracy']:.4f}".replace(" 0.", " ."))
+    assert sentence.startswith(
+        f"Of these, use {rule.name}: accuracy {rule.metrics['accuracy']:.4f}".replace(" 0.", " .")
+    )
     for test, other in ((rule.against_best, "the best single model, "), (rule.against_mean, "the mean")):
         told = f"it cannot be told apart from {other}" not in sentence
         assert told == test.significant

@@ -17,7 +17,7 @@ def test_shares_are_in_percentage_points_and_others_in_their_unit():
         "1.23 points better than the mean (95 % interval +0.10 to +2.36)"
     )
     assert format_difference(test, "the mean", share=False) == (
-        "0.0123 better than the mean (95 % interval +0.0010 to +0.0236)"
+        ".0123 better than the mean (95 % interval +.0010 to +.0236)"
     )
     assert format_difference(paired(-0.5, None), "it", share=True) == "50.00 points worse than it"
     assert format_difference(paired(0.0, None), "it", share=True) == "no difference from it"

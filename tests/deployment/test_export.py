@@ -150,7 +150,9 @@ def test_rules_without_a_graph_are_refused_with_the_reason(rule, study):
     recipe = Recipe.of(fit_rule(study, rule), study.validation or study)
     reason = "it ranks the classes" if "borda" in rule else "it groups members"
     name = rule.partition(":")[0]
-    with pytest.raises(NotApplicableError, match=f"{name} has no ONNX graph: {reason}; export it with --format python"):
+    with pytest.raises(
+        NotApplicableError, match=f"{name} has no ONNX graph: {reason}; export it as a program of NumPy"
+    ):
         onnx_model(recipe)
 
 

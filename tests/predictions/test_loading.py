@@ -87,7 +87,7 @@ def test_members_are_selected_by_pattern(write_set):
     assert load_predictions(home, only=["m[0-2]"]).validation.names == ("m0", "m1", "m2")
     with pytest.raises(UnknownNameError, match="unknown member or pattern 'x'"):
         load_predictions(home, only=["x"])
-    with pytest.raises(UsageError, match=r"--without \* leaves no member of m0, m1"):
+    with pytest.raises(UsageError, match=r"without=\['\*'\] leaves no member of m0, m1"):
         load_predictions(home, without=["*"])
 
 
@@ -220,7 +220,10 @@ def test_logits(tmp_path, four):
     proba, labels = four
     logits = np.log(proba) + 3
     home = write(tmp_path / "l", a=logits[0], b=logits[1], labels=labels)
-    with pytest.raises(ValueRangeError, match="member 'a': row 4 contains -.*are these logits. pass --logits"):
+    with pytest.raises(
+        ValueRangeError,
+        match="member 'a': row 4 contains -.*are these logits. softmax them first .load_predictions: logits=True.",
+    ):
         load_predictions(home)
     np.testing.assert_allclose(load_predictions(home, logits=True).proba, proba[:2], atol=1e-6)
     home = write(
@@ -228,7 +231,7 @@ def test_logits(tmp_path, four):
     )
     np.testing.assert_allclose(load_predictions(home, logits=True).proba[0, :, 1], [0.5, 0, 1 / (1 + np.exp(-2))])
     hard = write(tmp_path / "l2", a=np.array([0, 1]), b=np.array([1, 1]), labels=np.array([0, 1]))
-    with pytest.raises(UsageError, match="--logits has no effect: every member is hard labels"):
+    with pytest.raises(UsageError, match="logits has no effect: every member is hard labels"):
         load_predictions(hard, logits=True)
 
 
@@ -343,7 +346,7 @@ def test_two_links_to_one_file_are_two_identical_members(write_set):
 def test_a_copy_of_the_labels_is_no_model(write_set):
     home = write_set(n_members=2, val=False)
     np.save(home / "y_test.npy", np.load(home / "labels.npy"))
-    with pytest.raises(FileError, match="y_test.npy: holds the labels, expected predictions; pass --without y_test"):
+    with pytest.raises(FileError, match="y_test.npy: holds the labels, expected predictions; pass without=..y_test.."):
         load_predictions(home)
     (home / "y_test.npy").rename(home / "perfect.npy")
     with pytest.warns(DataWarning, match="member 'perfect' is right in every row; is it a copy of the labels"):
@@ -361,7 +364,7 @@ def test_members_are_of_one_kind_in_both_splits(write_set):
 
 def test_which_class_is_class_1_is_not_guessed(tmp_path):
     home = write(tmp_path / "t", a=np.array([0.9, 0.2]), labels=np.array(["cancer", "healthy"]))
-    with pytest.raises(ValueRangeError, match="are texts such as 'cancer', and the classes have no names"):
+    with pytest.raises(ValueRangeError, match="are texts such as '[a-z]*', and the classes have no names"):
         load_predictions(home)
     home = write(tmp_path / "u", a=np.array(["no", "yes"]), labels=np.array([0, 1]))
     with pytest.raises(ValueRangeError, match="are texts such as 'no'"):
@@ -369,15 +372,15 @@ def test_which_class_is_class_1_is_not_guessed(tmp_path):
 
 
 def test_logits_of_probabilities_are_asked_about(write_set):
-    with pytest.warns(DataWarning, match="are probabilities already; is --logits meant"):
+    with pytest.warns(DataWarning, match="are probabilities already; is logits=True meant"):
         load_predictions(write_set(n_members=2, val=False), logits=True)
 
 
 def test_options_without_effect_are_refused(write_set):
     home = write_set(n_members=2, val=False, hard=True)
-    with pytest.raises(UsageError, match="--logits and --normalize exclude one another"):
+    with pytest.raises(UsageError, match="logits and normalize exclude one another"):
         load_predictions(home, logits=True, normalize=True)
-    with pytest.raises(UsageError, match="--normalize has no effect: no member has a column a class"):
+    with pytest.raises(UsageError, match="normalize has no effect: no member has a column a class"):
         load_predictions(home, normalize=True)
 
 

@@ -1,6 +1,7 @@
 """What members cost, alone and together."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Values
-from ensembler.errors import FileError, UnknownNameError, UsageError, ValueRangeError
+from ensembler.errors import DataWarning, FileError, UnknownNameError, UsageError, ValueRangeError, spelled
 from ensembler.predictions.files import read_json
 from ensembler.predictions.loading.folder import COSTS, is_cost
 from ensembler.predictions.prediction_set import Predictions
@@ -111,6 +112,10 @@ class Costs:
         missing = [name for name in names if name not in by_name]
         if missing:
             raise FileError(f"{path}: no cost of {', '.join(missing)}; expected one for each member: {example(names)}")
+        further = [name for name in by_name if name not in names]
+        if further:
+            known = f"{path}: has costs of {', '.join(map(repr, further[:3]))} too, and no member is called that"
+            warnings.warn(f"{known}; is it a typing error?", DataWarning, stacklevel=2)
         costs = [check_cost(by_name[name], f"{path}: cost of {name}") for name in names]
         if not any(costs):
             raise ValueRangeError(f"{path}: every member costs 0, expected one that costs something")
@@ -195,4 +200,5 @@ def describe_field(predictions: Predictions, field: str) -> str:
         if not is_cost(facts.get(field))
     ]
     others = ", ".join(known) or "none"
-    return f"--cost {field}: no number above 0 for {', '.join(without[:3])}; figures that all members have: {others}"
+    given = spelled(f"--cost {field}", field)
+    return f"{given}: no number above 0 for {', '.join(without[:3])}; figures that all members have: {others}"

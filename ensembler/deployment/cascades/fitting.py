@@ -27,7 +27,7 @@ from ensembler.deployment.cascades.guarantee import (
 )
 from ensembler.deployment.cascades.search import good_committees
 from ensembler.deployment.recipe import Recipe
-from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError, argument
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.contributions import Contributions
@@ -114,20 +114,26 @@ class CascadeOptions:
         if confidence not in SIGNALS:
             raise UnknownNameError("confidence signal", confidence, SIGNALS)
         if not isinstance(stages, int) or not 2 <= stages <= MOST_STAGES:
-            raise ParameterError(f"stages is {stages}, expected a whole number from 2 to {MOST_STAGES}")
+            raise ParameterError(f"{argument('stages')} is {stages}, expected a whole number from 2 to {MOST_STAGES}")
         for name, value in (("alpha", alpha), ("delta", delta), ("calibration_share", calibration_share)):
             if value is not None:
-                check_share(name, value)
+                check_share(argument(name), value)
         if delta is not None and alpha is None and target is None:
-            raise UsageError("delta has no effect without a promise; give alpha, or a target accuracy, as well")
+            raise UsageError(
+                f"{argument('delta')} has no effect without a promise; give {argument('alpha')} or a target accuracy"
+            )
         if delta is not None and alpha is not None and target is not None:
-            raise UsageError("a promise is of alpha or of the target accuracy; give delta with one of them")
+            raise UsageError(
+                f"a promise is of alpha or of the target accuracy; give {argument('delta')} with one of them"
+            )
         if calibration_share is not None and alpha is None and delta is None:
-            raise UsageError("calibration_share has no effect without a promise; give alpha or delta, or drop it")
+            raise UsageError(
+                f"{argument('calibration_share')} has no effect without a promise; give {argument('alpha')} or drop it"
+            )
         if alpha is not None and stages > 2 and (delta is None or not goal.given):
             raise UsageError(
-                "several thresholds keep a promise by delta only, and need a goal; give delta and budget or match, or "
-                "drop stages"
+                f"several thresholds keep a promise by {argument('delta')} only, and need a goal; give it and "
+                f"{argument('budget')} or {argument('match')}, or drop {argument('stages')}"
             )
         if costs is not None and not isinstance(costs, Costs):
             costs = Costs(tuple(check_cost(cost, "a cost") for cost in costs), "cost")

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from ensembler.deployment.cascades.front import CascadeData, Front, PricedRoute, Route
-from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError
+from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError, argument, spelled
 from ensembler.metrics.paired import standard_error_of_mean
 from ensembler.predictions.prediction_set import Predictions
 
@@ -47,13 +47,17 @@ class Goal:
             name for name, value in (("target", target), ("budget", budget), ("match", match)) if value is not None
         ]
         if len(given) > 1:
-            raise UsageError(f"{' and '.join(given)} exclude one another; give one of them")
+            raise UsageError(f"{' and '.join(map(argument, given))} exclude one another; give one of them")
         if match not in (None, "full"):
-            raise UnknownNameError("value of match", str(match), ("full",))
+            raise UnknownNameError(f"value of {argument('match')}", str(match), ("full",))
         if target is not None and not 0 < target <= 1:
-            raise ParameterError(f"target accuracy is {target:g}, expected a share of rows above 0, up to 1")
+            raise ParameterError(
+                f"{spelled('--target accuracy', 'target')} is {target:g}, expected a share of rows above 0, up to 1"
+            )
         if budget is not None and not 0 < budget <= 1:
-            raise ParameterError(f"budget is {budget:g}, expected a share of the cost of all members above 0, up to 1")
+            raise ParameterError(
+                f"{argument('budget')} is {budget:g}, expected a share of the cost of all members above 0, up to 1"
+            )
         return cls(target, budget, match == "full")
 
     @property

@@ -17,7 +17,7 @@ from ensembler.combiners.stacked import FEATURE_CLIP
 from ensembler.deployment.export import formulas
 from ensembler.deployment.export.formulas import formula_of
 from ensembler.deployment.recipe import Recipe
-from ensembler.errors import NotApplicableError, UsageError
+from ensembler.errors import NotApplicableError, UsageError, spelled
 
 if TYPE_CHECKING:
     import onnx
@@ -39,7 +39,7 @@ def onnx_model(recipe: Recipe) -> "onnx.ModelProto":
     try:
         from onnx import TensorProto, checker, helper
     except ImportError as error:
-        raise UsageError("--format onnx needs onnx; pip install 'ensembler-bench[onnx]'") from error
+        raise UsageError("an ONNX graph needs onnx; pip install 'ensembler-bench[onnx]'") from error
     recipe.require_plain("an ONNX graph")
     n_members, n_classes = recipe.n_members, recipe.n_classes
     graph = Graph(recipe.rule.name)
@@ -139,9 +139,8 @@ GRAPHS = "means, log-pool, product, votes, median, max, min, trimmed-mean, stack
 def probabilities(formula: Any, graph: Graph, _members: str) -> str:
     """Add what a formula makes of (N, M, C) members; return what its (N, C) probabilities are called."""
     reason = REASONS.get(type(formula), f"it computes a {type(formula).__name__}")
-    raise NotApplicableError(
-        f"{graph.rule} has no ONNX graph: {reason}; export it with --format python, or one of: {GRAPHS}"
-    )
+    how = spelled("with --format python", "as a program of NumPy")
+    raise NotApplicableError(f"{graph.rule} has no ONNX graph: {reason}; export it {how}, or one of: {GRAPHS}")
 
 
 @probabilities.register

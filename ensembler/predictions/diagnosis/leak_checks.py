@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ensembler.errors import setting
 from ensembler.predictions.diagnosis.findings import Check, Finding, Severity
 from ensembler.predictions.prediction_set import Predictions
 
@@ -103,7 +104,7 @@ class UnevenDrop(Check):
                 f"rows, {size:.3f} more of a {'fall' if fell else 'rise'} than the pool's median"
             )
             rows = "validation" if fell else "the scored rows"
-            advice = f"was it trained on {rows}? leave it out (--without {name}), or divide the data anew"
+            advice = f"was it trained on {rows}? leave it out ({setting('without', name)}), or divide the data anew"
             severity: Severity = "error" if size >= self.error_drop else "warning"
             yield self.finding(name, message, advice, severity=severity, code=self.codes[0 if fell else 1])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ensembler.errors import setting, spelled
 from ensembler.predictions.diagnosis.agreement import NEARLY_SAME
 from ensembler.predictions.diagnosis.findings import FEWEST_ROWS, Check, Finding
 from ensembler.predictions.diagnosis.redundancy import ALIKE, agreement_beyond_accuracy
@@ -121,5 +122,6 @@ class Overconfident(Check):
                 )
                 others = [value for other, value in confidences.items() if other != index]
                 dominates = bool(others) and confidence - float(np.median(others)) > self.excess
-                advice = "calibrate members (--calibrate members), or vote"
+                how = spelled("bench --calibrate members", setting("calibrate", "members"))
+                advice = f"calibrate members ({how}), or vote"
                 yield self.finding(name, message, f"it dominates averages; {advice}" if dominates else advice)

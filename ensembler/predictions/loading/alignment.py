@@ -1,5 +1,6 @@
 """Bringing the rows and columns of all files into one order: classes by name or number, rows by id."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from ensembler.errors import AlignmentError, Problems, ShapeError, ValueRangeErr
 from ensembler.predictions.loading.table import Table
 
 MOST_CLASSES = 100_000
+MOST_NAMES = 100
+"""So many classes are named in an error."""
+METADATA_FILE = "members.json"
 SPARSE_FROM, SPARSE_TIMES = 100, 10
 """Whole numbers are codes rather than counts where the largest is this, and so many times how many occur."""
 
@@ -29,6 +33,8 @@ class ClassSpace:
     def of(cls, given: tuple[str, ...] | None, tables: Sequence[Table], labels: Sequence[Table]) -> "ClassSpace":
         """Find the classes of all files, the names being those given where there are some."""
         class_names = name_classes(given, tables, labels)
+        if class_names is None:
+            refuse_texts(tables, labels)
         return cls(count_classes(class_names, tables, labels), class_names)
 
 
@@ -58,6 +64,25 @@ def name_classes(
         check_alike(names)
         return names
     return sparse_classes(arrays) if all(is_hard(array) for array in arrays) else None
+
+
+def refuse_texts(tables: Sequence[Table], labels: Sequence[Table]) -> None:
+    """Refuse classes that are told as texts where columns have no names, with the file that names them ready made."""
+    texts = [table for table in (*labels, *tables) if table.array.dtype.kind in "USO"]
+    if texts:
+        subject = "labels" if any(texts[0] is table for table in labels) else texts[0].subject
+        raise nameless(f"{subject} ({texts[0].path})", [table.array for table in texts])
+
+
+def nameless(subject: str, arrays: Sequence[NDArray[Any]]) -> ValueRangeError:
+    """Return the error for texts of classes that have no names."""
+    names = sorted({str(name) for array in arrays for name in array.ravel().tolist() if str(name)})
+    shown = names[:MOST_NAMES] + ["…"] * (len(names) > MOST_NAMES)
+    return ValueRangeError(
+        f"{subject} are texts such as {names[0] if names else ''!r}, and the classes have no names; if the columns are "
+        f"in this order, as scikit-learn's are, add {METADATA_FILE} beside them: "
+        + json.dumps({"class_names": shown}, ensure_ascii=False)
+    )
 
 
 def by_number(columns: Sequence[str]) -> tuple[str, ...] | None:
@@ -240,10 +265,7 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
         raise ShapeError(f"{subject} ({path}) are texts of shape {values.shape}, expected one class name a row")
     texts = values.astype(np.int64).astype(str) if whole else values.astype(str)
     if names is None:
-        raise ValueRangeError(
-            f"{subject} ({path}) are texts such as {str(values.flat[0])!r}, and the classes have no names; "
-            'add members.json with {"class_names": [...]} in the order of the columns'
-        )
+        raise nameless(f"{subject} ({path})", [values])
     index = {name: number for number, name in enumerate(names)}
     if numeric_names and whole and len({int(name) for name in names}) == len(names):
         # Classes 01 and 02 are 1 and 2 where they stand as numbers.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError
+from ensembler.errors import FileError, setting
 from ensembler.predictions.files import parsing
 from ensembler.predictions.loading.table import Table
 
@@ -86,7 +86,7 @@ def check_unpacked(path: Path, most_bytes: int | None) -> None:
     if unpacked > most:
         raise FileError(
             f"{path}: {packed:,} bytes that unpack to {unpacked:,}, expected at most {most:,}; if that is meant, "
-            f"pass --max-bytes {unpacked}",
+            f"pass {setting('max_bytes', unpacked)}",
             remedy=("--max-bytes", str(unpacked)),
         )
 

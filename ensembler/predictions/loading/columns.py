@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE, check_rows
-from ensembler.errors import FileError, Problems
+from ensembler.errors import FileError, Problems, argument, setting
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import ID_COLUMN, Table
@@ -222,20 +222,20 @@ def frame_table(frame: "pd.DataFrame", path: Path, options: ReadOptions) -> Tabl
     problems = Problems()
     if columns.id is not None and columns.id not in frame.columns:
         header = ", ".join(map(str, frame.columns))
-        problems.errors.append(FileError(f"{path}: has no column {columns.id!r} (--id), only {header}"))
+        problems.errors.append(FileError(f"{path}: has no column {columns.id!r} ({argument('id')}), only {header}"))
         problems.raise_all()
     if roles.id is not None and columns.id is None and roles.id.lower() != ID_COLUMN:
         problems.errors.append(
             FileError(
-                f"{path}: column {roles.id!r} is no class, it names the rows; pass --id {quoted(roles.id)}",
+                f"{path}: column {roles.id!r} is no class, it names the rows; pass {setting('id', roles.id)}",
                 remedy=("--id", roles.id),
             )
         )
     if roles.label is not None and columns.label is None:
         problems.errors.append(
             FileError(
-                f"{path}: column {roles.label!r} is no class, it holds labels; pass --label-column "
-                f"{quoted(roles.label)} (or --drop-column)",
+                f"{path}: column {roles.label!r} is no class, it holds labels; pass "
+                f"{setting('label', roles.label)} (or {argument('drop')})",
                 remedy=("--label-column", roles.label),
             )
         )
@@ -269,13 +269,13 @@ def surplus_error(path: Path, name: str, values: "pd.Series[Any]") -> FileError:
         row = int(np.flatnonzero(broken)[0])
         return FileError(
             f"{path}: column {name!r} holds {values.iloc[row]!r} in row {row}, expected numbers; find where the model "
-            "diverged, or leave it out (--without)"
+            f"diverged, or leave it out ({argument('without')})"
         )
     kind = "holds predicted classes beside probabilities" if simple(name) in DECISION_NAMES else "is not numeric"
     kind = "holds a fold or part" if says_fold(name) else kind
     return FileError(
-        f"{path}: column {name!r} is no class, it {kind}; pass --drop-column {quoted(name)} "
-        "(--label-column if it holds true classes)",
+        f"{path}: column {name!r} is no class, it {kind}; pass {setting('drop', name)} "
+        f"({argument('label')} if it holds true classes)",
         remedy=("--drop-column", name),
     )
 

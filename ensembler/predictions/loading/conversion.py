@@ -19,7 +19,7 @@ from ensembler.arrays import (
     sigmoid,
     softmax,
 )
-from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError
+from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError, argument, setting
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table
@@ -134,13 +134,17 @@ def check_positive(values: NDArray[Any], subject: str) -> None:
         row = int(np.flatnonzero(~np.isfinite(wide))[0])
         raise ValueRangeError(
             f"{subject}: row {row} is {wide[row]}, expected a finite P(class 1); find where the model diverged, or "
-            "leave this member out (--without)"
+            f"leave this member out ({argument('without')})"
         )
     outside = (wide < -ROUNDING) | (wide > 1 + ROW_SUM_TOLERANCE)
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
         is_logit = wide.min() < 0
-        question = "are these logits? pass --logits" if is_logit else "are they percentages, or scores? divide them by"
+        question = (
+            f"are these logits? pass {setting('logits')}"
+            if is_logit
+            else "are they percentages, or scores? divide them by"
+        )
         raise ValueRangeError(
             f"{subject}: row {row} is {wide[row]:.6g}, expected P(class 1) from 0 to 1 (first of "
             f"{int(outside.sum())}); {question}{'' if is_logit else ' their largest possible value'}",
@@ -177,7 +181,7 @@ def from_logits(array: NDArray[Any], subject: str) -> NDArray[Any]:
         already = already and bool((block >= 0).all() and (np.abs(block.sum(axis=1) - 1) <= ROW_SUM_TOLERANCE).all())
         converted[rows] = softmax(block)
     if already:
-        warnings.warn(f"{subject} are probabilities already; is --logits meant?", DataWarning, stacklevel=3)
+        warnings.warn(f"{subject} are probabilities already; is {setting('logits')} meant?", DataWarning, stacklevel=3)
     return converted
 
 

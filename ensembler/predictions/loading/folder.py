@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from ensembler.errors import AlignmentError, EnsemblerError, FileError
+from ensembler.errors import AlignmentError, EnsemblerError, FileError, argument, setting
 from ensembler.predictions import bundled
 from ensembler.predictions.files import read_json, readable
+from ensembler.predictions.loading.alignment import METADATA_FILE
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
 from ensembler.predictions.loading.tables import read_tables, split_key
@@ -16,9 +17,10 @@ from ensembler.predictions.loading.tables import read_tables, split_key
 LABELS = "labels"
 VALIDATION_FOLDER = "val"
 ROWS_FOLDER = "rows"
-METADATA_FILE = "members.json"
 NOTES = (".json", ".md")
 DEFAULT_FOLDER = "preds"
+KNOWN_KEYS = ("class_names", "members", "imported")
+"""What members.json holds; where a set was imported from is only kept."""
 COSTS = ("cost", "multiply_adds", "parameters")
 """What metadata may say that a member costs; the first that all have is taken."""
 
@@ -186,7 +188,8 @@ def validation_files(val: str | Path | bool | None, homes: Collection[Path]) -> 
         beside = next(iter(homes)) / VALIDATION_FOLDER
         is_beside = len({home.resolve() for home in homes}) == 1 and is_folder(beside)
         if val is True and not is_beside:
-            raise FileError(f"no validation rows: {beside} is not there; pass --val FOLDER, or another --fit-on")
+            fix = f"pass {setting('val', place='FOLDER')}, or another {argument('fit_on')}"
+            raise FileError(f"no validation rows: {beside} is not there; {fix}")
         return (sorted_folder(beside), beside) if is_beside else None
     path = Path(val)
     if is_folder(path):
@@ -204,6 +207,8 @@ class MemberMetadata:
 
     class_names: tuple[str, ...] | None = None
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    surplus: tuple[str, ...] = ()
+    """Keys beside these that are not read."""
 
 
 def is_cost(value: object) -> TypeGuard[float]:
@@ -225,4 +230,5 @@ def read_metadata(given: str | Path | None, home: Path) -> MemberMetadata:
         raise FileError(f"{path}: 'members' is not an object of objects, {expected}")
     if names is not None and not (isinstance(names, list) and len({str(name) for name in names}) == len(names) >= 2):
         raise FileError(f"{path}: 'class_names' is {names!r}, expected a list of at least two different names")
-    return MemberMetadata(None if names is None else tuple(map(str, names)), members)
+    surplus = tuple(key for key in content if key not in KNOWN_KEYS)
+    return MemberMetadata(None if names is None else tuple(map(str, names)), members, surplus)

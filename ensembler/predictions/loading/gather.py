@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ensembler.errors import AlignmentError, FileError, Problems, UsageError
-from ensembler.predictions.loading.columns import quoted
+from ensembler.errors import AlignmentError, FileError, Problems, UsageError, setting
 from ensembler.predictions.loading.folder import (
     LABELS,
     InputFiles,
@@ -129,16 +128,16 @@ def check_named_columns(options: ReadOptions, tables: Sequence[Table]) -> None:
     """Refuse columns named by an option that no table has."""
     header = list(dict.fromkeys(name for table in tables for name in table.header))
     named = {
-        "--id": [options.columns.id],
-        "--proba-column": options.columns.proba,
-        "--label-column": [options.columns.label],
-        "--drop-column": options.columns.drop,
+        "id": [options.columns.id],
+        "proba": options.columns.proba,
+        "label": [options.columns.label],
+        "drop": options.columns.drop,
     }
     for option, names in named.items():
         for name in names:
             if name is not None and name not in header:
                 known = f"they have {', '.join(header)}" if header else "no file is a table with columns"
-                raise UsageError(f"{option} {quoted(name)}: no file has such a column; {known}")
+                raise UsageError(f"{setting(option, name)}: no file has such a column; {known}")
 
 
 def scored_labels(
@@ -157,7 +156,7 @@ def scored_labels(
     homes = list(dict.fromkeys(table.path.parent for table in tables))
     folders = list(dict.fromkeys([homes[0], common_parent(homes)] if len(homes) > 1 else homes))
     try:
-        return labels_beside(folders, files.members, tables, "pass --labels FILE", request.options)
+        return labels_beside(folders, files.members, tables, f"pass {setting('labels', place='FILE')}", request.options)
     except FileError:
         if request.labelled:
             raise
@@ -184,14 +183,14 @@ def gather_validation(request: Request, tables: Sequence[Table]) -> RowSet | Non
         problems.add(
             AlignmentError(
                 f"{folder}: no predictions of member {missing[0]!r} (missing: {len(missing)} of {len(names)}); "
-                f"add {missing[0]}.npy, leave the member out (--without {missing[0]}), or fit elsewhere "
-                "(--fit-on cross)"
+                f"add {missing[0]}.npy, leave the member out ({setting('without', missing[0])}), or fit elsewhere "
+                f"({setting('fit_on', 'cross')})"
             )
         )
     labels = own
     if labels is None:
         with problems.collected():
-            fix = "weights are fitted on these rows; leave them out with --fit-on cross"
+            fix = f"weights are fitted on these rows; leave them out with {setting('fit_on', 'cross')}"
             homes = list(dict.fromkeys([folder, *(path.parent for path in label_files)]))
             labels = labels_beside(homes, files, read, fix, request.options)
     problems.raise_all()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ensembler.errors import AlignmentError, FileError
-from ensembler.predictions.loading.columns import LABEL_NAMES, equals_labels, quoted, simple
+from ensembler.errors import AlignmentError, FileError, setting
+from ensembler.predictions.loading.columns import LABEL_NAMES, equals_labels, simple
 from ensembler.predictions.loading.folder import LABELS, exists, sorted_folder
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
@@ -78,9 +78,9 @@ def labels_beside(
     message = f"no labels in {folders[0]}, expected labels.npy (or {', '.join(SUFFIXES[1:])})"
     likely = usual_labels(folders[0], files, tables)
     if likely is not None:
-        option = "--labels" if fix.startswith("pass --labels") else None
-        ask = f"is {likely} the labels? " + (f"pass --labels {quoted(likely)}" if option else f"rename it; {fix}")
-        raise FileError(f"{message}; {ask}", remedy=(option, likely) if option else ())
+        can_be_named = fix.startswith(f"pass {setting('labels', place='FILE')}")
+        what = f"pass {setting('labels', likely)}" if can_be_named else f"rename it; {fix}"
+        raise FileError(f"{message}; is {likely} the labels? {what}", remedy=("--labels", likely) * can_be_named)
     raise FileError(f"{message}; {fix}")
 
 

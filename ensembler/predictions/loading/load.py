@@ -6,11 +6,13 @@ from typing import Protocol
 
 import numpy as np
 
-from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError
+from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError, argument
 from ensembler.predictions.diagnosis.checks import warn
+from ensembler.predictions.diagnosis.findings import warn_of
 from ensembler.predictions.loading.alignment import ClassSpace
 from ensembler.predictions.loading.folder import find_files, read_all
 from ensembler.predictions.loading.gather import Gathered, Request, gather
+from ensembler.predictions.loading.inspection import check_keys
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
 from ensembler.predictions.loading.suspicions import check_columns
@@ -83,7 +85,8 @@ def load_predictions(
     """
     if logits and normalize:
         raise UsageError(
-            "--logits and --normalize exclude one another: a softmax already makes rows sum to 1; drop one"
+            f"{argument('logits')} and {argument('normalize')} exclude one another: a softmax already makes rows "
+            "sum to 1; drop one"
         )
     options = ReadOptions(logits, normalize, columns or Columns(), max_bytes, half)
     found = gather(Request(paths, labels, val, members, only, without, weights, groups, options, labelled))
@@ -94,11 +97,13 @@ def load_predictions(
         problems.errors += part.errors
     problems.raise_all()
     predictions = assemble_all(found, options)
+    misspelt = [finding for finding in check_keys(found.metadata) if finding.severity == "warning"]
+    warn_of(misspelt, stacklevel=2)
     scored = found.row_sets[0]
     if logits and all(predictions.hard):
-        raise UsageError("--logits has no effect: every member is hard labels; drop it")
+        raise UsageError(f"{argument('logits')} has no effect: every member is hard labels; drop it")
     if normalize and all(table.array.ndim == 1 or table.array.shape[1] == 1 for table in scored.tables):
-        raise UsageError("--normalize has no effect: no member has a column a class; drop it")
+        raise UsageError(f"{argument('normalize')} has no effect: no member has a column a class; drop it")
     if predictions.labels is not None:
         warn(predictions)
     return predictions

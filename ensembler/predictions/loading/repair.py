@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import ROUNDING, row_sum_tolerance, softmax
-from ensembler.errors import DataError
+from ensembler.errors import DataError, setting
 from ensembler.predictions.diagnosis.findings import Finding
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
 from ensembler.predictions.loading.conversion import member_proba
@@ -109,7 +109,7 @@ def repair_logits(values: NDArray[np.float64], name: str, which: str) -> Repair:
         finding = Finding("log-probabilities", "error", name, message, "save their exponentials")
     else:
         message = f"member {name!r} holds logits in its {which}rows ({values.min():.3g} to {values.max():.3g})"
-        finding = Finding("logits", "error", name, message, "apply a softmax, or pass --logits")
+        finding = Finding("logits", "error", name, message, f"apply a softmax, or pass {setting('logits')}")
     return finding, softmax(values)
 
 
@@ -125,7 +125,9 @@ def repair_sums(
         return None, None
     sums = f"{totals.min():.4g} to {totals.max():.4g}"
     message = f"member {name!r} has {n_off:,} {which}rows that do not sum to 1 ({sums})"
-    finding = Finding("row-sums", "error", name, message, "pass --normalize if they are unnormalised probabilities")
+    finding = Finding(
+        "row-sums", "error", name, message, f"pass {setting('normalize')} if they are unnormalised probabilities"
+    )
     return finding, values / totals[:, None]
 
 

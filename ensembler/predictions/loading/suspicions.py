@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
-from ensembler.errors import EnsemblerError, FileError, Problems
-from ensembler.predictions.loading.columns import equals_labels, quoted, simple
+from ensembler.errors import EnsemblerError, FileError, Problems, setting
+from ensembler.predictions.loading.columns import equals_labels, simple
 from ensembler.predictions.loading.labels import USUAL_NAMES
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.row_set import RowSet
@@ -28,7 +28,7 @@ def suspicious(table: Table, labels: Table | None, columns: Columns) -> Iterator
     called_labels = table.array.ndim == 1 and simple(table.name) in USUAL_NAMES
     if called_labels and values is not None and equals_labels(np.asarray(table.array), values):
         yield FileError(
-            f"{table.path}: holds the labels, expected predictions; pass --without {quoted(table.name)}",
+            f"{table.path}: holds the labels, expected predictions; pass {setting('without', table.name)}",
             remedy=("--without", table.name),
         )
     if table.columns is None:
@@ -41,7 +41,7 @@ def suspicious(table: Table, labels: Table | None, columns: Columns) -> Iterator
     )
     for name in equal:
         yield FileError(
-            f"{table.path}: column {name!r} holds the labels in every row; pass --drop-column {quoted(name)}",
+            f"{table.path}: column {name!r} holds the labels in every row; pass {setting('drop', name)}",
             remedy=("--drop-column", name),
         )
     rest = array[:, [name not in equal for name in table.columns]]

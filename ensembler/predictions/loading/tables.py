@@ -3,7 +3,7 @@
 import glob
 from pathlib import Path
 
-from ensembler.errors import FileError, ShapeError, UsageError
+from ensembler.errors import FileError, ShapeError, UsageError, setting
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.array_files import archive_tables, read_npy, read_npz, with_missing_votes
 from ensembler.predictions.loading.columns import LABEL_NAMES, Roles, as_table, find_id, frame_table, simple
@@ -85,7 +85,7 @@ def read_value_column(path: Path, columns: Columns) -> Table:
     if len(values) != 1:
         raise ShapeError(
             f"{path}: has the columns {', '.join(frame.columns)}, expected 'id' and one more; say which column "
-            "holds the labels: --label-column NAME"
+            f"holds the labels: {setting('label', place='NAME')}"
         )
     return as_table(frame, path, Roles(identity, None, (), (), (), (values[0],)))
 

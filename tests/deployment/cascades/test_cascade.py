@@ -206,7 +206,7 @@ def test_costs_come_from_the_metadata_or_are_equal(data: Predictions) -> None:
     assert Costs.of_set(data).unit == "parameters"
     assert Costs.of_set(data.replace(metadata=[{}] * 4)).members == (1.0,) * 4
     assert Costs.of_set(data.replace(metadata=[{"ms": member + 1} for member in range(4)]), "ms").full == 10
-    with pytest.raises(UsageError, match=r"--cost ms: no number above 0 for .*; figures that all members have: "):
+    with pytest.raises(UsageError, match=r"ms: no number above 0 for .*; figures that all members have: "):
         Costs.of_set(data, "ms")
 
 
