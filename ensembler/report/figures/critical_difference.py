@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 NARROWEST, FILE, CHARACTER = 600.0, 820.0, 6.8
 """Pixels: the narrowest page, a file as far as its font is smaller, and the width of a character."""
-LEVEL, RULER = 0.55, 1.7
+LEVEL, MOST_NUMERALS = 15
+RULER = 0.55, 1.7
 """Heights, in rows of names: from one bar to the next, and of the ruler above the axis."""
 CUT = 24
 
@@ -165,7 +166,7 @@ class CriticalDifference(Chart):
         """Return the axis with its numbers, and the ruler of the critical difference."""
         ticks = list(range(low, high + 1))
         numbers: Plain = {"type": "scatter", "mode": "lines+text", "x": ticks, "y": [0.0] * len(ticks)}
-        numbers |= {"text": [str(tick) for tick in ticks], "textposition": "top center", "hoverinfo": "skip"}
+        numbers |= {"text": [self.numeral(tick) for tick in ticks], "textposition": "top center", "hoverinfo": "skip"}
         numbers |= {"line": {"color": plotly.INK, "width": 1.2}, "textfont": {"size": 12, "color": plotly.MUTED}}
         ends = plotly.all_rounded([low, low + self.critical_difference])
         ruler: Plain = {"type": "scatter", "mode": "lines+markers+text", "x": ends, "y": [RULER, RULER]}
@@ -174,6 +175,11 @@ class CriticalDifference(Chart):
         ruler |= {"text": ["", f"  critical difference {self.critical_difference:.2f}"]}
         ruler |= {"textposition": "middle right", "textfont": {"size": 12, "color": plotly.INK}}
         return [numbers, ruler]
+
+    def numeral(self, tick: int) -> str:
+        """Return the number at a tick; of many, only every fifth has one."""
+        low, high = self.ends
+        return str(tick) if high - low <= MOST_NUMERALS or tick % 5 == 0 else ""
 
     def draw_for_file(self) -> "Drawing":
         """Draw ranks on a line by matplotlib."""
@@ -187,7 +193,7 @@ class CriticalDifference(Chart):
         small = matplotlib.SMALL
         axes.plot([low, high], [0, 0], color="black", linewidth=0.9)
         for tick in range(low, high + 1):
-            axes.text(tick, 0.3, str(tick), ha="center", va="bottom", fontsize=small)
+            axes.text(tick, 0.3, self.numeral(tick), ha="center", va="bottom", fontsize=small)
             axes.plot([tick, tick], [0, 0.2], color="black", linewidth=0.7)
         axes.plot([low, low + self.critical_difference], [RULER] * 2, "|-", color="black", linewidth=1.2, markersize=5)
         text = f"critical difference {self.critical_difference:.2f}"
