@@ -3,18 +3,21 @@
     python docs/quotes.py
 
 Each quotation keeps its place: the verdict with the leading rules, what is said about committees, and on their own
-pages what `abstain`, `conformal`, `explain` and `cascade` say of the published networks.
+pages what `abstain`, `conformal`, `explain` and `cascade` say of the published networks, and what the tutorial's
+commands say of its digits.
 """
 
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
+TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
 PAGES = ("abstain.md", "prediction-sets.md", "pay-less.md")
 ABSTAIN, SETS, CASCADE = (ROOT / "docs" / "how-to" / name for name in PAGES)
 WIDE, NARROW = 120, 97
@@ -30,6 +33,8 @@ def main() -> None:
     quote(INDEX, r"Use [\w-]+: accuracy .*?", wrapped(verdict, NARROW))
     quote_published()
     quote_cascades()
+    with tempfile.TemporaryDirectory() as folder:
+        quote_tutorial(Path(folder))
 
 
 def quote_published() -> None:
@@ -63,6 +68,28 @@ def quote_cascades() -> None:
     quote(CASCADE, f"Who is passed on{inside}", "\n".join(line.rstrip() for line in classes[0].splitlines()))
 
 
+def quote_tutorial(home: Path) -> None:
+    """Replace what the tutorial's commands say, run in an empty folder."""
+    page = TUTORIAL.read_text(encoding="utf-8")
+    script = re.search(r"^:caption: train\.py\n\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    last = re.search(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    assert script is not None
+    assert last is not None
+    run([sys.executable, "-c", script[1]], home)
+    bench, full = printed("bench", "preds", home=home), printed("bench", "preds", "--full", home=home)
+    subsets = printed("subsets", "preds", "--rule", "mean", home=home)
+    reasons = re.search(r"Of these rules, it is .*", full.partition("\n\n")[0])
+    assert reasons is not None
+    quote(TUTORIAL, r"Use [\w-]+: accuracy .*?", wrapped(bench.partition("\n\n")[0], NARROW))
+    quote(TUTORIAL, r" +vs\. best.*?", table_from(bench, "vs. best", 7))
+    quote(TUTORIAL, r"Of these rules.*?", wrapped(reasons[0], NARROW))
+    quote(TUTORIAL, r"Use [\w-]+ of .*?", wrapped(subsets.partition("\n")[0], NARROW))
+    quote(TUTORIAL, r" +acc\..*?", table_from(subsets, "acc.", 10))
+    for command in re.findall(r"^\$ ensembler (predict .*)$", page, flags=re.MULTILINE):
+        printed(*command.split(), home=home)
+    quote(TUTORIAL, r"[\w ]+ right in .*?", run([sys.executable, "-c", last[1]], home).rstrip("\n"))
+
+
 def table_from(text: str, start: str, n_lines: int) -> str:
     """Return some lines of a table from its heading on."""
     found = re.search(rf"^ +{start}.*", text, flags=re.MULTILINE | re.DOTALL)
@@ -75,11 +102,15 @@ def wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_on_hyphens=False)
 
 
-def printed(*command: str) -> str:
-    """Return what a command prints, with paragraphs unwrapped."""
-    program = [sys.executable, "-m", "ensembler", *command]
+def printed(*command: str, home: Path = Path("/")) -> str:
+    """Return what a command prints in some folder, with paragraphs unwrapped."""
+    return run([sys.executable, "-m", "ensembler", *command], home)
+
+
+def run(program: list[str], home: Path) -> str:
+    """Return what a program prints, run in some folder with a very wide terminal."""
     environment = os.environ | {"COLUMNS": "100000"}
-    return subprocess.run(program, capture_output=True, text=True, check=True, env=environment, cwd="/").stdout
+    return subprocess.run(program, capture_output=True, text=True, check=True, env=environment, cwd=home).stdout
 
 
 def quote(path: Path, start: str, text: str) -> None:

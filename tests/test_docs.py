@@ -1,6 +1,7 @@
 """What the documentation shows is what happens, and what it names is there."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 
@@ -45,6 +46,24 @@ def test_the_page_runs_and_prints_what_it_quotes(page, run, tmp_path, monkeypatc
         run_page(text_of(page), run, tmp_path, monkeypatch)
     finally:
         all_rules.cache_clear()
+
+
+def test_the_three_answers_of_the_tutorial_agree(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (script,) = (b.code for b in blocks(text_of(DOCS / "tutorial" / "first-comparison.md")) if b.caption == "train.py")
+    exec(compile(script, "train.py", "exec"), {})  # noqa: S102 - the tutorial is ours
+    told = json.loads(run("bench", "preds", "--resamples", "100", "--json").out)
+    (entry,) = (entry for entry in told["combiners"] if entry["name"] == told["recommended"])
+    committees = re.search(r"Use ([\w-]+)[^;]*: accuracy (\.\d+)", run("subsets", "preds", "--rule", "mean").out)
+    assert committees[1] == told["recommended"]
+    assert float(committees[2]) == pytest.approx(entry["accuracy"], abs=1e-4)
+    assert run("report", "preds", "--resamples", "100", "--out", "report.html").code == 0
+    shown = re.sub(r"<(script|style|svg).*?</\1>|<[^>]+>", " ", text_of(tmp_path / "report.html"), flags=re.DOTALL)
+    answer = re.search(r"Use ([\w-]+)", shown)
+    assert answer[1] == told["recommended"]
+    points = re.search(r"(\d\d\.\d+) %|(\.\d{4})", shown[answer.start() :])
+    reached = float(points[1]) / 100 if points[1] else float(points[2])
+    assert reached == pytest.approx(entry["accuracy"], abs=1e-3)
 
 
 def test_most_examples_are_run():
