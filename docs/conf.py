@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "mathml",
+    "dois",
 ]
 html_theme = "furo"
 html_math_renderer = "mathml"

@@ -124,6 +124,32 @@ def test_what_is_documented_is_there(generate):
             assert hasattr(importlib.import_module(module), attribute), name
 
 
+def test_the_page_of_rules_has_a_line_and_a_section_for_each(generate):
+    page = generate.rules_page()
+    headings = set(re.findall(r"^##+ (.+)$", page, flags=re.MULTILINE))
+    for name, rule in all_rules().items():
+        assert f"| [`{name}`](#{name}) | [{rule.family}](#{rule.family}) |" in page
+        section = page[page.index(f"\n### {name}\n") :].partition("\n##")[2].partition("\n#")[0]
+        assert rule.source in section
+        assert f".. autoclass:: {rule.__module__}.{rule.__name__}\n" in section
+        assert rule.family.capitalize() in headings
+
+
+def test_dois_are_taken_whole():
+    pytest.importorskip("sphinx")
+    spec = importlib.util.spec_from_file_location("dois", DOCS / "dois.py")
+    dois = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(dois)
+    text = "Wolpert (doi 10.1016/S0893-6080(05)80023-1). Heskes, doi 10.1214/ss/1177013825; see arXiv 2307.00286."
+    pieces = dois.linked(text)
+    assert "".join(piece.astext() for piece in pieces) == text
+    assert [piece["refuri"] for piece in pieces if piece.tagname == "reference"] == [
+        "https://doi.org/10.1016/S0893-6080(05)80023-1",
+        "https://doi.org/10.1214/ss/1177013825",
+        "https://arxiv.org/abs/2307.00286",
+    ]
+
+
 def test_help_of_every_command_is_written(generate):
     page = generate.help_page()
     for name, program in generate.programs().items():
