@@ -3,12 +3,13 @@
     python docs/quotes.py
 
 Each quotation keeps its place: the verdict with the leading rules, what is said about committees, and on their own
-pages what `abstain`, `conformal`, `explain` and `cascade` say of the published networks, and what the tutorial's
-commands say of its digits.
+pages what `abstain`, `conformal`, `explain` and `cascade` say of the published networks, and what the commands
+of the tutorial and of the page on competitions say of their data.
 """
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README, INDEX = ROOT / "README.md", ROOT / "docs" / "index.md"
+COMPETITION = ROOT / "docs" / "how-to" / "kaggle.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-comparison.md"
 PAGES = ("abstain.md", "prediction-sets.md", "pay-less.md")
 ABSTAIN, SETS, CASCADE = (ROOT / "docs" / "how-to" / name for name in PAGES)
@@ -35,6 +37,8 @@ def main() -> None:
     quote_cascades()
     with tempfile.TemporaryDirectory() as folder:
         quote_tutorial(Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        quote_competition(Path(folder))
 
 
 def quote_published() -> None:
@@ -70,12 +74,8 @@ def quote_cascades() -> None:
 
 def quote_tutorial(home: Path) -> None:
     """Replace what the tutorial's commands say, run in an empty folder."""
-    page = TUTORIAL.read_text(encoding="utf-8")
-    script = re.search(r"^:caption: train\.py\n\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
-    last = re.search(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
-    assert script is not None
-    assert last is not None
-    run([sys.executable, "-c", script[1]], home)
+    script, last = scripts(TUTORIAL)
+    run([sys.executable, "-c", script], home)
     bench, full = printed("bench", "preds", home=home), printed("bench", "preds", "--full", home=home)
     subsets = printed("subsets", "preds", "--rule", "mean", home=home)
     reasons = re.search(r"Of these rules, it is .*", full.partition("\n\n")[0])
@@ -85,14 +85,52 @@ def quote_tutorial(home: Path) -> None:
     quote(TUTORIAL, r"Of these rules.*?", wrapped(reasons[0], NARROW))
     quote(TUTORIAL, r"Use [\w-]+ of .*?", wrapped(subsets.partition("\n")[0], NARROW))
     quote(TUTORIAL, r" +acc\..*?", table_from(subsets, "acc.", 10))
-    for command in re.findall(r"^\$ ensembler (predict .*)$", page, flags=re.MULTILINE):
-        printed(*command.split(), home=home)
-    quote(TUTORIAL, r"[\w ]+ right in .*?", run([sys.executable, "-c", last[1]], home).rstrip("\n"))
+    run_all(TUTORIAL, "predict", home)
+    quote(TUTORIAL, r"[\w ]+ right in .*?", run([sys.executable, "-c", last], home).rstrip("\n"))
+
+
+def quote_competition(home: Path) -> None:
+    """Replace what the commands of the page on competitions say, run in an empty folder."""
+    script, last = scripts(COMPETITION)
+    run([sys.executable, "-c", script], home)
+    first, everything, *_ = run_all(COMPETITION, "import", home)
+    table = table_from(first, "oof_boosting", 6)
+    quote(COMPETITION, r"wrote preds: .*?", "\n".join([first.partition("\n")[0], "⋮", table]))
+    quote(COMPETITION, r"train\.csv \(target\).*?", table_from(everything, "train.csv", 1))
+    bench = printed("bench", "preds", home=home)
+    quote(COMPETITION, r"Use [\w-]+: accuracy .*?", wrapped(bench.partition("\n\n")[0], NARROW))
+    run_all(COMPETITION, "predict", home)
+    quote(COMPETITION, r"tables/sub.*?", run([sys.executable, "-c", last], home).rstrip("\n"))
+
+
+def scripts(page: Path) -> tuple[str, str]:
+    """Return the script that a page saves as train.py, and its last lines of Python."""
+    text = page.read_text(encoding="utf-8")
+    script = re.search(r"^:caption: train\.py\n\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    last = re.findall(r"^```python\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    assert script is not None
+    return script[1], last[-1]
+
+
+def run_all(page: Path, name: str, home: Path) -> list[str]:
+    """Run a page's commands of some name, which it shows in console blocks; return what they print."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    shown = "\n".join(re.findall(r"^```console\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE))
+    commands = [shlex.split(command) for command in re.findall(r"^\$ ensembler (.*)$", shown, flags=re.MULTILINE)]
+    return [printed(*expanded(words, home), home=home) for words in commands if words[0] == name]
+
+
+def expanded(words: list[str], home: Path) -> list[str]:
+    """Return the words of a command with its patterns of files expanded, as a shell does."""
+    found = [(sorted(map(str, home.glob(word))) if "*" in word else []) or [word] for word in words]
+    return [
+        str(Path(word).relative_to(home)) if Path(word).is_absolute() else word for words in found for word in words
+    ]
 
 
 def table_from(text: str, start: str, n_lines: int) -> str:
     """Return some lines of a table from its heading on."""
-    found = re.search(rf"^ +{start}.*", text, flags=re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^ *{start}.*", text, flags=re.MULTILINE | re.DOTALL)
     assert found is not None
     return "\n".join(line.rstrip() for line in found[0].splitlines()[:n_lines])
 
