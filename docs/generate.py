@@ -135,7 +135,7 @@ def draw_figures() -> None:
     from ensembler.cli.app import app
     from ensembler.predictions.bundled import published_folder
 
-    newest = max(path.stat().st_mtime for path in sources())
+    newest = newest_source()
     FIGURES.mkdir(parents=True, exist_ok=True)
     for name, command in DRAWN.items():
         path = FIGURES / name
@@ -147,11 +147,16 @@ def draw_figures() -> None:
             raise RuntimeError(f"ensembler {command} {name} failed: {done.output or done.exception}")
 
 
+def newest_source() -> float:
+    """Return when the newest of the files that figures depend on was changed."""
+    return max(path.stat().st_mtime for path in sources())
+
+
 def sources() -> Iterator[Path]:
     """Yield the files that figures depend on."""
     import ensembler
 
-    yield Path(__file__)
+    yield from DOCS.glob("*.py")
     yield from Path(ensembler.__file__).parent.rglob("*.py")
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in WRITTEN_A
 NAMES = [path.relative_to(DOCS).as_posix() for path in PAGES]
 OF_OTHERS = {"--parts": "benchmarks/train_speed.py", "--port": "dask", "--host": "dask", "--nthreads": "dask"} | {
     "--nworkers": "dask",
+    "--sets": "docs/gallery.py",
     "--help": "every program",
 }
 """Options of programs that are not ours."""
@@ -148,6 +150,46 @@ def test_dois_are_taken_whole():
         "https://doi.org/10.1214/ss/1177013825",
         "https://arxiv.org/abs/2307.00286",
     ]
+
+
+@pytest.fixture(scope="session")
+def gallery():
+    """The module that makes the gallery."""
+    spec = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gallery"] = module  # its dataclass looks there
+    spec.loader.exec_module(module)
+    return module
+
+
+def gallery_sections():
+    """The sections of the gallery by the name of their analysis."""
+    sections = text_of(DOCS / "gallery.md").split("\n## ")[1:]
+    return {re.search(r"_static/gallery/(.+)\.png$", section, flags=re.MULTILINE)[1]: section for section in sections}
+
+
+@pytest.mark.parametrize("name", ["fer2013", "hard-labels", "binary", "many-classes"])
+def test_the_gallery_quotes_what_bench_says(name, gallery, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10000")
+    (analysis,) = (analysis for analysis in gallery.ANALYSES if analysis.name == name)
+    told = run("bench", gallery.prepared(analysis, tmp_path, ()), "--full").out.partition("\n\n")[0]
+    (quoted,) = blocks(gallery_sections()[name], "text")
+    assert " ".join(quoted.code.split()) == " ".join(told.split())
+
+
+def test_the_gallery_shows_each_analysis(gallery):
+    sections = gallery_sections()
+    assert list(sections) == [analysis.name for analysis in gallery.ANALYSES]
+    for analysis in gallery.ANALYSES:
+        section = sections[analysis.name]
+        assert section.partition("\n")[0] == analysis.title
+        picture = gallery.PICTURES / f"{analysis.name}.png"
+        assert 10_000 < picture.stat().st_size < 150_000
+        (quoted,) = blocks(section, "text")
+        prose = section.partition(quoted.code)[2].removeprefix("```\n\n").partition("\n\n")[0]
+        assert len(re.findall(r"[^.]\.(?:\s|$)", prose)) == 3
+        assert set(re.findall(r"\d*\.\d+", prose)) <= set(re.findall(r"\d*\.\d+", quoted.code))
+        assert ("generated/gallery" in section) == (analysis.write is not None)
 
 
 def test_help_of_every_command_is_written(generate):
