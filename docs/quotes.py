@@ -98,7 +98,9 @@ def quote_competition(home: Path) -> None:
     quote(COMPETITION, r"wrote preds: .*?", "\n".join([first.partition("\n")[0], "⋮", table]))
     quote(COMPETITION, r"train\.csv \(target\).*?", table_from(everything, "train.csv", 1))
     bench = printed("bench", "preds", home=home)
-    quote(COMPETITION, r"Use [\w-]+: accuracy .*?", wrapped(bench.partition("\n\n")[0], NARROW))
+    rows = [line.rstrip() for line in bench.splitlines() if re.match(r"\W+(blend|best-member|mean) ", line)]
+    parts = [wrapped(bench.partition("\n\n")[0], NARROW), table_from(bench, "vs. best", 3), *rows]
+    quote(COMPETITION, r"Use [\w-]+: accuracy .*?", "\n⋮\n".join(parts))
     run_all(COMPETITION, "predict", home)
     quote(COMPETITION, r"tables/sub.*?", run([sys.executable, "-c", last], home).rstrip("\n"))
 
