@@ -59,9 +59,10 @@ least: {points(gain["effect"])} points (95 % interval {interval(gain["effect_int
 {share(log_gain["effect"], 3)} lower ({share(log_gain["effect_interval"][0], 3)} to
 {share(log_gain["effect_interval"][1], 3)}). With fewer than {choosing["pays_from"]} fitting rows, keep to the mean.
 
-This is what `ensembler bench` recommends. It used to recommend the simplest rule that was not shown to be worse than
-the best one; that is {points(old["accuracy"])} points less accurate (p {p_value(old["accuracy_p"])}), since "not shown
-to be worse" is not "as good": the fewer rows, the simpler and the worse the advice.
+This is what `ensembler bench` recommends; [how it comes to its answer](advice.md) tells it step by step. It used to
+recommend the simplest rule that was not shown to be worse than the best one; that is {points(old["accuracy"])} points
+less accurate (p {p_value(old["accuracy_p"])}), since "not shown to be worse" is not "as good": the fewer rows, the
+simpler and the worse the advice.
 
 ```{{image}} ../_static/which-rule.svg
 :alt: Difference of each rule from the mean in accuracy, pooled over sets, with its interval and that for a new set.

@@ -1,10 +1,11 @@
-"""Sphinx configuration; pages and figures that come from the code are written first, by ``generate.py``."""
+"""Sphinx configuration; what comes from the code is written first, by ``generate.py`` and ``gallery.py``."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import gallery
 import generate
 
 import ensembler
@@ -19,6 +20,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "mathml",
+    "dois",
 ]
 html_theme = "furo"
 html_math_renderer = "mathml"
@@ -38,3 +40,4 @@ autodoc_member_order = "bysource"
 default_role = "code"
 
 generate.write_everything()
+gallery.build_pages(generate.newest_source())

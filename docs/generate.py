@@ -8,7 +8,9 @@ from typing import Any
 
 import typer
 
-from ensembler.combiners.registry import all_rules
+from ensembler.combiners.base import Combiner
+from ensembler.combiners.families import FAMILIES, describe_family
+from ensembler.combiners.registry import all_rules, default_rules
 from ensembler.metrics import METRICS
 
 DOCS = Path(__file__).parent
@@ -20,6 +22,12 @@ DRAWN = {
     "reliability.svg": "bench {set} --resamples 0 --rule mean --rule product --rule majority-vote --reliability",
 }
 """Figures of the bundled set, and the commands that draw them; the file's name comes last."""
+
+
+RULES_INTRODUCTION = """\
+Written from the code. `ensembler list` prints the same, with what many sets say of each rule. A rule that *needs
+labels* is fitted to those of the fitting rows. The sections below say where each comes from, its formula, and its
+parameters, which are given as `--rule NAME:KEY=VALUE`."""
 
 
 def write_everything() -> None:
@@ -36,34 +44,49 @@ def write(path: Path, text: str) -> None:
 
 
 def rules_page() -> str:
-    """Return the page of every rule and metric, from the registry."""
-    lines = ["# All rules", "", "Written from the code. `ensembler list` prints the same.", ""]
-    lines += ["| rule | family | learns | hard labels | source |", "|---|---|---|---|---|"]
+    """Return the page of every rule and metric, from the registry: a table, then family by family."""
+    families: dict[str, dict[str, type[Combiner]]] = {family: {} for family in FAMILIES}
     for name, rule in all_rules().items():
-        cells = [
-            f"[{name}](#{rule.__module__}.{rule.__name__})",
-            rule.family,
-            "yes" if rule.is_trainable else "no",
-            "no" if rule().needs_probabilities() else "yes",
-            rule.source,
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "```{eval-rst}"]
-    for rule in all_rules().values():
-        lines += [f".. autoclass:: {rule.__module__}.{rule.__name__}", ""]
-    lines += [
-        ".. autoclass:: ensembler.combiners.base.Combiner",
-        "   :members: fit, scores, predict_proba, predict",
-        "",
-        "```",
-        "",
-    ]
-    lines += ["## Metrics", "", "| metric | better | needs probabilities | |", "|---|---|---|---|"]
-    for metric in METRICS.values():
-        summary = (inspect.getdoc(metric.function) or "").partition("\n")[0]
-        direction = "higher" if metric.greater_is_better else "lower"
-        lines.append(f"| `{metric.name}` | {direction} | {'yes' if metric.needs_probabilities else 'no'} | {summary} |")
+        families.setdefault(rule.family, {})[name] = rule
+    families = {family: rules for family, rules in families.items() if rules}
+    lines = ["# All rules", "", RULES_INTRODUCTION, ""]
+    lines += ["| rule | family | needs labels | what it does |", "|---|---|---|---|"]
+    for family, rules in families.items():
+        for name, rule in rules.items():
+            labels = "yes" if rule.is_trainable else "no"
+            lines.append(f"| [`{name}`](#{name}) | [{family}](#{family}) | {labels} | {summary(rule)} |")
+    lines.append("")
+    for family, rules in families.items():
+        about = describe_family(family)
+        lines += [f"## {family.capitalize()}", "", f"{about[0].upper()}{about[1:]} (`--rule {family}`).", ""]
+        for name, rule in rules.items():
+            lines += rule_section(name, rule)
+    lines += ["## What all rules have", "", "```{eval-rst}", ".. autoclass:: ensembler.combiners.base.Combiner"]
+    lines += ["   :members: fit, scores, predict_proba, predict", "", "```", "", *metrics_section()]
     return "\n".join(lines) + "\n"
+
+
+def rule_section(name: str, rule: type[Combiner]) -> Iterator[str]:
+    """Yield the lines of a rule's section."""
+    kinds = "probabilities only" if rule().needs_probabilities() else "probabilities and hard labels"
+    when = "no rule is named" if name in default_rules() else f"it is named: `--rule {name}`"
+    facts = [f"Source: {rule.source}.", f"Takes {kinds}.", f"Compared where {when}."]
+    yield from (f"### {name}", "", " ".join(facts), "")
+    yield from ("```{eval-rst}", f".. autoclass:: {rule.__module__}.{rule.__name__}", "", "```", "")
+
+
+def metrics_section() -> Iterator[str]:
+    """Yield the lines of the table of metrics."""
+    yield from ("## Metrics", "", "| metric | better | needs probabilities | |", "|---|---|---|---|")
+    for metric in METRICS.values():
+        direction = "higher" if metric.greater_is_better else "lower"
+        needs = "yes" if metric.needs_probabilities else "no"
+        yield f"| `{metric.name}` | {direction} | {needs} | {summary(metric.function)} |"
+
+
+def summary(documented: object) -> str:
+    """Return the first line of what something says about itself."""
+    return (inspect.getdoc(documented) or "").partition("\n")[0]
 
 
 def programs() -> dict[str, typer.Typer]:
@@ -112,7 +135,7 @@ def draw_figures() -> None:
     from ensembler.cli.app import app
     from ensembler.predictions.bundled import published_folder
 
-    newest = max(path.stat().st_mtime for path in sources())
+    newest = newest_source()
     FIGURES.mkdir(parents=True, exist_ok=True)
     for name, command in DRAWN.items():
         path = FIGURES / name
@@ -124,11 +147,16 @@ def draw_figures() -> None:
             raise RuntimeError(f"ensembler {command} {name} failed: {done.output or done.exception}")
 
 
+def newest_source() -> float:
+    """Return when the newest of the files that figures depend on was changed."""
+    return max(path.stat().st_mtime for path in sources())
+
+
 def sources() -> Iterator[Path]:
     """Yield the files that figures depend on."""
     import ensembler
 
-    yield Path(__file__)
+    yield from DOCS.glob("*.py")
     yield from Path(ensembler.__file__).parent.rglob("*.py")
 
 

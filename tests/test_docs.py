@@ -1,7 +1,9 @@
 """What the documentation shows is what happens, and what it names is there."""
 
 import importlib.util
+import json
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +20,7 @@ OF_PROGRAMS = {"--version", "--install-completion", "--show-completion"}
 """Options of no command."""
 OF_OTHERS = {"--parts": "benchmarks/train_speed.py", "--port": "dask", "--host": "dask", "--nthreads": "dask"} | {
     "--nworkers": "dask",
+    "--sets": "docs/gallery.py",
     "--help": "every program",
 }
 """Options of programs that are not ours."""
@@ -47,6 +50,24 @@ def test_the_page_runs_and_prints_what_it_quotes(page, run, tmp_path, monkeypatc
         run_page(text_of(page), run, tmp_path, monkeypatch)
     finally:
         all_rules.cache_clear()
+
+
+def test_the_three_answers_of_the_tutorial_agree(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (script,) = (b.code for b in blocks(text_of(DOCS / "tutorial" / "first-comparison.md")) if b.caption == "train.py")
+    exec(compile(script, "train.py", "exec"), {})  # noqa: S102 - the tutorial is ours
+    told = json.loads(run("bench", "preds", "--resamples", "100", "--json").out)
+    (entry,) = (entry for entry in told["combiners"] if entry["name"] == told["recommended"])
+    committees = re.search(r"Use ([\w-]+)[^;]*: accuracy (\.\d+)", run("subsets", "preds", "--rule", "mean").out)
+    assert committees[1] == told["recommended"]
+    assert float(committees[2]) == pytest.approx(entry["accuracy"], abs=1e-4)
+    assert run("report", "preds", "--resamples", "100", "--out", "report.html").code == 0
+    shown = re.sub(r"<(script|style|svg).*?</\1>|<[^>]+>", " ", text_of(tmp_path / "report.html"), flags=re.DOTALL)
+    answer = re.search(r"Use ([\w-]+)", shown)
+    assert answer[1] == told["recommended"]
+    points = re.search(r"(\d\d\.\d+) %|(\.\d{4})", shown[answer.start() :])
+    reached = float(points[1]) / 100 if points[1] else float(points[2])
+    assert reached == pytest.approx(entry["accuracy"], abs=1e-3)
 
 
 def test_most_examples_are_run():
@@ -105,6 +126,72 @@ def test_what_is_documented_is_there(generate):
         module, _, attribute = name.rpartition(".")
         if module.startswith("ensembler"):
             assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_the_page_of_rules_has_a_line_and_a_section_for_each(generate):
+    page = generate.rules_page()
+    headings = set(re.findall(r"^##+ (.+)$", page, flags=re.MULTILINE))
+    for name, rule in all_rules().items():
+        assert f"| [`{name}`](#{name}) | [{rule.family}](#{rule.family}) |" in page
+        section = page[page.index(f"\n### {name}\n") :].partition("\n##")[2].partition("\n#")[0]
+        assert rule.source in section
+        assert f".. autoclass:: {rule.__module__}.{rule.__name__}\n" in section
+        assert rule.family.capitalize() in headings
+
+
+def test_dois_are_taken_whole():
+    pytest.importorskip("sphinx")
+    spec = importlib.util.spec_from_file_location("dois", DOCS / "dois.py")
+    dois = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(dois)
+    text = "Wolpert (doi 10.1016/S0893-6080(05)80023-1). Heskes, doi 10.1214/ss/1177013825; see arXiv 2307.00286."
+    pieces = dois.linked(text)
+    assert "".join(piece.astext() for piece in pieces) == text
+    assert [piece["refuri"] for piece in pieces if piece.tagname == "reference"] == [
+        "https://doi.org/10.1016/S0893-6080(05)80023-1",
+        "https://doi.org/10.1214/ss/1177013825",
+        "https://arxiv.org/abs/2307.00286",
+    ]
+
+
+@pytest.fixture(scope="session")
+def gallery():
+    """The module that makes the gallery."""
+    spec = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gallery"] = module  # its dataclass looks there
+    spec.loader.exec_module(module)
+    return module
+
+
+def gallery_sections():
+    """The sections of the gallery by the name of their analysis."""
+    sections = text_of(DOCS / "gallery.md").split("\n## ")[1:]
+    return {re.search(r"_static/gallery/(.+)\.png$", section, flags=re.MULTILINE)[1]: section for section in sections}
+
+
+@pytest.mark.parametrize("name", ["fer2013", "hard-labels", "binary", "many-classes"])
+def test_the_gallery_quotes_what_bench_says(name, gallery, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10000")
+    (analysis,) = (analysis for analysis in gallery.ANALYSES if analysis.name == name)
+    told = run("bench", gallery.prepared(analysis, tmp_path, ()), "--full").out.partition("\n\n")[0]
+    (quoted,) = blocks(gallery_sections()[name], "text")
+    assert " ".join(quoted.code.split()) == " ".join(told.split())
+
+
+def test_the_gallery_shows_each_analysis(gallery):
+    sections = gallery_sections()
+    assert list(sections) == [analysis.name for analysis in gallery.ANALYSES]
+    for analysis in gallery.ANALYSES:
+        section = sections[analysis.name]
+        assert section.partition("\n")[0] == analysis.title
+        picture = gallery.PICTURES / f"{analysis.name}.png"
+        assert 10_000 < picture.stat().st_size < 150_000
+        (quoted,) = blocks(section, "text")
+        prose = section.partition(quoted.code)[2].removeprefix("```\n\n").partition("\n\n")[0]
+        assert len(re.findall(r"[^.]\.(?:\s|$)", prose)) == 3
+        assert set(re.findall(r"\d*\.\d+", prose)) <= set(re.findall(r"\d*\.\d+", quoted.code))
+        assert ("generated/gallery" in section) == (analysis.write is not None)
 
 
 def test_help_of_every_command_is_written(generate):

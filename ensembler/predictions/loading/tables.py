@@ -80,12 +80,14 @@ def read_value_column(path: Path, columns: Columns) -> Table:
         if len(called) == len(rest) == 1 and frame[rest[0]].is_unique:
             identity = rest[0]
     values = [name for name in names if name != identity]
+    called = [name for name in values if simple(name) in LABEL_NAMES]
     if columns.label in values:
         values = [columns.label]
     if len(values) != 1:
+        fix = setting("label", called[0]) if len(called) == 1 else setting("label", place="NAME")
         raise ShapeError(
             f"{path}: has the columns {', '.join(frame.columns)}, expected 'id' and one more; say which column "
-            f"holds the labels: {setting('label', place='NAME')}"
+            f"holds the labels: {fix}"
         )
     return as_table(frame, path, Roles(identity, None, (), (), (), (values[0],)))
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 NARROWEST, FILE, CHARACTER = 600.0, 820.0, 6.8
 """Pixels: the narrowest page, a file as far as its font is smaller, and the width of a character."""
-LEVEL, MOST_NUMERALS = 15
-RULER = 0.55, 1.7
+LEVEL, RULER = 0.55, 1.7
 """Heights, in rows of names: from one bar to the next, and of the ruler above the axis."""
 CUT = 24
+MOST_NUMERALS = 15
 
 
 @dataclass(frozen=True)

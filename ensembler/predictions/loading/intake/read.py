@@ -10,6 +10,7 @@ from ensembler.errors import FileError, Problems
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.folder import LABELS, expand, is_folder
 from ensembler.predictions.loading.intake.arrays import plan_arrays
+from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
 from ensembler.predictions.loading.intake.formats import ARROW, READERS, open_file, opened_frame
 from ensembler.predictions.loading.intake.names import says_class_names, says_labels
@@ -130,8 +131,11 @@ def plan_opened(opened: list[Opened], request: ImportRequest) -> Plan:
     ):
         plan = plan_tables(tables, request, label_arrays(arrays))
     else:
+        decisions: list[Decision] = []
+        tables = [file for file in tables if not is_sample(file, decisions)]
         items = [item for file in arrays for item in file.items]
         plan = plan_arrays([*items, *label_items(tables)], request)
+        plan.decisions = [*decisions, *plan.decisions]
     plan.class_names = request.class_names or plan.class_names or names
     return plan
 

@@ -22,6 +22,14 @@ from ensembler.predictions.loading.columns import (
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.arrays import given_labels
+from ensembler.predictions.loading.intake.competition import (
+    data_labels,
+    is_data,
+    is_sample,
+    require_label_column,
+    tells_other,
+    without_foreign_labels,
+)
 from ensembler.predictions.loading.intake.names import member_names, says_labels, split_of, words
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan
 from ensembler.predictions.loading.intake.probabilities import as_probabilities
@@ -44,8 +52,6 @@ from ensembler.predictions.loading.tables import read_row_values
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLES = re.compile(r"sample_?submission.*", re.IGNORECASE)
-
 
 def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequence[Table] = ()) -> Plan:
     """Plan a prediction set of tables, with arrays of labels that stand beside them.
@@ -58,8 +64,11 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     decisions: list[Decision] = []
     files = [file for file in files if not is_sample(file, decisions)]
     given = None if request.labels is None else given_labels(request)
-    named = {file.path: name for file, name in zip(files, table_names(files, request.pair), strict=True)}
     label_tables: list[Table] = list(beside)
+    data = [file for file in files if is_data(file, files)]
+    files = [file for file in files if file not in data]
+    label_tables += filter(None, (data_labels(file, request, decisions) for file in data))
+    named = {file.path: name for file, name in zip(files, table_names(files, request.pair), strict=True)}
     if len(files) > 1:
         for file in [file for file in files if is_label_file(file)]:
             decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
@@ -74,7 +83,9 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
         with problems.collected():
             parts[split] = read_split(group, given, request, named, decisions)
     problems.raise_all()
+    parts = without_foreign_labels(parts, given)
     share_labels(parts, label_tables if given is None else [])
+    require_label_column(data, parts)
     parts = {split: rows for split, rows in parts.items() if rows[0]}
     if not parts:
         told = "; ".join(f"{decision.source}: {decision.taken_as}" for decision in decisions[:6])
@@ -82,14 +93,6 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     widths = [table.array.shape[1] for tables, _ in parts.values() for table in tables if table.array.ndim == 2]
     one = len(files) == 1
     return arrange("one table" if one else "one table a model", parts, decisions, None, max(widths, default=None))
-
-
-def is_sample(file: Opened, decisions: list[Decision]) -> bool:
-    """Whether a file is a competition's sample submission."""
-    if SAMPLES.fullmatch(file.path.stem):
-        decisions.append(Decision(str(file.path), "nothing", "it is a sample submission"))
-        return True
-    return False
 
 
 def table_split(path: Path, pair: tuple[str, str] | None) -> str | None:
@@ -174,7 +177,11 @@ def share_labels(parts: dict[str | None, Rows], aside: Sequence[Table]) -> None:
         own, n_rows = tables[0].ids, len(tables[0].array)
         known = [*aside, *(other for _, other in parts.values() if other is not None)]
         by_id = [other for other in known if own is not None and other.ids is not None and set(other.ids) == set(own)]
-        by_length = [other for other in aside if len(other.array) == n_rows and (own is None or other.ids is None)]
+        by_length = [
+            other
+            for other in aside
+            if len(other.array) == n_rows and (own is None or other.ids is None) and not tells_other(other, split)
+        ]
         if by_id or by_length:
             parts[split] = (tables, [*by_id, *by_length][0])
 
