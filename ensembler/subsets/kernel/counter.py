@@ -1,7 +1,8 @@
 """Counting the correct rows of the committees of a shard by the compiled walk."""
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,16 @@ from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.kernel.margins import Margins, make_margins
 from ensembler.subsets.kernel.unanswered import UnansweredRows
 from ensembler.subsets.plan import Plan
-from ensembler.subsets.tally import Layout
+from ensembler.subsets.tally import Layout, subset_masks
 
 if TYPE_CHECKING:
+    from ensembler.subsets.kernel.leaf import Leaf
     from ensembler.subsets.kernel.walk import OpenPairs, WalkOrder
 
 Counts = NDArray[np.int32]
+CACHE_LINE = 64
+MOST_TABLES = 1 << 19
+"""Pairs whose partial sums are sorted once (0.7 GB); those of more are sorted for each shard."""
 
 
 @dataclass
@@ -25,17 +30,18 @@ class Counter:
     plan: Plan
     pairs: "OpenPairs"
     order: "WalkOrder"
+    leaf: "Leaf"
     unanswered: UnansweredRows
 
     @classmethod
     def of(cls, data: Contributions, plan: Plan) -> "Counter":
         """Put margins into fixed point and order the members by influence."""
         pairs = open_pairs(make_margins(data))
-        return cls(plan, pairs, order_members(pairs, plan), UnansweredRows.of(data))
+        return cls(plan, pairs, *order_members(pairs, plan), UnansweredRows.of(data))
 
     def with_plan(self, plan: Plan) -> "Counter":
         """Return a counter of the same rows for shards of another size."""
-        return Counter(plan, self.pairs, order_members(self.pairs, plan), self.unanswered)
+        return Counter(plan, self.pairs, *order_members(self.pairs, plan), self.unanswered)
 
     def count(self, shard: int) -> Counts:
         """Return the correct rows of each committee of a shard, in order of their masks; -1 for those not asked for."""
@@ -49,7 +55,9 @@ class Counter:
         out = np.empty(1 << plan.shard_bits, dtype=np.int32)
         mask = sum(1 << member for member in fixed)
         bounds = Bounds(mask, len(fixed), max(plan.size_min, 1), plan.size_max)
-        walk(self.pairs, self.order, bounds, start, out)
+        walk(self.pairs, self.order, self.leaf, bounds, start, out)
+        sizes = len(fixed) + np.bitwise_count(np.arange(len(out)))
+        out[(sizes < bounds.size_min) | (sizes > bounds.size_max)] = -1
         if len(self.unanswered.masks):
             np.add(out, self.unanswered.of_shard(plan, shard), out=out, where=out >= 0, casting="same_kind")
         return out
@@ -72,34 +80,41 @@ def open_pairs(margins: Margins) -> "OpenPairs":
     return OpenPairs(**{name: getattr(margins, name) for name in OpenPairs._fields})
 
 
-def order_members(pairs: "OpenPairs", plan: Plan) -> "WalkOrder":
-    """Order the members that vary within a shard by influence, and make the tables of the walk."""
-    from ensembler.subsets.kernel.walk import HIGH, LOW, WalkOrder, partial_sums
+def order_members(pairs: "OpenPairs", plan: Plan) -> tuple["WalkOrder", "Leaf"]:
+    """Order the members that vary within a shard by influence: the first are walked, the last are those of a leaf."""
+    from ensembler.subsets.kernel.leaf import LANES, MEMBERS, Leaf, sort_sums
+    from ensembler.subsets.kernel.walk import WalkOrder
 
-    varying = plan.free[: plan.shard_bits]
+    varying, n_pairs = plan.free[: plan.shard_bits], len(pairs.start)
     influence = np.abs(pairs.steps[varying]).sum(axis=1, dtype=np.int64)
-    order = [varying[bit] for bit in np.argsort(-influence, kind="stable")]
-    slots = {member: 1 << bit for bit, member in enumerate(varying)}
-    walked, leaf = order[: -(LOW + HIGH)], order[-(LOW + HIGH) :]
-    steps = np.zeros((len(walked) + 1, len(pairs.start)), dtype=np.int32)
-    steps[:-1] = pairs.steps[walked]
-    lows, highs = np.empty_like(steps), np.empty_like(steps)
-    lows[-1] = np.minimum(pairs.steps[leaf], 0).sum(axis=0)
-    highs[-1] = np.maximum(pairs.steps[leaf], 0).sum(axis=0)
-    for depth in range(len(walked) - 1, -1, -1):
-        lows[depth] = lows[depth + 1] + np.minimum(steps[depth], 0)
-        highs[depth] = highs[depth + 1] + np.maximum(steps[depth], 0)
-    lanes = np.arange(1 << len(leaf))
-    inside = [(lanes >> bit & 1).astype(np.int64) for bit in range(len(leaf))]
-    return WalkOrder(
-        steps=steps,
-        lows=lows,
-        highs=highs,
-        low_table=partial_sums(pairs.steps[leaf[:LOW]]),
-        high_table=partial_sums(pairs.steps[leaf[LOW:]]),
-        masks=np.array([1 << member for member in walked], dtype=np.int64),
-        slots=np.array([slots[member] for member in walked], dtype=np.int64),
-        lane_masks=sum((bit << member for bit, member in zip(inside, leaf, strict=True)), np.zeros_like(lanes)),
-        lane_slots=sum((bit * slots[member] for bit, member in zip(inside, leaf, strict=True)), np.zeros_like(lanes)),
-        lane_sizes=sum(inside, np.zeros_like(lanes)),
+    bits = np.argsort(-influence, kind="stable")
+    order = [varying[bit] for bit in bits]
+    walked, last = order[:-MEMBERS], order[-MEMBERS:]
+    n_tables = n_pairs if n_pairs <= MOST_TABLES else 0
+    leaf = Leaf(
+        steps=pairs.steps[last],
+        masks=subset_masks(last),
+        places=subset_masks(bits[-MEMBERS:].tolist()),
+        sums=aligned((n_tables, LANES), np.int32),
+        ranks=aligned((n_tables, LANES), np.uint8),
+        pivots=aligned((n_tables, 16), np.int32),
     )
+    sort_sums(leaf, 0, n_tables)
+    steps = np.zeros((len(walked) + 1, n_pairs), dtype=np.int32)
+    steps[:-1] = pairs.steps[walked]
+    walk_order = WalkOrder(
+        steps=steps,
+        low=np.minimum(pairs.steps[varying], 0).sum(axis=0, dtype=np.int32),
+        high=np.maximum(pairs.steps[varying], 0).sum(axis=0, dtype=np.int32),
+        masks=np.array([1 << member for member in walked], dtype=np.int64),
+        places=np.array([1 << bit for bit in bits[:-MEMBERS].tolist()], dtype=np.int64),
+    )
+    return walk_order, leaf
+
+
+def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array whose vectors do not straddle cache lines."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    buffer = np.empty(n_bytes + CACHE_LINE, dtype=np.uint8)
+    start = -buffer.ctypes.data % CACHE_LINE
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
