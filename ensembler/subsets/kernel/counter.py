@@ -11,7 +11,7 @@ from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.kernel.margins import Margins, make_margins
 from ensembler.subsets.kernel.unanswered import UnansweredRows
 from ensembler.subsets.plan import Plan
-from ensembler.subsets.tally import Layout, subset_masks
+from ensembler.subsets.tally import Layout, Summary, subset_masks
 
 if TYPE_CHECKING:
     from ensembler.subsets.kernel.leaf import Leaf
@@ -56,8 +56,9 @@ class Counter:
         mask = sum(1 << member for member in fixed)
         bounds = Bounds(mask, len(fixed), max(plan.size_min, 1), plan.size_max)
         walk(self.pairs, self.order, self.leaf, bounds, start, out)
-        sizes = len(fixed) + np.bitwise_count(np.arange(len(out)))
-        out[(sizes < bounds.size_min) | (sizes > bounds.size_max)] = -1
+        if len(fixed) < bounds.size_min or len(fixed) + plan.shard_bits > bounds.size_max:
+            sizes = len(fixed) + np.bitwise_count(np.arange(len(out)))
+            out[(sizes < bounds.size_min) | (sizes > bounds.size_max)] = -1
         if len(self.unanswered.masks):
             np.add(out, self.unanswered.of_shard(plan, shard), out=out, where=out >= 0, casting="same_kind")
         return out
@@ -71,6 +72,21 @@ class Counter:
         if len(self.unanswered.masks):
             np.add(out, self.unanswered.of_masks(masks), out=out, casting="same_kind")
         return out
+
+
+def summarise_counts(counts: NDArray[np.int32], n_rows: int) -> Summary:
+    """Sum up the counts of a shard, negative where they are not asked for."""
+    from ensembler.subsets.kernel.summary import summarise
+
+    bits = len(counts).bit_length() - 1
+    summary = Summary(
+        np.zeros((bits, bits + 1), dtype=np.int64),
+        np.zeros(bits + 1, dtype=np.int64),
+        np.zeros(bits + 1, dtype=np.int64),
+        np.zeros((bits + 1, n_rows + 1), dtype=np.int64),
+    )
+    summarise(counts, *summary)
+    return summary
 
 
 def open_pairs(margins: Margins) -> "OpenPairs":
