@@ -19,7 +19,7 @@ from ensembler.subsets.kernel.leaf import LANES, MEMBERS, Leaf, Work, count_leaf
 from ensembler.subsets.kernel.lists import BEYOND, Lists, close, divide
 
 TILE_PAIRS = 2048
-"""Pairs of a tile, but for the last row's."""
+"""Pairs of a tile that are open in the shard, but for the last row's."""
 
 
 class OpenPairs(NamedTuple):
@@ -165,8 +165,8 @@ def walk(data, order, leaf, bounds, start_sums, out):
     most = 1
     for row in range(n_rows):
         most = max(most, row_starts[row + 1] - row_starts[row])
-    widest = min(n_pairs, TILE_PAIRS + most)
     whole = len(leaf.sums) == n_pairs
+    widest = n_pairs if whole else min(n_pairs, TILE_PAIRS + most)
     if not whole:
         leaf = Leaf(leaf.steps, leaf.masks, leaf.places, np.empty((widest, LANES), dtype=np.int32),
                     np.empty((widest, LANES), dtype=np.uint8), np.empty((widest, 16), dtype=np.int32))  # fmt: skip
@@ -178,8 +178,11 @@ def walk(data, order, leaf, bounds, start_sums, out):
     counts = np.full((1 << depth_end, LANES), data.always_correct, dtype=np.int32)
     first_row = 0
     while first_row < n_rows:
-        first_pair, end_row = np.int64(row_starts[first_row]), first_row
-        while end_row < n_rows and row_starts[end_row] - first_pair < TILE_PAIRS:
+        first_pair, end_row, n_open = np.int64(row_starts[first_row]), first_row, 0
+        while end_row < n_rows and n_open < TILE_PAIRS and (whole or row_starts[end_row] - first_pair < TILE_PAIRS):
+            for pair in range(row_starts[end_row], row_starts[end_row + 1]):
+                total = start_sums[pair]
+                n_open += (total + order.low[pair] < data.win) & (total + order.high[pair] > data.lose)
             end_row += 1
         end_pair = np.int64(row_starts[end_row])
         if not whole:
