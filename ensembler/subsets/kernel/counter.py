@@ -14,7 +14,8 @@ from ensembler.subsets.plan import Plan
 from ensembler.subsets.tally import Layout, Summary, subset_masks
 
 if TYPE_CHECKING:
-    from ensembler.subsets.kernel.leaf import Leaf
+    from ensembler.subsets.kernel.leaf import Leaf, Work
+    from ensembler.subsets.kernel.lists import Lists
     from ensembler.subsets.kernel.walk import OpenPairs, WalkOrder
 
 Counts = NDArray[np.int32]
@@ -53,9 +54,10 @@ class Counter:
         for member in fixed:
             start += self.pairs.steps[member]
         out = np.empty(1 << plan.shard_bits, dtype=np.int32)
+        leaf, *room = make_room(self.pairs, self.order, self.leaf)
         mask = sum(1 << member for member in fixed)
         bounds = Bounds(mask, len(fixed), max(plan.size_min, 1), plan.size_max)
-        walk(self.pairs, self.order, self.leaf, bounds, start, out)
+        walk(self.pairs, self.order, leaf, bounds, start, *room, out)
         if len(fixed) < bounds.size_min or len(fixed) + plan.shard_bits > bounds.size_max:
             sizes = len(fixed) + np.bitwise_count(np.arange(len(out)))
             out[(sizes < bounds.size_min) | (sizes > bounds.size_max)] = -1
@@ -79,13 +81,16 @@ def summarise_counts(counts: NDArray[np.int32], n_rows: int) -> Summary:
     from ensembler.subsets.kernel.summary import summarise
 
     bits = len(counts).bit_length() - 1
+    n_low, n_high = bits // 2, bits - bits // 2
     summary = Summary(
-        np.zeros((bits, bits + 1), dtype=np.int64),
-        np.zeros(bits + 1, dtype=np.int64),
-        np.zeros(bits + 1, dtype=np.int64),
-        np.zeros((bits + 1, n_rows + 1), dtype=np.int64),
+        inside=np.zeros((bits, bits + 1), dtype=np.int64),
+        totals=np.zeros(bits + 1, dtype=np.int64),
+        best=np.full(bits + 1, -1, dtype=np.int64),
+        histogram=np.zeros((bits + 1, n_rows + 1), dtype=np.int64),
     )
-    summarise(counts, *summary)
+    sizes, most = np.bitwise_count(np.arange(1 << n_high)).astype(np.int64), np.full(bits + 1, -1, dtype=np.int64)
+    by_high, by_size = (np.zeros((n + 2, 1 << n_low), dtype=np.int64) for n in (n_high, n_low))
+    summarise(counts, sizes, most, by_high, by_size, *summary)
     return summary
 
 
@@ -98,7 +103,7 @@ def open_pairs(margins: Margins) -> "OpenPairs":
 
 def order_members(pairs: "OpenPairs", plan: Plan) -> tuple["WalkOrder", "Leaf"]:
     """Order the members that vary within a shard by influence: the first are walked, the last are those of a leaf."""
-    from ensembler.subsets.kernel.leaf import LANES, MEMBERS, Leaf, sort_sums
+    from ensembler.subsets.kernel.leaf import MEMBERS, Leaf, sort_sums
     from ensembler.subsets.kernel.walk import WalkOrder
 
     varying, n_pairs = plan.free[: plan.shard_bits], len(pairs.start)
@@ -111,9 +116,7 @@ def order_members(pairs: "OpenPairs", plan: Plan) -> tuple["WalkOrder", "Leaf"]:
         steps=pairs.steps[last],
         masks=subset_masks(last),
         places=subset_masks(bits[-MEMBERS:].tolist()),
-        sums=aligned((n_tables, LANES), np.int32),
-        ranks=aligned((n_tables, LANES), np.uint8),
-        pivots=aligned((n_tables, 16), np.int32),
+        **tables(n_tables),
     )
     sort_sums(leaf, 0, n_tables)
     steps = np.zeros((len(walked) + 1, n_pairs), dtype=np.int32)
@@ -126,6 +129,40 @@ def order_members(pairs: "OpenPairs", plan: Plan) -> tuple["WalkOrder", "Leaf"]:
         places=np.array([1 << bit for bit in bits[:-MEMBERS].tolist()], dtype=np.int64),
     )
     return walk_order, leaf
+
+
+def make_room(pairs: "OpenPairs", order: "WalkOrder", leaf: "Leaf") -> tuple["Leaf", "Lists", "Work", Counts]:
+    """Return where a walk works: tables for a tile where there are none for all pairs, lists, and counts."""
+    from ensembler.subsets.kernel.leaf import LANES, Work
+    from ensembler.subsets.kernel.lists import BEYOND, Lists
+    from ensembler.subsets.kernel.walk import TILE_PAIRS
+
+    n_pairs, depth = len(pairs.start), len(order.masks)
+    most = int(np.diff(pairs.row_starts).max(initial=1))
+    if len(leaf.sums) < n_pairs:
+        n_pairs = min(n_pairs, TILE_PAIRS + most)
+        leaf = leaf._replace(**tables(n_pairs))
+    shape = (2 * depth + 3, n_pairs + BEYOND)
+    work = Work(
+        ranks=np.empty(n_pairs + 1, dtype=np.uint8),
+        near=np.empty(n_pairs + 1, dtype=np.int32),
+        few=np.empty(LANES, dtype=np.uint8),
+        totals=np.empty(most, dtype=np.int32),
+        nodes=np.empty((6, 2 * depth + 2), dtype=np.int64),
+    )
+    counts = np.empty((1 << depth, LANES), dtype=np.int32)
+    return leaf, Lists(*(np.empty(shape, dtype=np.int32) for _ in Lists._fields)), work, counts
+
+
+def tables(n_pairs: int) -> dict[str, NDArray[Any]]:
+    """Return room for a leaf's tables."""
+    from ensembler.subsets.kernel.leaf import LANES
+
+    return {
+        "sums": aligned((n_pairs, LANES), np.int32),
+        "ranks": aligned((n_pairs, LANES), np.uint8),
+        "pivots": aligned((n_pairs, 16), np.int32),
+    }
 
 
 def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ensembler.subsets.kernel.compiling import compiled, inlined
+from ensembler.subsets.kernel.compiling import compiled, inlined, internal
 from ensembler.subsets.kernel.lanes import (
     above,
     add_bits,
@@ -73,12 +73,16 @@ class Work(NamedTuple):
         Rows counted since the last time they were added up.
     totals : (C,) int32
         The sums of a row's pairs.
+    nodes : (6, nodes) int64
+        Of each node, its pairs and its rows that are not lost; of each depth, the committee's mask, number and size,
+        and which half is next.
     """
 
     ranks: Any
     near: Any
     few: Any
     totals: Any
+    nodes: Any
 
 
 @compiled
@@ -113,16 +117,19 @@ def sort_sums(leaf, first, end):
             pivots[pair, part - 1] = sums[pair, 16 * part - 1]
 
 
-@compiled
-def settle(data, first_pair, pairs, totals, n_pairs, mask):
-    """Say whether a committee is correct about a row with pairs that are too near to tell, by the sum in float64."""
-    for position in range(n_pairs):
+@internal
+def settle(data, first_pair, pairs, first, last, totals, mask):
+    """Say whether a committee is correct about a row with pairs that are too near to tell, by the sum in float64.
+
+    The row has ``first_pair`` + ``pairs[first:last]``, whose sums are the first of ``totals``.
+    """
+    for position in range(last - first):
         if totals[position] <= data.lose:
             return False
-    for position in range(n_pairs):
+    for position in range(last - first):
         if totals[position] >= data.win:
             continue
-        pair = first_pair + pairs[position]
+        pair = first_pair + pairs[first + position]
         row = data.row_of_pair[pair]
         ours, theirs = data.own_start[row], data.rival_start[pair]
         for member in range(len(data.own)):
@@ -134,7 +141,7 @@ def settle(data, first_pair, pairs, totals, n_pairs, mask):
     return True
 
 
-@compiled
+@internal
 def settle_rows(data, leaf, work, tile, pairs, rows, lows, n_near, mask, counts):
     """Settle each committee of a leaf that is too near to tell about a row with one of the near pairs."""
     settled = -1
@@ -154,13 +161,11 @@ def settle_rows(data, leaf, work, tile, pairs, rows, lows, n_near, mask, counts)
                 total = lows[position] + leaf.sums[pair, leaf.ranks[pair, lane]]
                 work.totals[position - first] = total
                 near |= data.lose < total < data.win
-            if near and settle(
-                data, tile.first_pair, pairs[first:last], work.totals, last - first, mask | leaf.masks[lane]
-            ):
+            if near and settle(data, tile.first_pair, pairs, first, last, work.totals, mask | leaf.masks[lane]):
                 counts[lane] += 1
 
 
-@inlined
+@internal
 def find_ranks(leaf, work, tile, lists, start, n_pairs, win, width):
     """Find the rank that lanes must exceed, for each pair; tables that do not fit a cache are fetched ahead.
 
@@ -192,7 +197,7 @@ def count_lanes(counts, alive, ranks, place, rank, end):
     return add_bits(counts, both(alive, end)), either(alive, end)
 
 
-@inlined
+@internal
 def count_rows(leaf, work, tile, lists, start, n_pairs, counts):
     """Add up the rows about which each committee of a leaf is correct."""
     ranks, few = leaf.ranks, work.few
@@ -215,7 +220,7 @@ def count_rows(leaf, work, tile, lists, start, n_pairs, counts):
             counts[lane] += few[lane]
 
 
-@compiled
+@internal
 def count_leaf(data, leaf, work, tile, lists, node, n_pairs, alive, mask, counts):
     """Add to ``counts`` the rows about which each committee of a leaf is correct: ``alive``, but for those it loses."""
     start = node * lists.pairs.shape[1]

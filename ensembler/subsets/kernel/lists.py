@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ensembler.subsets.kernel.compiling import compiled, inlined
+from ensembler.subsets.kernel.compiling import inlined, internal
 from ensembler.subsets.kernel.lanes import (
     add,
     at_least,
@@ -75,7 +75,7 @@ def close(lists, node, n_pairs):
     lists.rows[node, n_pairs] = -1
 
 
-@compiled
+@internal
 def divide(lists, node, n_pairs, alive, steps, step, win, lose, without):
     """Decide a member for the committees of a node; return the pairs and the rows that are not lost, of both halves.
 

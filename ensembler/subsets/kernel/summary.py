@@ -1,12 +1,10 @@
 """What is kept of a shard's counts, in one pass."""
 
-import numpy as np
-
 from ensembler.subsets.kernel.compiling import compiled
 
 
 @compiled
-def summarise(counts, inside, totals, best, histogram):
+def summarise(counts, sizes, most, by_high, by_size, inside, totals, best, histogram):
     """Sum up the counts (2^b,) of the subsets of b members; those that are negative were not asked for.
 
     To ``histogram`` (b + 1, N + 1) is added how many subsets of each size have each count, to ``inside`` (b, b + 1) the
@@ -15,18 +13,12 @@ def summarise(counts, inside, totals, best, histogram):
 
     Places are a matrix over (upper half of the bits, lower half). Its rows are added up by the size of their upper
     half. What is left of a row are sums by size, by folding it again and again: the half with a member is added to the
-    other, one size further on.
+    other, one size further on. ``sizes`` are those of half of the bits; ``most`` (b + 1,), -1 at first, ``by_high`` and
+    ``by_size``, zeros, are where that is done.
     """
     n_bits = len(inside)
     n_low = n_bits // 2
     n_high, width = n_bits - n_low, 1 << n_low
-    sizes = np.zeros(1 << n_high, dtype=np.int64)
-    for place in range(1, len(sizes)):
-        sizes[place] = sizes[place >> 1] + (place & 1)
-    by_high = np.zeros((n_high + 1, width), dtype=np.int64)
-    by_size = np.zeros((n_low + 2, width), dtype=np.int64)
-    most = np.full(n_bits + 1, -1, dtype=np.int64)
-    best[:] = -1
     for high in range(1 << n_high):
         row, size_high = counts[high * width : (high + 1) * width], sizes[high]
         for low in range(width):

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ensembler.subsets.kernel.compiling import compiled
-from ensembler.subsets.kernel.leaf import LANES, MEMBERS, Leaf, Work, count_leaf, settle, sort_sums
-from ensembler.subsets.kernel.lists import BEYOND, Lists, close, divide
+from ensembler.subsets.kernel.compiling import compiled, internal
+from ensembler.subsets.kernel.leaf import LANES, MEMBERS, count_leaf, settle, sort_sums
+from ensembler.subsets.kernel.lists import close, divide
 
 TILE_PAIRS = 2048
 """Pairs of a tile that are open in the shard, but for the last row's."""
@@ -97,14 +97,13 @@ def count_committees(data, masks, out):
             least = sums[first]
             for pair in range(first + 1, last):
                 least = min(least, sums[pair])
-            if least >= win or (
-                least > lose and settle(data, 0, all_pairs[first:last], sums[first:last], last - first, mask)
-            ):
+            near = win > least > lose
+            if least >= win or (near and settle(data, 0, all_pairs, first, last, sums[first:last], mask)):
                 correct += 1
         out[place] = correct
 
 
-@compiled
+@internal
 def walk_tile(data, order, leaf, bounds, start_sums, tile, lists, work, counts):
     """Add to ``counts`` (2^D, 256) the rows of a tile about which each committee of a shard is correct.
 
@@ -118,13 +117,13 @@ def walk_tile(data, order, leaf, bounds, start_sums, tile, lists, work, counts):
         lists.lows[root, pair] = start_sums[place] + order.low[place]
         lists.highs[root, pair] = start_sums[place] + order.high[place]
     close(lists, root, tile.n_pairs)
-    kept, alive = np.zeros(root, dtype=np.int64), np.zeros(root, dtype=np.int64)
+    kept, alive, mask, number, size, next_half = work.nodes
+    next_half[:] = 0
     node, after_last = np.int64(0), depth_end * n_all + tile.first_pair
     kept[0], alive[0], _, _ = divide(
         lists, root, tile.n_pairs, tile.n_rows, order.steps, after_last, data.win, data.lose, node
     )
-    mask, number = np.zeros(depth_end + 1, dtype=np.int64), np.zeros(depth_end + 1, dtype=np.int64)
-    size, next_half = np.zeros(depth_end + 1, dtype=np.int64), np.zeros(depth_end + 1, dtype=np.int64)
+    number[0] = 0
     mask[0], size[0] = bounds.mask, bounds.size
     depth = 0
     while depth >= 0:
@@ -153,29 +152,18 @@ def walk_tile(data, order, leaf, bounds, start_sums, tile, lists, work, counts):
 
 
 @compiled
-def walk(data, order, leaf, bounds, start_sums, out):
+def walk(data, order, leaf, bounds, start_sums, lists, work, counts, out):
     """Count the correct rows of every committee of a shard into ``out``, but for sizes that no subtree has.
 
     ``data`` are `OpenPairs`, ``order`` is a `WalkOrder`, ``leaf`` a `Leaf`, ``bounds`` are `Bounds`, and ``start_sums``
-    (P,) the margins with the members that all committees of the shard have. Partial sums that are not there for all
-    pairs are sorted for one tile after another.
+    (P,) the margins with the members that all committees of the shard have. Lists, work and ``counts`` (2^D, 256) are
+    where the walk works. Partial sums that are not there for all pairs are sorted for one tile after another.
     """
-    row_starts = data.row_starts
-    depth_end, n_pairs, n_rows = len(order.masks), len(start_sums), len(row_starts) - 1
-    most = 1
-    for row in range(n_rows):
-        most = max(most, row_starts[row + 1] - row_starts[row])
-    whole = len(leaf.sums) == n_pairs
-    widest = n_pairs if whole else min(n_pairs, TILE_PAIRS + most)
-    if not whole:
-        leaf = Leaf(leaf.steps, leaf.masks, leaf.places, np.empty((widest, LANES), dtype=np.int32),
-                    np.empty((widest, LANES), dtype=np.uint8), np.empty((widest, 16), dtype=np.int32))  # fmt: skip
-    shape = (2 * depth_end + 3, widest + BEYOND)
-    lists = Lists(np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32),
-                  np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32))  # fmt: skip
-    work = Work(np.empty(widest + 1, dtype=np.uint8), np.empty(widest + 1, dtype=np.int32),
-                np.empty(LANES, dtype=np.uint8), np.empty(most, dtype=np.int32))  # fmt: skip
-    counts = np.full((1 << depth_end, LANES), data.always_correct, dtype=np.int32)
+    row_starts, depth_end = data.row_starts, len(order.masks)
+    n_rows, whole = len(row_starts) - 1, len(leaf.sums) == len(start_sums)
+    for number in range(len(counts)):
+        for lane in range(LANES):
+            counts[number, lane] = data.always_correct
     first_row = 0
     while first_row < n_rows:
         first_pair, end_row, n_open = np.int64(row_starts[first_row]), first_row, 0
@@ -190,7 +178,7 @@ def walk(data, order, leaf, bounds, start_sums, out):
         tile = Tile(first_pair, first_pair if whole else np.int64(0), end_pair - first_pair, end_row - first_row)
         walk_tile(data, order, leaf, bounds, start_sums, tile, lists, work, counts)
         first_row = end_row
-    for number in range(1 << depth_end):
+    for number in range(len(counts)):
         place = 0
         for depth in range(depth_end):
             place += (number >> (depth_end - 1 - depth) & 1) * order.places[depth]
