@@ -113,7 +113,7 @@ def order_members(pairs: "OpenPairs", plan: Plan) -> tuple["WalkOrder", "Leaf"]:
     walked, last = order[:-MEMBERS], order[-MEMBERS:]
     n_tables = n_pairs if n_pairs <= MOST_TABLES else 0
     leaf = Leaf(
-        steps=pairs.steps[last],
+        steps=np.pad(pairs.steps[last], ((0, 0), (0, 16))),
         masks=subset_masks(last),
         places=subset_masks(bits[-MEMBERS:].tolist()),
         **tables(n_tables),

@@ -129,6 +129,11 @@ def compressed(builder: Any, place: Any, words: Any, mask: Any) -> None:
         place = builder.gep(place, [kept])
 
 
+def chosen(builder: Any, mask: Any, one: Any, two: Any) -> Any:
+    """Return the one in the lanes of a mask, and the other elsewhere."""
+    return builder.select(builder.bitcast(builder.trunc(mask, SHORT), ir.VectorType(BIT, 16)), one, two)
+
+
 def number_below(builder: Any, place: Any, threshold: Any) -> Any:
     """Return how many of sixteen neighbours are less than a threshold."""
     below = builder.icmp_signed("<", load(builder, place, WORDS.llvm), spread(builder, threshold, WORDS.llvm))
@@ -152,6 +157,12 @@ length = operation(
 )
 
 load_words = operation(lambda b, place: load(b, place, WORDS.llvm), WORDS, None)
+store_words = operation(
+    lambda b, place, values: b.store(values, b.bitcast(place, WORDS.llvm.as_pointer()), align=1),
+    types.void,
+    None,
+    WORDS,
+)
 splat_words = operation(lambda b, value: spread(b, value, WORDS.llvm), WORDS, types.int32)
 gather = operation(gathered, WORDS, None, WORDS)
 compress = operation(compressed, types.void, None, WORDS, types.int64)
@@ -161,6 +172,7 @@ minimum = operation(smaller, WORDS, WORDS, WORDS)
 maximum = operation(larger, WORDS, WORDS, WORDS)
 at_least = operation(lambda b, one, two: as_mask(b, b.icmp_signed(">=", one, two)), types.int64, WORDS, WORDS)
 unequal = operation(lambda b, one, two: as_mask(b, b.icmp_signed("!=", one, two)), types.int64, WORDS, WORDS)
+choose = operation(chosen, WORDS, types.int64, WORDS, WORDS)
 count_below = operation(number_below, types.int64, None, types.int32)
 
 load_bytes = operation(lambda b, place: load(b, place, BYTES.llvm), BYTES, None)

@@ -13,18 +13,26 @@ import numpy as np
 from ensembler.subsets.kernel.compiling import compiled, inlined, internal
 from ensembler.subsets.kernel.lanes import (
     above,
+    add,
     add_bits,
+    at_least,
     both,
     byte,
+    choose,
     count_below,
     either,
     load_bytes,
+    load_words,
+    maximum,
+    minimum,
     prefetch,
     set_byte,
     set_word,
     splat_bits,
     splat_bytes,
+    splat_words,
     store_bytes,
+    store_words,
     word,
 )
 
@@ -40,8 +48,8 @@ class Leaf(NamedTuple):
 
     Attributes
     ----------
-    steps : (8, P) int32
-        Their margins.
+    steps : (8, P + 16) int32
+        Their margins, and zeros that complete a vector.
     masks, places : (256,) int64
         What the members of a lane add to the committee's mask and to its place in the result.
     sums : (T, 256) int32
@@ -85,36 +93,52 @@ class Work(NamedTuple):
     nodes: Any
 
 
+@inlined
+def exchange(sums, lanes, one, two):
+    """Put the smaller of two sums first, and its lane, for sixteen pairs."""
+    first, second = load_words(sums, one), load_words(sums, two)
+    in_order = at_least(second, first)
+    store_words(sums, one, minimum(first, second))
+    store_words(sums, two, maximum(first, second))
+    first, second = load_words(lanes, one), load_words(lanes, two)
+    store_words(lanes, one, choose(in_order, first, second))
+    store_words(lanes, two, choose(in_order, second, first))
+
+
 @compiled
 def sort_sums(leaf, first, end):
     """Sort the partial sums of the pairs from ``first`` to ``end`` into the first places of a leaf's tables.
 
-    The sums with a member are those without it, moved by its step: two sorted lists are merged, from both ends at once.
-    A sum carries its lane in its lowest byte. Indices are unsigned, since others are checked for a minus sign.
+    The sums with a member are those without it, moved by its step, and sorted like them. A bitonic network merges both,
+    for sixteen pairs at once. In which order equal sums come does not matter.
     """
-    sums, ranks, pivots = leaf.sums, leaf.ranks, leaf.pivots
-    one, two = np.zeros(LANES, dtype=np.int64), np.zeros(LANES, dtype=np.int64)
-    for pair in range(end - first):
-        one[0] = 0
+    sums, lanes = np.empty(16 * LANES, dtype=np.int32), np.empty(16 * LANES, dtype=np.int32)
+    for start in range(first, end, 16):
+        store_words(sums, 0, splat_words(0))
+        store_words(lanes, 0, splat_words(0))
         for member in range(MEMBERS):
-            width, last = np.uint64(1 << member), np.uint64((1 << member) - 1)
-            step = (np.int64(leaf.steps[member, first + pair]) << MEMBERS) + (1 << member)
-            low = high = np.uint64(0)
-            for done in range(np.uint64(0), width):
-                without, included = one[low], one[done - low] + step
-                two[done] = min(without, included)
-                low += np.uint64(without < included)
-                without, included = one[last - high], one[last - (done - high)] + step
-                two[width + last - done] = max(without, included)
-                high += np.uint64(without > included)
-            one, two = two, one
-        least = one[0] >> MEMBERS
-        for rank in range(LANES):
-            sums[pair, rank] = (one[rank] >> MEMBERS) - least
-            ranks[pair, np.uint64(one[rank] & (LANES - 1))] = rank
-        pivots[pair] = NEVER
-        for part in range(1, 16):
-            pivots[pair, part - 1] = sums[pair, 16 * part - 1]
+            width = 1 << member
+            step, bit = load_words(leaf.steps, member * leaf.steps.shape[1] + start), splat_words(width)
+            for lane in range(width):
+                mirrored = 16 * (width - 1 - lane)
+                store_words(sums, 16 * (width + lane), add(load_words(sums, mirrored), step))
+                store_words(lanes, 16 * (width + lane), add(load_words(lanes, mirrored), bit))
+            distance = width
+            while distance:
+                for block in range(0, 2 * width, 2 * distance):
+                    for lane in range(block, block + distance):
+                        exchange(sums, lanes, 16 * lane, 16 * (lane + distance))
+                distance >>= 1
+        for column in range(min(16, end - start)):
+            place = (start - first + column) * LANES
+            least = word(sums, column)
+            for rank in range(LANES):
+                set_word(leaf.sums, place + rank, word(sums, 16 * rank + column) - least)
+                set_byte(leaf.ranks, place + word(lanes, 16 * rank + column), rank)
+            for part in range(15):
+                pivot = word(leaf.sums, place + 16 * part + 15)
+                set_word(leaf.pivots, place // LANES * 16 + part, pivot)
+            set_word(leaf.pivots, place // LANES * 16 + 15, NEVER)
 
 
 @internal
