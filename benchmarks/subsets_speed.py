@@ -5,7 +5,8 @@
 writes benchmarks/results/subsets_speed.json and draws the growth into docs/_static. Members really differ: they are
 spread evenly over the 72 networks of the bundled pool in the order of their names, so over all networks and input
 normalisations, on all 3,589 rows. Sides alternate and each has the best of its rounds, in wall time and in CPU time of
-all threads; machines differ, so read the ratios. Each result names its processor.
+all threads; machines differ, so read the ratios. Each result names its processor, and how many programs wanted to run
+on its cores before (load).
 """
 
 import argparse
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,20 +71,26 @@ def weak_members(n_members: int) -> tuple[Proba, NDArray[np.int64]]:
 class Seconds:
     """What a call took."""
 
-    wall: float
-    cpu: float
+    seconds: float
+    cpu_seconds: float
 
 
 def seconds(call: Any) -> Seconds:
-    """Time one call, by the clock and by the CPU time of all threads."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    """Time one call, by the clock and by the CPU time of all threads and of processes that it waits for."""
+    wall, cpu = time.perf_counter(), cpu_time()
     call()
-    return Seconds(time.perf_counter() - wall, time.process_time() - cpu)
+    return Seconds(time.perf_counter() - wall, cpu_time() - cpu)
+
+
+def cpu_time() -> float:
+    """Return the CPU time so far, of ended children too."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def best(times: list[Seconds]) -> Seconds:
     """Return the least of each, which other programs disturbed least."""
-    return Seconds(min(one.wall for one in times), min(one.cpu for one in times))
+    return Seconds(min(one.seconds for one in times), min(one.cpu_seconds for one in times))
 
 
 def numpy_loop(proba: Proba, labels: NDArray[np.int64], masks: list[int]) -> list[int]:
@@ -134,17 +141,17 @@ def measure_loop() -> dict[str, Any]:
         loop.append(seconds(lambda: numpy_loop(proba, labels, masks)))
         gray.append(seconds(lambda: gray_loop(proba, labels, GRAY_STEPS)))
     swept, looped, grayed = best(ours), best(loop), best(gray)
-    loop_seconds, gray_seconds = looped.wall * 2**20 / LOOP_MASKS, grayed.wall * 2**20 / GRAY_STEPS
+    loop_seconds, gray_seconds = looped.seconds * 2**20 / LOOP_MASKS, grayed.seconds * 2**20 / GRAY_STEPS
     return {
         "committees": 2**20,
-        "seconds": swept.wall,
-        "cpu_seconds": swept.cpu,
+        "seconds": swept.seconds,
+        "cpu_seconds": swept.cpu_seconds,
         "numpy_loop_seconds": loop_seconds,
-        "numpy_loop_cpu_seconds": looped.cpu * 2**20 / LOOP_MASKS,
+        "numpy_loop_cpu_seconds": looped.cpu_seconds * 2**20 / LOOP_MASKS,
         "gray_code_loop_seconds": gray_seconds,
-        "ratio_to_numpy_loop": loop_seconds / swept.wall,
+        "ratio_to_numpy_loop": loop_seconds / swept.seconds,
         "wanted_ratio_to_numpy_loop": 3000,
-        "ratio_to_gray_code_loop": gray_seconds / swept.wall,
+        "ratio_to_gray_code_loop": gray_seconds / swept.seconds,
         "wanted_ratio_to_gray_code_loop": 20,
         "comparisons": measure_comparisons(proba, labels),
     }
@@ -161,10 +168,10 @@ def measure_comparisons(proba: Proba, labels: NDArray[np.int64]) -> dict[str, An
     share = len(shards) / len(some)
     open_pairs = float(np.mean([pairs_of_a_leaf(counter, rng) for rng in np.random.default_rng(0).spawn(LEAVES)]))
     return {
-        "walk_cpu_seconds": walked.cpu * share,
+        "walk_cpu_seconds": walked.cpu_seconds * share,
         "open_pairs_of_a_leaf": open_pairs,
         "comparisons_of_64": open_pairs * 2.0 ** len(proba) / 64,
-        "nanoseconds_a_comparison": walked.cpu * share * 1e9 / (open_pairs * 2.0 ** len(proba) / 64),
+        "nanoseconds_a_comparison": walked.cpu_seconds * share * 1e9 / (open_pairs * 2.0 ** len(proba) / 64),
     }
 
 
@@ -194,29 +201,21 @@ def measure_nine() -> dict[str, Any]:
     return {
         "committees": 511,
         "rules": list(ADDITIVE),
-        "seconds": swept.wall,
-        "cpu_seconds": swept.cpu,
+        "seconds": swept.seconds,
+        "cpu_seconds": swept.cpu_seconds,
         "wanted_seconds_at_most": 0.5,
     }
 
 
 def measure_start() -> dict[str, Any]:
-    """Time whole processes: nine members, and twenty with and without compiled code on the disk."""
-    nine = [sys.executable, "-c", "from ensembler.cli import main; main()", "subsets", "--k", "8"]
-    twenty = [sys.executable, str(Path(__file__)), "--child", "20"]
+    """Time whole processes that sweep twenty members, with and without compiled code on the disk."""
+    command = [sys.executable, str(Path(__file__)), "--child", "20"]
+    result = {}
     with tempfile.TemporaryDirectory() as empty:
-        result = {}
-        for name, command, cache in (
-            ("nine_members", nine, None),
-            ("twenty_members_compiling", twenty, empty),
-            ("twenty_members_compiled", twenty, empty),
-        ):
-            environment = os.environ if cache is None else {**os.environ, "NUMBA_CACHE_DIR": cache}
-            result[f"{name}_seconds"] = seconds(
-                lambda command=command, environment=environment: subprocess.run(
-                    command, check=True, capture_output=True, env=environment
-                )
-            ).wall
+        environment = {**os.environ, "NUMBA_CACHE_DIR": empty}
+        for name in ("twenty_members_compiling", "twenty_members_compiled"):
+            took = seconds(lambda: subprocess.run(command, check=True, capture_output=True, env=environment))
+            result[f"{name}_seconds"], result[f"{name}_cpu_seconds"] = took.seconds, took.cpu_seconds
     return result
 
 
@@ -225,15 +224,13 @@ def measure_growth() -> dict[str, Any]:
     proba, labels = members(24)
     sweep_subsets(proba[:13], labels)
     by_members = [
-        {"members": n, "seconds": best([seconds(lambda n=n: sweep_subsets(proba[:n], labels)) for _ in range(3)]).wall}
+        {"members": n, **asdict(best([seconds(lambda n=n: sweep_subsets(proba[:n], labels)) for _ in range(3)]))}
         for n in range(10, 25, 2)
     ]
     by_rows = [
         {
             "rows": n,
-            "seconds": best(
-                [seconds(lambda n=n: sweep_subsets(proba[:20, :n], labels[:n])) for _ in range(ROUNDS)]
-            ).wall,
+            **asdict(best([seconds(lambda n=n: sweep_subsets(proba[:20, :n], labels[:n])) for _ in range(ROUNDS)])),
         }
         for n in (225, 449, 898, 1795, 3589)
     ]
@@ -268,8 +265,8 @@ def measure_hard() -> dict[str, Any]:
     swept = best([seconds(lambda: sweep_subsets(proba, labels)) for _ in range(ROUNDS)])
     return {
         "committees": 2**20,
-        "seconds": swept.wall,
-        "cpu_seconds": swept.cpu,
+        "seconds": swept.seconds,
+        "cpu_seconds": swept.cpu_seconds,
         "wanted_seconds_at_most": 0.25,
         "comparisons": measure_comparisons(proba, labels),
     }
@@ -284,23 +281,23 @@ def draw(growth: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(7.0, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
     points = growth["by_members"]
-    left.plot([one["members"] for one in points], [one["seconds"] for one in points], "o-", color="#0072b2")
+    left.plot([one["members"] for one in points], [one["cpu_seconds"] for one in points], "o-", color="#0072b2")
     last = points[-1]
     left.plot(
         [one["members"] for one in points],
-        [last["seconds"] * 2.0 ** (one["members"] - last["members"]) for one in points],
+        [last["cpu_seconds"] * 2.0 ** (one["members"] - last["members"]) for one in points],
         "--",
         color="0.6",
         label="doubling with each member",
     )
     left.set_yscale("log")
     left.set_xlabel("members")
-    left.set_ylabel("seconds")
+    left.set_ylabel("CPU seconds")
     left.legend(frameon=False, fontsize=8)
     rows = growth["by_rows_of_twenty_members"]
-    right.plot([one["rows"] for one in rows], [one["seconds"] for one in rows], "o-", color="#0072b2")
+    right.plot([one["rows"] for one in rows], [one["cpu_seconds"] for one in rows], "o-", color="#0072b2")
     last = rows[-1]
-    right.plot([0, last["rows"]], [0, last["seconds"]], "--", color="0.6", label="in proportion")
+    right.plot([0, last["rows"]], [0, last["cpu_seconds"]], "--", color="0.6", label="in proportion")
     right.set_xlabel("rows, twenty members")
     right.set_ylim(bottom=0)
     right.legend(frameon=False, fontsize=8)
@@ -322,17 +319,23 @@ def main() -> None:
         child(options.child)
         return
     results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    results["machine"] = describe()
     measures = {
         "loop": measure_loop,
         "nine": measure_nine,
         "start": measure_start,
         "growth": measure_growth,
         "large": lambda: measure_large(26, 20),
-        "streamed": lambda: {**measure_large(30, 25), "wanted_bytes_at_most": 10**9},
+        "streamed": lambda: {
+            **measure_large(30, 25),
+            "wanted_bytes_at_most": 10**9,
+            "comparisons": measure_comparisons(*members(30)),
+        },
         "hard": measure_hard,
     }
     for name in options.only:
-        results[name] = {"machine": describe(), **measures[name]()}
+        load = os.getloadavg()[0]
+        results[name] = {"processor": results["machine"]["processor"], "load": load, **measures[name]()}
         print(name, json.dumps(results[name]), flush=True)
         options.out.write_text(json.dumps(results, indent=2) + "\n")
     if "growth" in options.only:

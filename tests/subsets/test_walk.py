@@ -1,6 +1,7 @@
 """The compiled walk where its vectors and tables have edges: rows that straddle, many classes, many rows."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -88,6 +89,15 @@ def test_sizes_that_are_not_asked_for_are_left_out(must, sizes):
     wanted = (np.bitwise_count(masks) >= sizes[0]) & (np.bitwise_count(masks) <= sizes[1])
     expected = np.where(wanted, enumerated(proba, labels)[masks], -1)
     assert counted(proba, labels, must=must, sizes=sizes).tolist() == expected.tolist()
+
+
+def test_counters_are_sent_without_their_tables():
+    proba, labels = draw("random", 10, 200, 4, seed=8)
+    rule = make_rule("mean").fit(proba, labels)
+    one = Counter.of(Contributions(proba, labels, [(np.arange(200), rule)]), make_plan(10))
+    sent = pickle.dumps(one)
+    assert len(sent) < one.leaf.sums.nbytes / 2
+    assert pickle.loads(sent).count(0).tolist() == one.count(0).tolist()  # noqa: S301 - our own bytes
 
 
 SAME = """

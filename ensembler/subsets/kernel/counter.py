@@ -37,12 +37,20 @@ class Counter:
     @classmethod
     def of(cls, data: Contributions, plan: Plan) -> "Counter":
         """Put margins into fixed point and order the members by influence."""
-        pairs = open_pairs(make_margins(data))
-        return cls(plan, pairs, *order_members(pairs, plan), UnansweredRows.of(data))
+        return cls.of_pairs(plan, open_pairs(make_margins(data)), UnansweredRows.of(data))
+
+    @classmethod
+    def of_pairs(cls, plan: Plan, pairs: "OpenPairs", unanswered: UnansweredRows) -> "Counter":
+        """Order the members by influence and make the tables."""
+        return cls(plan, pairs, *order_members(pairs, plan), unanswered)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the tables out where a counter is sent: they are large, and soon made."""
+        return Counter.of_pairs, (self.plan, self.pairs, self.unanswered)
 
     def with_plan(self, plan: Plan) -> "Counter":
         """Return a counter of the same rows for shards of another size."""
-        return Counter(plan, self.pairs, *order_members(self.pairs, plan), self.unanswered)
+        return Counter.of_pairs(plan, self.pairs, self.unanswered)
 
     def count(self, shard: int) -> Counts:
         """Return the correct rows of each committee of a shard, in order of their masks; -1 for those not asked for."""

@@ -1,8 +1,9 @@
 """Vectors as values in compiled code, so that what is done at once does not depend on what a compiler recognises.
 
-`WORDS` are sixteen integers of 32 bits and `BYTES` are 64 of 8 bits, as fit one 512-bit register; `BITS` are the 64
-outcomes of a comparison of bytes. Outcomes of a comparison of words are the lowest sixteen bits of an integer, bit i
-for lane i. Operations are written in LLVM's own terms; the processor's widest registers are used, whatever they are.
+`WORDS` are sixteen integers of 32 bits and `BYTES` are 64 of 8 bits, as fit one 512-bit register. Outcomes of a
+comparison of words are the lowest sixteen bits of an integer, bit i for lane i; those of bytes (flags) are bytes, all
+bits of which are the same. Operations are written in LLVM's own terms; the processor's widest registers are used,
+whatever they are.
 
 Arrays are contiguous, and places in them are flat indices that are not checked.
 """
@@ -36,7 +37,7 @@ class VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, vector.llvm)
 
 
-WORDS, BYTES, BITS = Vector("words", WORD, 16), Vector("bytes", BYTE, 64), Vector("bits", BIT, 64)
+WORDS, BYTES = Vector("words", WORD, 16), Vector("bytes", BYTE, 64)
 
 
 def operation(build: Callable[..., Any], result: Any, *operands: Any) -> Any:
@@ -183,8 +184,8 @@ store_bytes = operation(
     BYTES,
 )
 splat_bytes = operation(lambda b, value: spread(b, value, BYTES.llvm), BYTES, types.uint8)
-splat_bits = operation(lambda b, value: spread(b, b.trunc(value, BIT), BITS.llvm), BITS, types.int64)
-above = operation(lambda b, one, two: b.icmp_unsigned(">", one, two), BITS, BYTES, BYTES)
-both = operation(lambda b, one, two: b.and_(one, two), BITS, BITS, BITS)
-either = operation(lambda b, one, two: b.or_(one, two), BITS, BITS, BITS)
-add_bits = operation(lambda b, counts, bits: b.sub(counts, b.sext(bits, BYTES.llvm)), BYTES, BYTES, BITS)
+splat_flag = operation(lambda b, flag: spread(b, b.sext(b.trunc(flag, BIT), BYTE), BYTES.llvm), BYTES, types.int64)
+above = operation(lambda b, one, two: b.sext(b.icmp_unsigned(">", one, two), BYTES.llvm), BYTES, BYTES, BYTES)
+both = operation(lambda b, one, two: b.and_(one, two), BYTES, BYTES, BYTES)
+either = operation(lambda b, one, two: b.or_(one, two), BYTES, BYTES, BYTES)
+count = operation(lambda b, counts, flags: b.sub(counts, flags), BYTES, BYTES, BYTES)

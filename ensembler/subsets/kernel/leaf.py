@@ -14,11 +14,11 @@ from ensembler.subsets.kernel.compiling import compiled, inlined, internal
 from ensembler.subsets.kernel.lanes import (
     above,
     add,
-    add_bits,
     at_least,
     both,
     byte,
     choose,
+    count,
     count_below,
     either,
     load_bytes,
@@ -28,8 +28,8 @@ from ensembler.subsets.kernel.lanes import (
     prefetch,
     set_byte,
     set_word,
-    splat_bits,
     splat_bytes,
+    splat_flag,
     splat_words,
     store_bytes,
     store_words,
@@ -218,20 +218,20 @@ def find_ranks(leaf, work, tile, lists, start, n_pairs, win, width):
 def count_lanes(counts, alive, ranks, place, rank, end):
     """Take up a pair for 64 lanes: those that beat all rivals of a row are counted where the row ends."""
     alive = both(alive, above(load_bytes(ranks, place), rank))
-    return add_bits(counts, both(alive, end)), either(alive, end)
+    return count(counts, both(alive, end)), either(alive, end)
 
 
 @internal
 def count_rows(leaf, work, tile, lists, start, n_pairs, counts):
     """Add up the rows about which each committee of a leaf is correct."""
     ranks, few = leaf.ranks, work.few
-    alive_0 = alive_1 = alive_2 = alive_3 = splat_bits(1)
+    alive_0 = alive_1 = alive_2 = alive_3 = splat_flag(1)
     for done in range(0, n_pairs, MOST_COUNTED):
         few_0 = few_1 = few_2 = few_3 = splat_bytes(0)
         for position in range(done, min(done + MOST_COUNTED, n_pairs)):
             place = (tile.table + word(lists.pairs, start + position)) * LANES
             rank = splat_bytes(byte(work.ranks, position))
-            end = splat_bits(word(lists.rows, start + position) != word(lists.rows, start + position + 1))
+            end = splat_flag(word(lists.rows, start + position) != word(lists.rows, start + position + 1))
             few_0, alive_0 = count_lanes(few_0, alive_0, ranks, place, rank, end)
             few_1, alive_1 = count_lanes(few_1, alive_1, ranks, place + 64, rank, end)
             few_2, alive_2 = count_lanes(few_2, alive_2, ranks, place + 128, rank, end)
