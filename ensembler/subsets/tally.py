@@ -6,6 +6,7 @@ Values are such that more is better (numbers of correct rows, or scores with the
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,69 +157,109 @@ def cheapest(masks: Masks, values: Values, costs: Values) -> tuple[Masks, Values
     return masks[kept], values[kept], costs[kept]
 
 
-def tally_shard(
-    values: Values, wanted: NDArray[np.bool_], shard: int, layout: Layout, n_rows: int | None, top: int
-) -> Tally:
-    """Take up a shard's values (2^shard_bits,), of which only the wanted ones are there; ``n_rows`` for counts."""
-    plan, fixed = layout.plan, layout.fixed(shard)
-    n_members, base, extra = plan.n_members, sum(1 << member for member in fixed), len(fixed)
-    whole = bool(wanted.all())
-    inside, totals = sums_by_size(values if whole else np.where(wanted, values, 0.0), layout, fixed)
-    histogram = None if n_rows is None else np.zeros((n_members + 1, n_rows + 1), dtype=np.int64)
-    best_masks = np.full(n_members + 1, -1, dtype=np.int64)
-    best_values = np.full(n_members + 1, -np.inf)
+class Summary(NamedTuple):
+    """What is known of the places of a shard, by the number of varying members.
+
+    Attributes
+    ----------
+    inside, totals : (b, b + 1), (b + 1,)
+        Sums of the values of the places with a varying member, and of all.
+    best : (b + 1,)
+        The first of the best places; -1 where there is none.
+    histogram : (b + 1, N + 1) or None
+        Of the values, where they are counts.
+    """
+
+    inside: NDArray[Any]
+    totals: NDArray[Any]
+    best: NDArray[np.int64]
+    histogram: NDArray[np.int64] | None
+
+
+def summarise_values(values: Values, wanted: NDArray[np.bool_], layout: Layout, n_rows: int | None) -> Summary:
+    """Sum up the values of a shard, of which only the wanted ones are there; ``n_rows`` for counts."""
+    bits, whole = layout.plan.shard_bits, bool(wanted.all())
+    inside, totals = sums_by_size(values if whole else np.where(wanted, values, 0.0), bits)
+    best = np.full(bits + 1, -1, dtype=np.int64)
+    histogram = None if n_rows is None else np.zeros((bits + 1, n_rows + 1), dtype=np.int64)
     for size, all_places in enumerate(layout.by_size):
         places = all_places if whole else all_places[wanted[all_places]]
         if not len(places):
             continue
         found = values[places]
-        first = int(found.argmax())
-        best_values[size + extra] = found[first]
-        best_masks[size + extra] = base + layout.masks[places[first]]
+        best[size] = places[found.argmax()]
         if histogram is not None:
-            histogram[size + extra] = np.bincount(found.astype(np.int64), minlength=n_rows + 1)  # type: ignore[operator]
-    places = np.flatnonzero(wanted)
-    if len(places) > top:
-        kept = values[places]
-        bound = np.partition(kept, len(kept) - top)[len(kept) - top]
-        places = places[kept >= bound]
-    best = ranked(base + layout.masks[places], values[places], layout.sizes[places] + extra, top)
+            histogram[size] = np.bincount(found.astype(np.int64), minlength=len(histogram[size]))
+    return Summary(inside, totals, best, histogram)
+
+
+def tally_shard(
+    values: NDArray[Any], wanted: NDArray[np.bool_], summary: Summary, shard: int, layout: Layout, top: int
+) -> Tally:
+    """Take up a shard's values (2^shard_bits,), of which only the wanted ones are there, with what is known of them."""
+    plan, fixed = layout.plan, layout.fixed(shard)
+    n_members, base, extra = plan.n_members, sum(1 << member for member in fixed), len(fixed)
+    sizes = slice(extra, extra + plan.shard_bits + 1)
+    inside, totals = np.zeros((n_members, n_members + 1)), np.zeros(n_members + 1)
+    totals[sizes] = summary.totals
+    inside[layout.varying, sizes] = summary.inside
+    inside[fixed] = totals
+    histogram = None
+    if summary.histogram is not None:
+        histogram = np.zeros((n_members + 1, summary.histogram.shape[1]), dtype=np.int64)
+        histogram[sizes] = summary.histogram
+    best_masks = np.full(n_members + 1, -1, dtype=np.int64)
+    best_values = np.full(n_members + 1, -np.inf)
+    best_masks[sizes] = np.where(summary.best >= 0, base + layout.masks[summary.best], -1)
+    best_values[sizes] = np.where(summary.best >= 0, values[summary.best], -np.inf)
+    places = best_places(values, wanted, summary.histogram, top)
+    best = ranked(base + layout.masks[places], values[places].astype(np.float64), layout.sizes[places] + extra, top)
     nothing = np.zeros(0)
     front = (nothing.astype(np.int64), nothing, nothing)
     if layout.costs is not None:
-        order = layout.by_cost if whole else layout.by_cost[wanted[layout.by_cost]]
-        sorted_values = values[order]
+        order = layout.by_cost if wanted.all() else layout.by_cost[wanted[layout.by_cost]]
+        sorted_values = values[order].astype(np.float64)
         before = np.maximum.accumulate(np.concatenate([[-np.inf], sorted_values]))[:-1]
         order = order[sorted_values > before]
         costs = layout.local_costs[order] + sum(layout.costs[member] for member in fixed)
-        front = cheapest(base + layout.masks[order], values[order], costs)
+        front = cheapest(base + layout.masks[order], values[order].astype(np.float64), costs)
     return Tally(histogram, inside, totals, best_masks, best_values, *best, *front, top)
 
 
-def sums_by_size(values: Values, layout: Layout, fixed: Sequence[int]) -> tuple[Values, Values]:
+def best_places(
+    values: NDArray[Any], wanted: NDArray[np.bool_], histogram: NDArray[np.int64] | None, top: int
+) -> NDArray[np.intp]:
+    """Return the places of the ``top`` best of the wanted values, and of those that equal the last of them."""
+    if histogram is not None:
+        at_least = np.cumsum(histogram.sum(axis=0)[::-1])
+        bound = len(at_least) - 1 - int(np.searchsorted(at_least, min(top, at_least[-1])))
+        return np.flatnonzero(wanted & (values >= bound))
+    places = np.flatnonzero(wanted)
+    if len(places) > top:
+        kept = values[places]
+        places = places[kept >= np.partition(kept, len(kept) - top)[len(kept) - top]]
+    return places
+
+
+def sums_by_size(values: Values, n_bits: int) -> tuple[Values, Values]:
     """Return the sum of values by (member, size) over the committees that have the member, and by size over all.
 
     The places are a matrix over (upper half of the bits, lower half); two products with indicators of sizes leave small
     matrices, from which every member's sums are read. Sums of whole numbers are exact below 2^53.
     """
-    plan, extra = layout.plan, len(fixed)
-    n_low = plan.shard_bits // 2
-    n_high = plan.shard_bits - n_low
+    n_low = n_bits // 2
+    n_high = n_bits - n_low
     matrix = np.asarray(values, dtype=np.float64).reshape(1 << n_high, 1 << n_low)
     by_high = indicator(n_high).T @ matrix
     by_low = matrix @ indicator(n_low)
-    inside = np.zeros((plan.n_members, plan.n_members + 1))
-    totals = np.zeros(plan.n_members + 1)
-    both = by_high @ indicator(n_low)
-    add_diagonals(totals, both, extra)
-    for bit, member in enumerate(layout.varying):
-        if bit < n_low:
-            has = np.arange(1 << n_low) >> bit & 1
-            add_diagonals(inside[member], (by_high * has) @ indicator(n_low), extra)
-        else:
-            has = np.arange(1 << n_high) >> (bit - n_low) & 1
-            add_diagonals(inside[member], indicator(n_high).T @ (by_low * has[:, None]), extra)
-    inside[list(fixed)] = totals
+    inside, totals = np.zeros((n_bits, n_bits + 1)), np.zeros(n_bits + 1)
+    add_diagonals(totals, by_high @ indicator(n_low))
+    for bit in range(n_low):
+        has = np.arange(1 << n_low) >> bit & 1
+        add_diagonals(inside[bit], (by_high * has) @ indicator(n_low))
+    for bit in range(n_high):
+        has = np.arange(1 << n_high) >> bit & 1
+        add_diagonals(inside[n_low + bit], indicator(n_high).T @ (by_low * has[:, None]))
     return inside, totals
 
 
@@ -227,7 +268,7 @@ def indicator(n_bits: int) -> Values:
     return np.asarray(np.bitwise_count(np.arange(1 << n_bits))[:, None] == np.arange(n_bits + 1), dtype=np.float64)
 
 
-def add_diagonals(into: Values, matrix: Values, offset: int) -> None:
-    """Add the element (i, j) to ``into[i + j + offset]``."""
+def add_diagonals(into: Values, matrix: Values) -> None:
+    """Add the element (i, j) to ``into[i + j]``."""
     for i, row in enumerate(matrix):
-        into[i + offset : i + offset + len(row)] += row
+        into[i : i + len(row)] += row

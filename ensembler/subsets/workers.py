@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.parallel.workers import WorkerPool
-from ensembler.subsets.evaluators import Evaluator, rounded
+from ensembler.subsets.evaluators import CountsByWalk, Evaluator, rounded
+from ensembler.subsets.kernel.counter import summarise_counts
 from ensembler.subsets.plan import Plan
-from ensembler.subsets.tally import Layout, Tally, tally_shard
+from ensembler.subsets.tally import Layout, Tally, summarise_values, tally_shard
 
 if TYPE_CHECKING:
     from ensembler.subsets.checkpoint import Store
@@ -37,21 +38,27 @@ def one_shard(
     Returns its tally, its values where they are kept, and whether the rule could not run on a committee of it.
     """
     evaluator, layout = shared
-    values = rounded(evaluator, evaluator.values(shard))
-    wanted = wanted_places(layout.sizes + len(layout.fixed(shard)), layout.plan)
-    missing = np.isnan(values)
-    tally = tally_shard(values, wanted & ~missing, shard, layout, evaluator.n_rows, top)
+    if isinstance(evaluator, CountsByWalk):
+        values: NDArray[Any] = evaluator.counter.count(shard)
+        wanted, missing = values >= 0, False
+        summary = summarise_counts(values, evaluator.n_rows)
+    else:
+        values = rounded(evaluator, evaluator.values(shard))
+        asked, absent = wanted_places(layout.sizes + len(layout.fixed(shard)), layout.plan), np.isnan(values)
+        wanted, missing = asked & ~absent, bool((asked & absent).any())
+        summary = summarise_values(values, wanted, layout, evaluator.n_rows)
+    tally = tally_shard(values, wanted, summary, shard, layout, top)
     part = None
     if keep == "list":
-        places = np.flatnonzero(wanted & ~missing)
+        places = np.flatnonzero(wanted)
         part = np.empty(len(places), dtype=LISTED)
         part["mask"] = layout.masks[places] + sum(1 << member for member in layout.fixed(shard))
         part["value"] = values[places]
+    elif keep == "table" and evaluator.n_rows is not None:
+        part = np.where(wanted, values, -1).astype(np.int32, copy=False)
     elif keep == "table":
         part = np.where(wanted, values, np.nan)
-        if evaluator.n_rows is not None:
-            part = np.where(np.isnan(part), -1, part).astype(np.int32)
-    return tally, part, bool((wanted & missing).any())
+    return tally, part, missing
 
 
 def what_to_keep(plan: Plan) -> str:

@@ -3,7 +3,8 @@
 A committee S is correct about a row if for every rival class the sum of its members' margins (score of the true class
 minus score of the rival) is positive. The walk decides member after member; with the smallest and largest sums that the
 undecided members can add, most (row, rival) pairs are settled high up and never looked at again. The last members are
-not walked: their partial sums stand ready in two small tables, and one comparison decides one committee.
+not walked: `ensembler.subsets.kernel.leaf` looks at all of their committees at once. Rows are taken in tiles, each
+through the whole walk, so that what belongs to them stays in a core's cache.
 
 Everything is in 32-bit fixed point (`ensembler.subsets.kernel.margins`), so that no sum depends on the order of its
 terms; sums too near to zero for that are settled in float64.
@@ -12,13 +13,13 @@ terms; sums too near to zero for that are settled in float64.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from ensembler.subsets.kernel.lanes import LANES, add_one, at_least, within
+from ensembler.subsets.kernel.compiling import compiled, internal
+from ensembler.subsets.kernel.leaf import LANES, MEMBERS, count_leaf, settle, sort_sums
+from ensembler.subsets.kernel.lists import close, divide
 
-LOW, HIGH = 4, 4
-"""Members of the two tables: 2^LOW lanes are compared at once, for each of 2^HIGH thresholds."""
-THRESHOLDS = 1 << HIGH
+TILE_PAIRS = 2048
+"""Pairs of a tile that are open in the shard, but for the last row's."""
 
 
 class OpenPairs(NamedTuple):
@@ -45,26 +46,17 @@ class WalkOrder(NamedTuple):
     ----------
     steps : (D + 1, P) int32
         The walked members' margins in order, and zeros.
-    lows, highs : (D + 1, P) int32
-        The least and most that all undecided members can add after so many decisions.
-    low_table, high_table : (P, 2^LOW), (P, 2^HIGH) int32
-        Partial sums of the members that are not walked.
-    masks, slots : (D,) int64
+    low, high : (P,) int32
+        The least and most that all members of the shard can add.
+    masks, places : (D,) int64
         What including a walked member adds to the committee's mask and to its place in the result.
-    lane_masks, lane_slots, lane_sizes : (LANES · THRESHOLDS,) int64
-        The same for the members of the tables, and how many they are.
     """
 
     steps: Any
-    lows: Any
-    highs: Any
-    low_table: Any
-    high_table: Any
+    low: Any
+    high: Any
     masks: Any
-    slots: Any
-    lane_masks: Any
-    lane_slots: Any
-    lane_sizes: Any
+    places: Any
 
 
 class Bounds(NamedTuple):
@@ -76,122 +68,13 @@ class Bounds(NamedTuple):
     size_max: Any
 
 
-def compiled(function):
-    """Compile without the interpreter lock; keep the result on disk where there is a place to write it."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
+class Tile(NamedTuple):
+    """Some rows: the first of their pairs, where its sorted sums are, and the number of pairs and rows."""
 
-
-@compiled
-def partial_sums(steps):
-    """Return the sums of every subset of a few members, (P, 2^n) for steps (n, P)."""
-    n, n_pairs = steps.shape
-    table = np.zeros((n_pairs, 1 << n), dtype=np.int32)
-    for pair in range(n_pairs):
-        for member in range(n):
-            width = 1 << member
-            for lane in range(width):
-                table[pair, width + lane] = table[pair, lane] + steps[member, pair]
-    return table
-
-
-@compiled
-def narrow(sums, pairs, starts, n_rows, step, low, high, win, lose, new_sums, new_pairs, new_starts):
-    """Add a member's step to the open pairs, drop what is settled; return the rows left and the correct ones."""
-    kept_rows = 0
-    kept = 0
-    correct = 0
-    for row in range(n_rows):
-        first = kept
-        lost = False
-        for position in range(starts[row], starts[row + 1]):
-            pair = pairs[position]
-            total = sums[position] + step[pair]
-            if total + high[pair] <= lose:
-                lost = True
-                break
-            new_sums[kept] = total
-            new_pairs[kept] = pair
-            if total + low[pair] < win:
-                kept += 1
-        if lost:
-            kept = first
-        elif kept == first:
-            correct += 1
-        else:
-            kept_rows += 1
-            new_starts[kept_rows] = kept
-    return kept_rows, correct
-
-
-@compiled
-def settle(data, pairs, totals, n_pairs, mask):
-    """Say whether a committee is correct about a row with pairs that are too near to tell, by the sum in float64."""
-    for position in range(n_pairs):
-        if totals[position] <= data.lose:
-            return False
-    for position in range(n_pairs):
-        if totals[position] >= data.win:
-            continue
-        pair = pairs[position]
-        row = data.row_of_pair[pair]
-        ours, theirs = data.own_start[row], data.rival_start[pair]
-        for member in range(len(data.own)):
-            if (mask >> member) & 1:
-                ours += data.own[member, row]
-                theirs += data.rival[member, pair]
-        if ours < theirs or (ours == theirs and data.strict[pair]):
-            return False
-    return True
-
-
-@compiled
-def count_leaf(data, order, sums, pairs, starts, n_rows, counts, mask, near):
-    """Add to ``counts`` the open rows about which each committee of a leaf is correct."""
-    low_table, high_table, win = order.low_table, order.high_table, data.win
-    width = win - data.lose - 1
-    for row in range(n_rows):
-        first, last = starts[row], starts[row + 1]
-        doubtful = np.uint16(0)
-        if last - first == 1:
-            pair, needed = pairs[first], win - sums[first]
-            place = pair * LANES
-            for high in range(THRESHOLDS):
-                threshold = needed - high_table[pair, high]
-                add_one(counts, high * LANES, at_least(low_table, place, threshold))
-                doubtful |= within(low_table, place, threshold - width, width)
-        elif last - first == 2:
-            one, needed_one = pairs[first], win - sums[first]
-            two, needed_two = pairs[first + 1], win - sums[first + 1]
-            place_one, place_two = one * LANES, two * LANES
-            for high in range(THRESHOLDS):
-                threshold_one = needed_one - high_table[one, high]
-                threshold_two = needed_two - high_table[two, high]
-                correct = at_least(low_table, place_one, threshold_one) & at_least(low_table, place_two, threshold_two)
-                add_one(counts, high * LANES, correct)
-                doubtful |= within(low_table, place_one, threshold_one - width, width)
-                doubtful |= within(low_table, place_two, threshold_two - width, width)
-        else:
-            for high in range(THRESHOLDS):
-                correct = np.uint16(0xFFFF)
-                for position in range(first, last):
-                    pair = pairs[position]
-                    threshold = win - sums[position] - high_table[pair, high]
-                    correct &= at_least(low_table, pair * LANES, threshold)
-                    doubtful |= within(low_table, pair * LANES, threshold - width, width)
-                add_one(counts, high * LANES, correct)
-        if doubtful:
-            for lane in range(THRESHOLDS * LANES):
-                some = False
-                for position in range(first, last):
-                    pair = pairs[position]
-                    total = sums[position] + high_table[pair, lane // LANES] + low_table[pair, lane % LANES]
-                    near[position - first] = total
-                    some |= data.lose < total < win
-                if some and settle(data, pairs[first:last], near, last - first, mask | order.lane_masks[lane]):
-                    counts[lane] += 1
+    first_pair: Any
+    table: Any
+    n_pairs: Any
+    n_rows: Any
 
 
 @compiled
@@ -214,78 +97,90 @@ def count_committees(data, masks, out):
             least = sums[first]
             for pair in range(first + 1, last):
                 least = min(least, sums[pair])
-            if least >= win or (
-                least > lose and settle(data, all_pairs[first:last], sums[first:last], last - first, mask)
-            ):
+            near = win > least > lose
+            if least >= win or (near and settle(data, 0, all_pairs, first, last, sums[first:last], mask)):
                 correct += 1
         out[place] = correct
 
 
-@compiled
-def walk(data, order, bounds, start_sums, out):
-    """Count the correct rows of every committee of a shard into ``out``; -1 where the size is not wanted.
+@internal
+def walk_tile(data, order, leaf, bounds, start_sums, tile, lists, work, counts):
+    """Add to ``counts`` (2^D, 256) the rows of a tile about which each committee of a shard is correct.
 
-    ``data`` are `OpenPairs`, ``order`` is a `WalkOrder`, ``bounds`` are `Bounds`, and ``start_sums`` (P,) the margins
-    with the members that all committees of the shard have.
+    Node 2d + i has the first d members decided, the last of them left out or included; the last node has all pairs.
     """
-    row_starts, win, lose = data.row_starts, data.win, data.lose
-    steps, lows, highs = order.steps, order.lows, order.highs
-    masks, slots, lane_slots, lane_sizes = order.masks, order.slots, order.lane_slots, order.lane_sizes
-    size_min, size_max = bounds.size_min, bounds.size_max
-    depth_end = len(masks)
-    n_pairs = len(start_sums)
-    n_rows = len(row_starts) - 1
-    n_lanes = len(lane_slots)
-    sums = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
-    pairs = np.empty((depth_end + 1, n_pairs + 1), dtype=np.int32)
-    starts = np.zeros((depth_end + 1, n_rows + 1), dtype=np.int32)
-    rows = np.zeros(depth_end + 1, dtype=np.int64)
-    correct = np.zeros(depth_end + 1, dtype=np.int64)
-    mask = np.zeros(depth_end + 1, dtype=np.int64)
-    slot = np.zeros(depth_end + 1, dtype=np.int64)
-    size = np.zeros(depth_end + 1, dtype=np.int64)
-    state = np.zeros(depth_end + 1, dtype=np.int8)
-    counts = np.empty(n_lanes, dtype=np.int32)
-    most = 1
-    for row in range(n_rows):
-        most = max(most, row_starts[row + 1] - row_starts[row])
-    near = np.empty(most, dtype=np.int32)
-    nothing = steps[depth_end]
-
-    all_pairs = np.arange(n_pairs).astype(np.int32)
-    rows[0], settled = narrow(
-        start_sums, all_pairs, row_starts, n_rows, nothing, lows[0], highs[0], win, lose, sums[0], pairs[0], starts[0]
+    depth_end, n_all, root = len(order.masks), len(start_sums), len(lists.pairs) - 1
+    for pair in range(tile.n_pairs):
+        place = tile.first_pair + pair
+        lists.pairs[root, pair] = pair
+        lists.rows[root, pair] = data.row_of_pair[place]
+        lists.lows[root, pair] = start_sums[place] + order.low[place]
+        lists.highs[root, pair] = start_sums[place] + order.high[place]
+    close(lists, root, tile.n_pairs)
+    kept, alive, mask, number, size, next_half = work.nodes
+    next_half[:] = 0
+    node, after_last = np.int64(0), depth_end * n_all + tile.first_pair
+    kept[0], alive[0], _, _ = divide(
+        lists, root, tile.n_pairs, tile.n_rows, order.steps, after_last, data.win, data.lose, node
     )
-    correct[0] = data.always_correct + settled
+    number[0] = 0
     mask[0], size[0] = bounds.mask, bounds.size
-    undecided = depth_end + lane_sizes[n_lanes - 1]
     depth = 0
     while depth >= 0:
-        if depth == depth_end:
-            counts[:] = correct[depth]
-            count_leaf(data, order, sums[depth], pairs[depth], starts[depth], rows[depth], counts, mask[depth], near)
-            for lane in range(n_lanes):
-                total = size[depth] + lane_sizes[lane]
-                fits = size_min <= total <= size_max
-                out[slot[depth] + lane_slots[lane]] = counts[lane] if fits else -1
+        half = next_half[depth]
+        if depth == depth_end or half == 2:
+            if depth == depth_end:
+                count_leaf(
+                    data, leaf, work, tile, lists, node, kept[node], alive[node], mask[depth], counts[number[depth]]
+                )
+            next_half[depth] = 0
             depth -= 1
             continue
-        if state[depth] == 2:
-            state[depth] = 0
-            depth -= 1
-            continue
-        included = state[depth]
-        state[depth] += 1
         new = depth + 1
-        new_size = size[depth] + included
-        if new_size > size_max or new_size + undecided - new < size_min:
-            continue
-        rows[new], settled = narrow(
-            sums[depth], pairs[depth], starts[depth], rows[depth], steps[depth] if included else nothing,
-            lows[new], highs[new], win, lose, sums[new], pairs[new], starts[new],
-        )  # fmt: skip
-        correct[new] = correct[depth] + settled
-        mask[new] = mask[depth] + (masks[depth] if included else 0)
-        slot[new] = slot[depth] + (slots[depth] if included else 0)
-        size[new] = new_size
-        depth = new
+        if half == 0:
+            kept[2 * new], alive[2 * new], kept[2 * new + 1], alive[2 * new + 1] = divide(
+                lists, node, kept[node], alive[node], order.steps, depth * n_all + tile.first_pair, data.win, data.lose,
+                2 * new,
+            )  # fmt: skip
+        next_half[depth] = half + 1
+        new_size = size[depth] + half
+        if new_size <= bounds.size_max and new_size + depth_end - new + MEMBERS >= bounds.size_min:
+            mask[new] = mask[depth] + half * order.masks[depth]
+            number[new] = 2 * number[depth] + half
+            size[new] = new_size
+            depth, node = new, 2 * new + half
+
+
+@compiled
+def walk(data, order, leaf, bounds, start_sums, lists, work, counts, out):
+    """Count the correct rows of every committee of a shard into ``out``, but for sizes that no subtree has.
+
+    ``data`` are `OpenPairs`, ``order`` is a `WalkOrder`, ``leaf`` a `Leaf`, ``bounds`` are `Bounds`, and ``start_sums``
+    (P,) the margins with the members that all committees of the shard have. Lists, work and ``counts`` (2^D, 256) are
+    where the walk works. Partial sums that are not there for all pairs are sorted for one tile after another.
+    """
+    row_starts, depth_end = data.row_starts, len(order.masks)
+    n_rows, whole = len(row_starts) - 1, len(leaf.sums) == len(start_sums)
+    for number in range(len(counts)):
+        for lane in range(LANES):
+            counts[number, lane] = data.always_correct
+    first_row = 0
+    while first_row < n_rows:
+        first_pair, end_row, n_open = np.int64(row_starts[first_row]), first_row, 0
+        while end_row < n_rows and n_open < TILE_PAIRS and (whole or row_starts[end_row] - first_pair < TILE_PAIRS):
+            for pair in range(row_starts[end_row], row_starts[end_row + 1]):
+                total = start_sums[pair]
+                n_open += (total + order.low[pair] < data.win) & (total + order.high[pair] > data.lose)
+            end_row += 1
+        end_pair = np.int64(row_starts[end_row])
+        if not whole:
+            sort_sums(leaf, first_pair, end_pair)
+        tile = Tile(first_pair, first_pair if whole else np.int64(0), end_pair - first_pair, end_row - first_row)
+        walk_tile(data, order, leaf, bounds, start_sums, tile, lists, work, counts)
+        first_row = end_row
+    for number in range(len(counts)):
+        place = 0
+        for depth in range(depth_end):
+            place += (number >> (depth_end - 1 - depth) & 1) * order.places[depth]
+        for lane in range(LANES):
+            out[place + leaf.places[lane]] = counts[number, lane]
