@@ -34,7 +34,7 @@ def test_the_answer_comes_first_then_the_tables(run, sets):
         )
     ]
     assert places == sorted(places)
-    assert "none share labels" in result.out
+    assert "none share labels" in " ".join(result.out.split())
     assert "Each rule against " in result.out
     assert "by fitting rows" not in result.out
 

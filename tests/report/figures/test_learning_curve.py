@@ -45,7 +45,7 @@ def test_the_table_says_from_how_many_rows_a_rule_pays():
     assert [(row[0], row[-1]) for row in table.rows] == [
         ("early", "10"), ("late", "40"), ("never", "–"), ("worse", "–"), ("sets", ""),
     ]  # fmt: skip
-    assert table.rows[1][1:4] == ["-2.00*", "+.00 ", "+3.00*"]
+    assert table.rows[1][1:4] == ["-2.00*", "+0.00 ", "+3.00*"]
     assert list(table.strong) == [1]
 
 
