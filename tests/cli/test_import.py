@@ -270,7 +270,18 @@ def classes_and_probabilities_in_files(home):
     return ["."], proba, labels
 
 
+def a_column_for_each_class_and_a_row_for_each_model(home):
+    proba, labels = members(3)
+    tables = [
+        pd.DataFrame(proba[name], columns=["p0", "p1", "p2"]).assign(model=name, row=range(60), label=labels)
+        for name in NAMES
+    ]
+    pd.concat(tables).sample(frac=1, random_state=0).to_csv(home / "long.csv", index=False)
+    return ["long.csv"], proba, labels
+
+
 FORMS = (
+    a_column_for_each_class_and_a_row_for_each_model,
     tidy, classes_and_probabilities_in_files,
     kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
     stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,

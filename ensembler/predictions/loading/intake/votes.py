@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import DataError
 from ensembler.predictions.loading.columns import LABEL_NAMES, fractions, is_numeric, is_unique, simple
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.plan import SCORED, Decision, ImportRequest, Opened, Part, Plan
+from ensembler.predictions.loading.intake.wide import without_prefix
 from ensembler.predictions.loading.table import Table
 from ensembler.predictions.loading.tables import read_row_values
 
@@ -34,7 +36,8 @@ ROW_NAMES = frozenset({
 class LongColumns:
     """The columns of a long table: the row, the member, and its class or probabilities.
 
-    With ``is_class``, ``label`` is the class that a probability belongs to, and there is a row for each class.
+    With ``is_class``, ``label`` is the class that a probability belongs to, and there is a row for each class;
+    ``classes`` are the columns of a table with one for each.
     """
 
     row: str
@@ -43,6 +46,7 @@ class LongColumns:
     proba: str | None
     truth: str | None
     is_class: bool = False
+    classes: tuple[str, ...] = ()
 
 
 def long_columns(opened: Opened) -> LongColumns | None:
@@ -59,10 +63,13 @@ def long_columns(opened: Opened) -> LongColumns | None:
     if frame.duplicated([row, member]).any():
         return columns_by_class(frame, row, member)
     rest = [str(name) for name in frame.columns if str(name) not in (row, member)]
-    proba = next((name for name in rest if fractions(frame[name])), None)
-    whole = [name for name in rest if name != proba and not fractions(frame[name])]
+    shares = [name for name in rest if fractions(frame[name])]
+    proba = shares[0] if shares else None
+    whole = [name for name in rest if name not in shares]
     told = [name for name in whole if simple(name) in LABEL_NAMES | {"vote", "answer", "response"}]
     constant = [name for name in told if (frame.groupby(row)[name].nunique() <= 1).all()]
+    if len(shares) > 1 and not lists and sum_to_one(frame, shares):
+        return LongColumns(row, member, None, None, constant[0] if constant else None, classes=tuple(shares))
     truth = (
         constant[0] if constant and (lists or len(told) > 1 or proba is None) and frame[member].nunique() > 1 else None
     )
@@ -72,6 +79,12 @@ def long_columns(opened: Opened) -> LongColumns | None:
     if label is None:
         return None
     return LongColumns(row, member, label, proba, truth)
+
+
+def sum_to_one(frame: "pd.DataFrame", names: Sequence[str]) -> bool:
+    """Whether some columns are the probabilities of all classes."""
+    totals = frame[list(names)].to_numpy(dtype=float).sum(axis=1)
+    return bool((np.abs(totals - 1.0) <= ROW_SUM_TOLERANCE).all())
 
 
 def columns_by_class(frame: "pd.DataFrame", row: str, member: str) -> LongColumns | None:
@@ -95,7 +108,9 @@ def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], re
         Decision(f"{path} ({columns.member})", "members", "each votes at most once on a row"),
     ]
     rows = sorted_ids(frame[columns.row])
-    if columns.proba is None:
+    if columns.classes:
+        tables, names = class_tables(frame, path, columns, rows, decisions), None
+    elif columns.proba is None:
         tables, names = vote_tables(frame, path, columns, rows, decisions)
     elif opened.items:
         tables, names = probability_lists(opened, columns, rows), None
@@ -190,6 +205,30 @@ def probability_tables(
             )
         tables.append(Table(str(member), path, array, ids, names))
     return tables, names
+
+
+def class_tables(
+    frame: "pd.DataFrame", path: Path, columns: LongColumns, rows: "pd.Index[Any]", decisions: list[Decision]
+) -> list[Table]:
+    """Return the members of a table with a column for each class.
+
+    Raises
+    ------
+    DataError
+        A member has no probabilities for a row.
+    """
+    listed = f"{', '.join(columns.classes[:3])}{'…' * (len(columns.classes) > 3)}"
+    why = "every row of these columns sums to 1"
+    decisions.append(Decision(f"{path} ({listed})", f"{len(columns.classes)} classes", why))
+    ids, names = rows.map(str).to_numpy(dtype=str), without_prefix(columns.classes)
+    tables = []
+    for member, own in frame.groupby(columns.member, sort=True):
+        array = own.set_index(columns.row)[list(columns.classes)].reindex(rows).to_numpy(dtype=float)
+        if np.isnan(array).any():
+            lacking = rows[np.isnan(array).any(axis=1)][0]
+            raise DataError(f"{path}: member {member} has no row {lacking!r}, expected every member on every row")
+        tables.append(Table(str(member), path, array, ids, names))
+    return tables
 
 
 def probability_lists(opened: Opened, columns: LongColumns, rows: "pd.Index[Any]") -> list[Table]:
