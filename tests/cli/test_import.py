@@ -528,3 +528,14 @@ def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path, run, monkeypa
     assert result.code == 1
     assert "a.xyz: cannot read .xyz" in result.err
     assert "b.npy: the file is empty" in result.err
+
+
+def test_a_table_of_several_members_is_told_to_be_imported(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    a_column_for_each_class_and_a_row_for_each_model(tmp_path)
+    result = run("bench", "long.csv")
+    assert result.code == 1
+    assert "column 'model' names 3 members" in result.err
+    assert "try: ensembler import long.csv --out preds" in result.err
+    assert run("import", "long.csv", "--out", "preds").code == 0
+    assert run("bench", "preds", "--rule", "mean").code == 0

@@ -29,6 +29,11 @@ DECISION_NAMES = frozenset({
     "predicted", "predicted_label", "predicted_class", "prediction_label", "pred_label", "pred_class", "pred",
     "prediction", "predictions", "y_pred", "ypred", "yhat", "y_hat", "decision", "hard_prediction",
 })
+MEMBER_NAMES = frozenset({
+    "worker", "workers", "performer", "annotator", "rater", "coder", "user", "judge", "model", "models", "member",
+    "classifier", "system", "method",
+})
+"""What a column is called that says whose row it is, in a table with a row for each row and member."""
 # fmt: on
 FEW_ROWS = 20
 """In fewer rows, labels may all be different."""
@@ -220,6 +225,8 @@ def frame_table(frame: "pd.DataFrame", path: Path, options: ReadOptions) -> Tabl
     columns = options.columns
     roles = find_roles(frame, columns)
     problems = Problems()
+    if not columns.proba:
+        refuse_several_members(path, frame, roles.surplus)
     if columns.id is not None and columns.id not in frame.columns:
         header = ", ".join(map(str, frame.columns))
         problems.errors.append(FileError(f"{path}: has no column {columns.id!r} ({argument('id')}), only {header}"))
@@ -247,6 +254,18 @@ def frame_table(frame: "pd.DataFrame", path: Path, options: ReadOptions) -> Tabl
             check_values(as_table(frame, path, roles), options)
         problems.raise_all()
     return as_table(frame, path, roles)
+
+
+def refuse_several_members(path: Path, frame: "pd.DataFrame", surplus: Sequence[str]) -> None:
+    """Raise where a column names several members, each with rows of its own."""
+    named = next((name for name in surplus if simple(name) in MEMBER_NAMES and not is_unique(frame[name])), None)
+    if named is None or frame[named].nunique() < 2:
+        return
+    raise FileError(
+        f"{path}: column {named!r} names {frame[named].nunique()} members, so it holds a row for each member and row, "
+        "expected one member's rows; make a prediction set of it with ensembler import",
+        remedy=("import", str(path), "--out", "preds"),
+    )
 
 
 def check_values(table: Table, options: ReadOptions) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import DataError
-from ensembler.predictions.loading.columns import LABEL_NAMES, fractions, is_numeric, is_unique, simple
+from ensembler.predictions.loading.columns import LABEL_NAMES, MEMBER_NAMES, fractions, is_numeric, is_unique, simple
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.plan import SCORED, Decision, ImportRequest, Opened, Part, Plan
 from ensembler.predictions.loading.intake.wide import without_prefix
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # fmt: off
-MEMBER_NAMES = frozenset({
-    "worker", "workers", "performer", "annotator", "rater", "coder", "user", "judge", "model", "models", "member",
-    "classifier", "system", "method",
-})
 ROW_NAMES = frozenset({
     "task", "tasks", "item", "question", "id", "row", "sample", "example", "unit", "doc", "document", "image",
     "instance", "object", "row_id", "sample_id",
