@@ -46,10 +46,10 @@ class ExcessAgreement:
         They do where so few differences, or fewer, had a probability of at most ``alpha`` (binomial) if it were at the
         threshold: of few rows, or of members that are hardly ever wrong, too little is known.
         """
-        from scipy.stats import binom
+        from scipy.special import bdtr
 
         rate = np.clip(np.nan_to_num((1 - threshold) * (1 - self.implied)), 0.0, 1.0)
-        shown = np.asarray(binom.cdf(self.different, self.n_rows, rate) <= alpha)
+        shown = np.asarray(bdtr(self.different, self.n_rows, rate) <= alpha)
         return shown & (np.nan_to_num(self.kappa, nan=-np.inf) >= threshold)
 
 
