@@ -140,10 +140,10 @@ def cheapest_alternative(survey: Survey, rule: RuleStudy) -> list[Alternative]:
         return []
     scored, seed = result.scored, result.split.seed
     correct = evaluator.outcomes([mask])[0]
-    truth = scored.true_labels
-    test = paired(correct, recommendation.proba.argmax(axis=1) == truth, "recommended", scored, seed)
+    labels = scored.true_labels
+    test = paired(correct, recommendation.proba.argmax(axis=1) == labels, "recommended", scored, seed)
     best = recommendation.best_member
-    alone = None if best is None else paired(correct, best.argmax(axis=1) == truth, "best member", scored, seed)
+    alone = None if best is None else paired(correct, best.argmax(axis=1) == labels, "best member", scored, seed)
     members = members_of(mask, result.predictions.names)
     cost, priced = committee_cost(survey, members)
     names = committee_names(rule.rule, members, result)

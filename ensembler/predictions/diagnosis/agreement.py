@@ -6,6 +6,7 @@ import numpy as np
 
 from ensembler.arrays import Values
 from ensembler.metrics.diversity import cohen_kappa
+from ensembler.predictions.diagnosis.groups import near_groups
 from ensembler.predictions.prediction_set import Predictions
 
 NEARLY_SAME = 0.97
@@ -52,20 +53,5 @@ def measure_agreement(data: Predictions) -> Agreement:
         cohen_kappa(predicted, data.n_classes),
         float((predicted == predicted[0]).all(axis=0).mean()),
         np.array([np.bincount(classes, minlength=data.n_classes) / data.n_samples for classes in predicted]),
-        nearly_same(different, data.names),
+        [[data.names[member] for member in group] for group in near_groups(different, 1 - NEARLY_SAME)],
     )
-
-
-def nearly_same(different: Values, names: tuple[str, ...]) -> list[list[str]]:
-    """Return groups of members of which all pairs predict the same class nearly everywhere (complete linkage)."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
-    if len(names) < 2:
-        return []
-    tree = linkage(squareform(different, checks=False), method="complete")
-    groups = fcluster(tree, 1 - NEARLY_SAME, criterion="distance")
-    members_of: dict[int, list[str]] = {}
-    for name, group in zip(names, groups.tolist(), strict=True):
-        members_of.setdefault(group, []).append(name)
-    return [members for members in members_of.values() if len(members) > 1]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.metrics.excess_agreement import ExcessAgreement, excess_agreement
+from ensembler.predictions.diagnosis.groups import near_groups
 from ensembler.predictions.prediction_set import Predictions
 
 ALIKE = 0.8
@@ -77,18 +78,9 @@ def measure_redundancy(
 
 def alike_groups(agreement: ExcessAgreement) -> list[list[int]]:
     """Return groups of members of which all pairs are shown to err alike (complete linkage)."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
-    if len(agreement.kappa) < 2:
-        return []
     distances = np.where(agreement.shown_above(ALIKE), 1 - np.nan_to_num(agreement.kappa), 2.0)
     np.fill_diagonal(distances, 0.0)
-    labels = fcluster(linkage(squareform(distances, checks=False), method="complete"), 1 - ALIKE, criterion="distance")
-    members_of: dict[int, list[int]] = {}
-    for member, group in enumerate(labels.tolist()):
-        members_of.setdefault(group, []).append(member)
-    return [members for members in members_of.values() if len(members) > 1]
+    return near_groups(distances, 1 - ALIKE)
 
 
 def mean_effect(data: Predictions, member: int, committees: Sequence[tuple[int, ...]]) -> float:
