@@ -116,8 +116,10 @@ def list_candidates(
     named = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else rules
     asked = named_rules(named)
     candidates = [bind_rule(rule, predictions, own_metric(metric)) for rule in asked]
+    # Objects are not looked for among others: a field of theirs may be an array, which has no one answer to ==.
+    texts = set() if rules is None else {rule for rule in named if isinstance(rule, str)}
     candidates = [
-        candidate if rules is not None and rule in named else candidate.unless_it_takes_long(predictions)
+        candidate if isinstance(rule, Combiner) or rule in texts else candidate.unless_it_takes_long(predictions)
         for candidate, rule in zip(candidates, asked, strict=True)
     ]
     names = [candidate.name for candidate in candidates]

@@ -423,5 +423,6 @@ def test_rules_that_take_long_run_where_they_are_named(monkeypatch):
     assert reasons["stacking"] == reasons["blend"] == "48 coefficients on 60 rows take long; it runs where it is named"
     named = compare_rules(data, ["stacking", "mean"], n_resamples=0)
     assert {outcome.name for outcome in named.rules} == {"stacking", "mean"}
+    assert not compare_rules(data, [Stacking()], n_resamples=0).left_out
     family = compare_rules(data, ["pooled", "stacked"], n_resamples=0)
     assert {"stacking", "blend"} < set(dict(family.left_out))
