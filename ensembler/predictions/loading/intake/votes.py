@@ -222,7 +222,7 @@ def class_tables(
         array = own.set_index(columns.row)[list(columns.classes)].reindex(rows).to_numpy(dtype=float)
         if np.isnan(array).any():
             lacking = rows[np.isnan(array).any(axis=1)][0]
-            raise DataError(f"{path}: member {member} has no row {lacking!r}, expected every member on every row")
+            raise DataError(f"{path}: member {member} has no row {str(lacking)!r}, expected every member on every row")
         tables.append(Table(str(member), path, array, ids, names))
     return tables
 
@@ -238,7 +238,7 @@ def probability_lists(opened: Opened, columns: LongColumns, rows: "pd.Index[Any]
         missing = [row for row in rows if row not in position]
         if missing:
             raise DataError(
-                f"{opened.path}: member {member} has no row {missing[0]!r}, expected every member on every row"
+                f"{opened.path}: member {member} has no row {str(missing[0])!r}, expected every member on every row"
             )
         tables.append(Table(str(member), opened.path, item.array[[position[row] for row in rows]], ids))
     return tables
