@@ -7,7 +7,10 @@ r"""Multinomial logistic regression with a ridge, to the last digits.
 with row weights :math:`v` of sum :math:`V`; of two classes the first has no coefficients. These are the objective and
 the optimum of scikit-learn's ``LogisticRegression(C)``. The logarithms of several members' probabilities resemble one
 another, so the loss is a long narrow valley; quasi-Newton steps cross it in coordinates in which it is nearly round,
-those of the root of its Hessian at the start. A few dozen evaluations are left of hundreds.
+those of the root of its Hessian nearby. A few dozen evaluations are left of hundreds.
+
+Products are written ``a.dot(b)``, not ``a @ b``, during which NumPy keeps other threads waiting where the result is
+small; folds are fitted side by side.
 """
 
 from collections.abc import Callable
@@ -20,20 +23,22 @@ from ensembler.arrays import Labels, Rows, Values
 
 MOST_COEFFICIENTS = 2048
 """More of them stay in the coordinates they have: a Hessian of 32 MB is the largest that pays."""
-HESSIAN_ROWS = 1200
+HESSIAN_ROWS = 600
 """Rows that a Hessian is made of: as coordinates, one of a part of the rows does as well as that of all."""
 FLAT = 1e-8
 """Added to the Hessian's diagonal, since equal steps of all intercepts change nothing."""
 TOLERANCE = 1e-7
 """The largest slope at which quasi-Newton steps stop: below it, the loss tells no step from another."""
-ROUGH_TOLERANCE = 1e-3
-"""The largest slope of a place that is near enough to the optimum for its Hessian to be taken there."""
+SEARCH_TOLERANCE = 1e-5
+"""The largest slope at which strengths are compared: it changes their losses by about 1e-6."""
 FINAL_TOLERANCE = 2e-9
 LAST_STEPS = 30
 """Steps by the slope alone that follow, until it is ``FINAL_TOLERANCE``: some 1e-8 of a probability."""
-CONVERGED = 1e-6
-"""The largest slope of an optimum."""
+CONVERGED = 10.0
+"""The largest slope of an optimum, as a multiple of the tolerance."""
 MOST_ITERATIONS = 1000
+SMALL_BLOCK = 32
+"""Coefficients whose triangular block is inverted at once."""
 
 
 class Optimum(NamedTuple):
@@ -94,21 +99,21 @@ class LogisticRows:
         share, targets, ridge = self.share, self._targets(), self.ridge(strength)
 
         def moved(step: Values) -> Values:
-            return start + (step if root is None else root.T @ step).reshape(start.shape)
+            return start + (step if root is None else root.T.dot(step)).reshape(start.shape)
 
         def loss_and_slope(step: Values) -> tuple[float, Values]:
             at = moved(step)
-            loss, residuals = _mean_loss(at @ self.columns, targets, share)
-            slope = (residuals @ self.columns.T + ridge * at).ravel()
+            loss, residuals = _mean_loss(at.dot(self.columns), targets, share)
+            slope = (residuals.dot(self.columns.T) + ridge * at).ravel()
             loss += 0.5 * float((ridge * at**2).sum())
-            return loss, slope if root is None else np.asarray(root @ slope)
+            return loss, slope if root is None else np.asarray(root.dot(slope))
 
         options = {"gtol": tolerance, "ftol": 0.0, "maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS}
         found = minimize(loss_and_slope, np.zeros(start.size), jac=True, method="L-BFGS-B", options=options)
         step, slope = found.x, found.jac
         if root is not None and tolerance == TOLERANCE:
             step, slope = _descended(lambda at: loss_and_slope(at)[1], step)
-        return Optimum(moved(step), bool(np.abs(slope).max() <= CONVERGED))
+        return Optimum(moved(step), bool(np.abs(slope).max() <= CONVERGED * tolerance))
 
     def curvature(self, at: Values) -> Values | None:
         """Return the Hessian of the mean loss, without the ridge, (K(F + 1), K(F + 1)); None where it is too large."""
@@ -123,18 +128,16 @@ class LogisticRows:
         for one in range(self.n_free):
             for other in range(one, self.n_free):
                 weight = proba[one] * (one == other) - proba[one] * proba[other] / share
-                block = (some.columns * weight) @ some.columns.T
+                block = (some.columns * weight).dot(some.columns.T)
                 hessian[one, :, other] = hessian[other, :, one] = block
         return hessian.reshape(size, size)
 
     def root(self, curvature: Values | None, strength: float) -> Values | None:
         """Return the inverse of the Cholesky factor of the Hessian with the ridge."""
-        from scipy.linalg.lapack import dtrtri
-
         if curvature is None:
             return None
         hessian = curvature + np.diag(np.tile(self.ridge(strength), self.n_free) + FLAT)
-        return np.asarray(dtrtri(np.linalg.cholesky(hessian), lower=1)[0])
+        return _inverse(np.asarray(np.linalg.cholesky(hessian), dtype=np.float64))
 
     def _targets(self) -> Values:
         """Return a row's share at its class, (K, N)."""
@@ -154,6 +157,19 @@ def _mean_loss(scores: Values, targets: Values, share: Values) -> tuple[float, V
     scores *= share / total
     scores -= targets
     return loss, scores
+
+
+def _inverse(lower: Values) -> Values:
+    """Return the inverse of a lower triangular matrix, by halves."""
+    size = len(lower)
+    if size <= SMALL_BLOCK:
+        return np.asarray(np.linalg.inv(lower), dtype=np.float64)
+    half = size // 2
+    inverse = np.zeros_like(lower)
+    first = inverse[:half, :half] = _inverse(lower[:half, :half])
+    last = inverse[half:, half:] = _inverse(lower[half:, half:])
+    inverse[half:, :half] = -last.dot(lower[half:, :half].dot(first))
+    return inverse
 
 
 def _descended(slope_at: Callable[[Values], Values], point: Values) -> tuple[Values, Values]:
@@ -182,23 +198,24 @@ def chosen_fit(rows: LogisticRows, strengths: list[float], folds: list[tuple[Row
     """Return the optimum at the strength that loses least on the folds; the smallest one where there are none.
 
     Going up along the strengths, each fit starts where the one before ended, and the fits without a fold where the fit
-    on all rows did.
+    on all rows did. Only at the strength that is chosen is the optimum sought to the last digits.
     """
     at = np.zeros((rows.n_free, len(rows.columns)))
     curvature = rows.curvature(at)
+    # In coordinates in which the loss is no round valley, a small slope may be far from the optimum.
+    tolerance = TOLERANCE if curvature is None else SEARCH_TOLERANCE
     fold_rows = [(rows.take(train), rows.take(rest)) for train, rest in folds]
     best, least = None, np.inf
-    for strength in sorted(strengths) if folds else [min(strengths)]:
-        if curvature is not None:
-            at = rows.fit(strength, at, rows.root(curvature, strength), ROUGH_TOLERANCE).coefficients
+    for position, strength in enumerate(sorted(strengths) if folds else [min(strengths)]):
+        if position:
             curvature = rows.curvature(at)
         root = rows.root(curvature, strength)
-        optimum = rows.fit(strength, at, root)
-        at = optimum.coefficients
-        partial = [(train.fit(strength, at, root), rest) for train, rest in fold_rows]
+        at = rows.fit(strength, at, root, tolerance).coefficients
+        partial = [(train.fit(strength, at, root, tolerance), rest) for train, rest in fold_rows]
         loss = float(np.mean([rest.log_loss(fit.coefficients) for fit, rest in partial])) if partial else 0.0
         if best is None or loss < least:
-            converged = optimum.converged and all(fit.converged for fit, _ in partial)
-            best, least = Optimum(at, converged), loss
+            best, least = (strength, at, all(fit.converged for fit, _ in partial)), loss
     assert best is not None
-    return best
+    strength, at, converged = best
+    optimum = rows.fit(strength, at, rows.root(rows.curvature(at), strength))
+    return Optimum(optimum.coefficients, optimum.converged and converged)

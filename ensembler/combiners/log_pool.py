@@ -200,7 +200,7 @@ class PoolLoss:
             mean = weighted.sum(axis=1)
             true = features[np.arange(n_rows), labels]
             gradient += mean.sum(axis=0) - share @ true
-            hessian += features.reshape(-1, n_features).T @ weighted.reshape(-1, n_features)
+            hessian += features.reshape(-1, n_features).T.dot(weighted.reshape(-1, n_features))
             hessian -= mean.T @ (mean / share[:, None])
         return Expansion(value, gradient, hessian)
 
