@@ -9,13 +9,14 @@ import numpy as np
 
 from ensembler.arrays import Rows, check_sample_weight
 from ensembler.combiners.base import Combiner
-from ensembler.comparison.candidates import REFERENCE, Candidate
-from ensembler.comparison.fitting import Fit, cross_fit
+from ensembler.comparison.candidates import Candidate
+from ensembler.comparison.fitting import Fit, Folded, cross_fit_each
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
 from ensembler.metrics import TIED_DECIMALS, Metric
 from ensembler.metrics.predicted import Pieces, Predicted
+from ensembler.predictions.prediction_set import Predictions
 
 
 @dataclass(frozen=True)
@@ -54,31 +55,20 @@ class Named(Protocol):
 def score_choices(
     candidates: Sequence[Candidate],
     fits: Sequence[Fit],
-    reference: Candidate,
-    best_member: Fit | None,
+    predicted: Mapping[str, Predicted],
     split: Split,
     metric: Metric,
     counter: FitCounter,
 ) -> Choice:
-    """Give each rule its cross-fitted score inside the fitting rows, and keep what it predicts of them."""
+    """Give each rule its cross-fitted score inside the fitting rows, of which ``predicted`` is what it predicts."""
     names = [fit.name for fit in fits]
-    running = [candidate for candidate in candidates if candidate.name in names]
     if split.cross_fitted:
+        running = [candidate for candidate in candidates if candidate.name in names]
         choice = choose_nested(running, fits, split, metric, counter)
-        predicted = score_out_of_fold(fits, best_member).predicted
     else:
-        predicted = cross_fit([*running, reference], split.fitting, split.folds, counter.tick).predicted
-        scores = {name: measure(metric, split.fitting, predicted[name]) for name in predicted if name != REFERENCE}
-        choice = Choice(scores)
-    return replace(choice, predicted=predicted, best=pick(fits, choice.scores, metric))
-
-
-def score_out_of_fold(fits: Sequence[Fit], best_member: Fit | None) -> Choice:
-    """Keep what rules predict of the fitting rows out of fold, in cross-fitting, without choosing one."""
-    predicted = {fit.name: fit.predicted for fit in fits}
-    if best_member is not None:
-        predicted[REFERENCE] = best_member.predicted
-    return Choice(predicted=predicted)
+        scored = [name for name in names if name in predicted]
+        choice = Choice({name: measure(metric, split.fitting, predicted[name]) for name in scored})
+    return replace(choice, predicted=dict(predicted), best=pick(fits, choice.scores, metric))
 
 
 def choose_nested(
@@ -92,18 +82,20 @@ def choose_nested(
     by_fold: list[str | None] = []
     trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
+    weights, weighted = data.sample_weight, [fold for fold in split.folds.pairs if has_weight(data, fold[0])]
+    inside = cross_fit_each(trained, [rows_inside(split, train) for train, _ in weighted], counter.tick)
     for train, _ in split.folds.pairs:
-        if data.sample_weight is not None and not data.sample_weight[train].any():
+        if not has_weight(data, train):
             by_fold.append(None)
             continue
-        inside = cross_fit_inside(trained, split, train, counter)
+        found = next(inside).predicted
         for candidate in candidates:
             if candidate not in trained:
                 # What learns nothing predicts these rows as it predicts all.
                 counter.tick(candidate.name)
-                inside[candidate.name] = predicted[candidate.name].of_rows(train)
-        weight = None if data.sample_weight is None else check_sample_weight(data.sample_weight[train], len(train))
-        scores = {name: float(metric(each.labels, each, weight)) for name, each in inside.items()}
+                found[candidate.name] = predicted[candidate.name].of_rows(train)
+        weight = None if weights is None else check_sample_weight(weights[train], len(train))
+        scores = {name: float(metric(each.labels, each, weight)) for name, each in found.items()}
         for name, value in scores.items():
             scores_by_fold[name].append(value)
         best = pick(fits, scores, metric)
@@ -116,17 +108,16 @@ def choose_nested(
     return Choice(scores, {"metric": metric.name, "value": measure(metric, data, outcome), "by_fold": by_fold})
 
 
-def cross_fit_inside(
-    candidates: Sequence[Candidate], split: Split, rows: Rows, counter: FitCounter
-) -> dict[str, Predicted]:
-    """Return what rules predict of some of the fitting rows out of folds of their own."""
-    if not candidates:
-        return {}
+def has_weight(data: Predictions, rows: Rows) -> bool:
+    """Whether any of some rows counts."""
+    return data.sample_weight is None or bool(data.sample_weight[rows].any())
+
+
+def rows_inside(split: Split, rows: Rows) -> Folded:
+    """Return some of the fitting rows with folds of their own; weights of some rows have a mean of their own."""
     if split.fitting.sample_weight is None:
-        return cross_fit(candidates, split.fitting, split.folds_inside(rows), counter.tick, rows).predicted
-    # Weights of some rows have a mean of their own.
-    fitting, folds = split.inside(rows)
-    return cross_fit(candidates, fitting, folds, counter.tick).predicted
+        return Folded(split.fitting, split.folds_inside(rows), rows)
+    return Folded(*split.inside(rows))
 
 
 def pick(rules: Sequence[Named], scores: Mapping[str, float | None], metric: Metric) -> str | None:

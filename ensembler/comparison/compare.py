@@ -18,18 +18,19 @@ from ensembler.comparison.candidates import (
     list_metrics,
     own_metric,
 )
-from ensembler.comparison.choice import Choice, score_choices, score_out_of_fold
+from ensembler.comparison.choice import Choice, score_choices
 from ensembler.comparison.fitting import Fit
 from ensembler.comparison.outcome import Advice, Recommendation, are_some
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
 from ensembler.comparison.results import Comparison
 from ensembler.comparison.scores import Scores
-from ensembler.comparison.scoring import fit_rules, oracle_accuracy
+from ensembler.comparison.scoring import LeftOut, fit_rules_in_folds, oracle_accuracy
 from ensembler.comparison.verdict import Contest, Inference, reach_verdict
 from ensembler.errors import NotApplicableError, ParameterError, UsageError, argument
 from ensembler.metrics import Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
+from ensembler.metrics.predicted import Predicted
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.diagnosis import checks
@@ -178,11 +179,20 @@ def fit_and_advise(
 ) -> Fitted:
     """Fit all rules, and find the one to use."""
     counter = FitCounter(progress, count_fits(candidates, split))
-    best = next(iter(fit_rules([reference], split, counter)[0]), None)
-    fits, left_out = fit_rules(candidates, split, counter)
-    choice = score_choices(candidates, fits, reference, best, split, metric, counter)
+    best, fits, left_out, predicted = fit_with_reference(candidates, reference, split, counter)
+    choice = score_choices(candidates, fits, predicted, split, metric, counter)
     advice = advise(candidates, fits, choice, split, metric, counter)
     return Fitted(tuple(fits), best, tuple(left_out), choice, advice)
+
+
+def fit_with_reference(
+    candidates: Sequence[Candidate], reference: Candidate, split: Split, counter: FitCounter
+) -> tuple[Fit | None, list[Fit], LeftOut, dict[str, Predicted]]:
+    """Fit the best single member, and all rules; return what they predict of the fitting rows out of fold as well."""
+    fits, left_out, predicted = fit_rules_in_folds([reference, *candidates], split, counter)
+    best = next((fit for fit in fits if fit.name == reference.name), None)
+    rules = [fit for fit in fits if fit is not best]
+    return best, rules, [(name, why) for name, why in left_out if name != reference.name], predicted
 
 
 @one_blas_thread
@@ -199,17 +209,17 @@ def recommend_rule(
     reference = best_member(first, calibrate)
     some, rows = split.sample(MOST_TO_ADVISE)
     counter = FitCounter(progress, count_fits(candidates, some))
-    best, fits = fit_rules([reference], some, counter)[0], fit_rules(candidates, some, counter)[0]
+    best, fits, _, predicted = fit_with_reference(candidates, reference, some, counter)
     if split.cross_fitted and is_known_default(fits, some):
-        choice = score_out_of_fold(fits, best[0] if best else None)
+        choice = Choice(predicted=predicted)
     else:
-        choice = score_choices(candidates, fits, reference, best[0] if best else None, some, first, counter)
+        choice = score_choices(candidates, fits, predicted, some, first, counter)
     advice = advise(candidates, fits, choice, some, first, counter)
     if advice is None:
         return None
     rule = next(fit for fit in fits if fit.name == advice.rule)
     return Recommendation(
-        advice, predict_scored(rule, split, rows), predict_scored(best[0], split, rows) if best else None
+        advice, predict_scored(rule, split, rows), predict_scored(best, split, rows) if best else None
     )
 
 
@@ -277,8 +287,7 @@ def warn_of_findings(predictions: Predictions) -> list[str]:
 
 def count_fits(candidates: Sequence[Candidate], split: Split) -> int:
     """Return how many fits a comparison takes, with that of the best member."""
-    trained = sum(candidate.learns_from(split.fitting) for candidate in candidates)
-    folded = trained * split.n_folds + len(candidates) - trained
-    if split.cross_fitted:
-        return len(candidates) + folded * (1 + split.n_folds) + 1 + split.n_folds
-    return len(candidates) + folded + 1 + split.n_folds
+    learning = sum(candidate.learns_from(split.fitting) for candidate in candidates)
+    n_folds, others = split.n_folds, len(candidates) - learning
+    nested = n_folds * (learning * n_folds + others) if split.cross_fitted else 0
+    return (learning + 1) * (1 + n_folds) + others + nested

@@ -1,7 +1,6 @@
 """Fitting rules on a prediction set: once, or with every row predicted by a rule that has not seen it."""
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,9 +8,10 @@ import numpy as np
 from ensembler.arrays import Rows, Values, widened
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, bind_rule
+from ensembler.comparison.fit_warnings import kept_fit_warnings
 from ensembler.comparison.folds import Folds
 from ensembler.comparison.protocol import Split
-from ensembler.errors import FitWarning, NotApplicableError
+from ensembler.errors import NotApplicableError
 from ensembler.metrics.predicted import Predicted
 from ensembler.parallel.threads import side_by_side
 from ensembler.predictions.prediction_set import Predictions
@@ -19,7 +19,7 @@ from ensembler.predictions.prediction_set import Predictions
 BLOCK_VALUES = 1 << 23
 """Probabilities of members that are combined at a time."""
 SMALL_SET = 1 << 23
-"""Probabilities of members of a set whose folds are fitted side by side."""
+"""Probabilities of members, in all fits together, that are fitted on side by side."""
 
 
 @dataclass(frozen=True)
@@ -50,30 +50,11 @@ class Fit:
         return self.predicted.proba
 
 
-def fit_and_apply(
-    candidate: Candidate,
-    fitting: Predictions,
-    scored: Predictions,
-    fitted: Mapping[str, Combiner] | None = None,
-    predicted: Predicted | None = None,
-) -> Fit:
-    """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes.
-
-    ``fitted`` are rules by their texts that are fitted on the same rows. With ``predicted``, in cross-fitting, the
-    other rows are predicted already.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FitWarning)
-        rule = candidate.fit(fitting, fitted)
-    notes = []
-    for item in caught:
-        if issubclass(item.category, FitWarning):
-            notes.append(str(item.message))
-        else:
-            warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
-    if predicted is None:
-        predicted = predicted_by(rule, scored)
-    return Fit(candidate.name, rule, predicted, tuple(notes))
+def fit_and_apply(candidate: Candidate, fitting: Predictions, scored: Predictions) -> Fit:
+    """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes."""
+    with kept_fit_warnings() as doubts:
+        rule = candidate.fit(fitting)
+        return Fit(candidate.name, rule, predicted_by(rule, scored), doubts())
 
 
 def predicted_by(rule: Combiner, data: Predictions, rows: Rows | None = None) -> Predicted:
@@ -127,12 +108,62 @@ def mean_of_members(split: Split) -> Predicted:
 
 
 @dataclass
+class PartFit:
+    """Rules fitted on the same rows, why others could not be, and what is doubtful, all by name."""
+
+    rules: dict[str, Combiner] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass
 class CrossFit:
-    """What each rule predicts out of fold, what was fitted in each fold, and why a rule could not be."""
+    """What each rule predicts out of fold, what was fitted in each fold, and why a rule could not be.
+
+    Attributes
+    ----------
+    predicted : dict
+    rules : dict
+        By name, in the order of the folds; of those that learn nothing, none.
+    failed : dict
+    whole : PartFit
+        What was fitted on all rows at once, where that was asked for.
+    """
 
     predicted: dict[str, Predicted] = field(default_factory=dict)
     rules: dict[str, list[Combiner]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    whole: PartFit = field(default_factory=PartFit)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Rows to cross-fit on.
+
+    Attributes
+    ----------
+    data : Predictions
+    folds : Folds
+    rows : (n,) or None
+        Those of the data that are meant, by default all; folds are numbered among them.
+    """
+
+    data: Predictions
+    folds: Folds
+    rows: Rows | None = None
+
+    def fitting_parts(self) -> list[Rows]:
+        """Return the rows of the data that are left without each fold."""
+        return [train if self.rows is None else self.rows[train] for train, _ in self.folds.pairs]
+
+    def why_not(self) -> str | None:
+        """Return why nothing can be learnt on these folds; None where it can."""
+        if not self.folds.pairs:
+            return f"cannot be cross-fitted: {self.folds.note}"
+        weight = self.data.sample_weight
+        if weight is not None and not all(weight[part].any() for part in self.fitting_parts()):
+            return "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
+        return None
 
 
 def cross_fit(
@@ -140,63 +171,102 @@ def cross_fit(
     data: Predictions,
     folds: Folds,
     tick: Callable[[str], None],
-    rows: Rows | None = None,
+    *,
+    whole: bool = False,
 ) -> CrossFit:
     """Predict each fold with rules fitted on the others. Rules that learn nothing need no folds.
 
-    ``rows`` are those of the data that are meant, by default all; folds are numbered among them.
+    With ``whole``, all rules are fitted on all rows as well.
     """
-    result = CrossFit()
-    trained = [candidate for candidate in candidates if candidate.learns_from(data)]
+    return next(cross_fit_each(candidates, [Folded(data, folds)], tick, whole=whole))
+
+
+def cross_fit_each(
+    candidates: Sequence[Candidate], sets: Sequence[Folded], tick: Callable[[str], None], *, whole: bool = False
+) -> Iterator[CrossFit]:
+    """Cross-fit on each of several sets of rows, as `cross_fit` does on one.
+
+    Small sets have all their fits side by side on the cores; large ones, for memory, one after another.
+    """
+    for some in [sets] if are_small(sets) else [[each] for each in sets]:
+        trained = [
+            [one for one in candidates if one.learns_from(each.data)] if each.why_not() is None else [] for each in some
+        ]
+        parts = [
+            [Part(candidates, each.data)] * whole + [Part(learn, each.data, rows) for rows in each.fitting_parts()]
+            for each, learn in zip(some, trained, strict=True)
+        ]
+        fitted = iter(fit_parts([part for several in parts for part in several], tick, together=are_small(some)))
+        for each, several in zip(some, parts, strict=True):
+            yield out_of_fold(candidates, each, [next(fitted) for _ in several], tick, whole=whole)
+
+
+def are_small(sets: Sequence[Folded]) -> bool:
+    """Whether sets of rows are small enough, all together, to be fitted on side by side."""
+    return sum(each.data.proba.size for each in sets) <= SMALL_SET
+
+
+def out_of_fold(
+    candidates: Sequence[Candidate],
+    each: Folded,
+    fitted: Sequence[PartFit],
+    tick: Callable[[str], None],
+    *,
+    whole: bool,
+) -> CrossFit:
+    """Predict with what was fitted without each fold, and on all rows before that if ``whole``."""
+    data, folds, rows = each.data, each.folds, each.rows
+    result = CrossFit(whole=fitted[0]) if whole else CrossFit()
+    fitted, reason = fitted[whole:], each.why_not()
     for candidate in candidates:
+        name = candidate.name
+        if name in result.whole.failed:
+            result.failed[name] = result.whole.failed[name]
+            continue
         if not candidate.learns_from(data):
-            tick(candidate.name)
-            result.predicted[candidate.name] = predicted_by(candidate.fit(data), data, rows)
-        elif not folds.pairs:
-            result.failed[candidate.name] = f"cannot be cross-fitted: {folds.note}"
-    fitted_on = [train if rows is None else rows[train] for train, _ in folds.pairs if trained]
-    if data.sample_weight is not None and not all(data.sample_weight[part].any() for part in fitted_on):
-        reason = "cannot be cross-fitted: a fold leaves no row of positive weight to fit on"
-        result.failed |= {candidate.name: reason for candidate in trained}
-        fitted_on = []
-    for fitted, failed in fit_parts(trained, data, fitted_on, tick):
-        result.failed = failed | result.failed
-        for name, rule in fitted.items():
-            result.rules.setdefault(name, []).append(rule)
-    for candidate in trained:
-        if candidate.name not in result.failed:
-            rules = result.rules[candidate.name]
-            parts = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
-            result.predicted[candidate.name] = predicted_in_folds(parts, data, rows)
-    # In the order in which they were given.
-    result.predicted = {each.name: result.predicted[each.name] for each in candidates if each.name in result.predicted}
+            if not whole:
+                tick(name)
+            rule = result.whole.rules[name] if whole else candidate.fit(data)
+            result.predicted[name] = predicted_by(rule, data, rows)
+            continue
+        failed = [reason] if reason is not None else [part.failed[name] for part in fitted if name in part.failed]
+        if failed:
+            result.failed[name] = failed[0]
+            continue
+        rules = result.rules[name] = [part.rules[name] for part in fitted]
+        parts = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
+        result.predicted[name] = predicted_in_folds(parts, data, rows)
     return result
 
 
-def fit_parts(
-    candidates: Sequence[Candidate], data: Predictions, parts: Sequence[Rows], tick: Callable[[str], None]
-) -> list[tuple[dict[str, Combiner], dict[str, str]]]:
-    """Fit rules on each of several parts of the rows; return by part those fitted, and why others could not be.
+@dataclass(frozen=True)
+class Part:
+    """Rules to fit on some rows of a set, by default all."""
 
-    Small sets have their parts side by side on the cores; large ones, for memory, one after another.
-    """
+    candidates: Sequence[Candidate]
+    data: Predictions
+    rows: Rows | None = None
 
-    def fit(train: Rows) -> tuple[dict[str, Combiner], dict[str, str]]:
-        fitting = data.take(train)
-        rules: dict[str, Combiner] = {}
-        failed: dict[str, str] = {}
+
+def fit_parts(parts: Sequence[Part], tick: Callable[[str], None], *, together: bool) -> Iterable[PartFit]:
+    """Fit rules on each of several parts of the rows, side by side if ``together``."""
+
+    def fit(part: Part) -> PartFit:
+        found = PartFit()
+        if not part.candidates:
+            return found
+        fitting = part.data if part.rows is None else part.data.take(part.rows)
         by_text: dict[str, Combiner] = {}
-        for candidate in candidates:
+        for candidate in part.candidates:
             tick(candidate.name)
             try:
                 rule = candidate.fit(fitting, by_text)
             except NotApplicableError as error:
-                failed[candidate.name] = str(error)
+                found.failed[candidate.name] = str(error)
                 continue
-            by_text[rule.to_text()] = rules[candidate.name] = rule
-        return rules, failed
+            by_text[rule.to_text()] = found.rules[candidate.name] = rule
+            found.notes[candidate.name] = doubts()
+        return found
 
-    with warnings.catch_warnings():
-        # What is doubtful is noted once, at the fit on all rows. Filters belong to all threads, so here for all.
-        warnings.simplefilter("ignore", FitWarning)
-        return side_by_side(fit, parts) if data.proba.size <= SMALL_SET else [fit(part) for part in parts]
+    with kept_fit_warnings() as doubts:
+        return side_by_side(fit, parts) if together else [fit(part) for part in parts]

@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ensembler.arrays import Values
-from ensembler.combiners.base import Combiner
 from ensembler.combiners.missing_votes import class_prior, fill_unanswered
 from ensembler.comparison.candidates import Candidate
-from ensembler.comparison.fitting import Fit, cross_fit, fit_and_apply
+from ensembler.comparison.fitting import CrossFit, Fit, Part, cross_fit, fit_parts, predicted_by
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.results import MemberScore
-from ensembler.errors import NotApplicableError
 from ensembler.metrics import Metric
 from ensembler.metrics.calibration import Reliability, reliability
 from ensembler.metrics.confusion import class_counts, recall_per_class
@@ -29,28 +27,36 @@ LeftOut = list[tuple[str, str]]
 
 def fit_rules(candidates: Sequence[Candidate], split: Split, counter: FitCounter) -> tuple[list[Fit], LeftOut]:
     """Fit each rule, and predict the scored rows: in cross-fitting, each by a rule that has not seen it."""
+    if split.cross_fitted:
+        fits, left_out, _ = fit_rules_in_folds(candidates, split, counter)
+        return fits, left_out
     running = [candidate for candidate in candidates if candidate.left_out is None]
-    cross_fitted = cross_fit(running, split.fitting, split.folds, counter.tick) if split.cross_fitted else None
-    failed = {} if cross_fitted is None else cross_fitted.failed
-    fits: list[Fit] = []
-    fitted: dict[str, Combiner] = {}
-    left_out = {candidate.name: candidate.left_out for candidate in candidates if candidate.left_out is not None}
-    for candidate in running:
-        counter.tick(candidate.name)
-        if candidate.name in failed:
-            left_out[candidate.name] = failed[candidate.name]
-            continue
-        try:
-            predicted = None if cross_fitted is None else cross_fitted.predicted[candidate.name]
-            fit = fit_and_apply(candidate, split.fitting, split.scored, fitted, predicted)
-        except NotApplicableError as error:
-            left_out[candidate.name] = str(error)
-            continue
-        fitted[fit.rule.to_text()] = fit.rule
-        if cross_fitted is not None:
-            fit = replace(fit, fold_rules=tuple(cross_fitted.rules.get(candidate.name, ())))
-        fits.append(fit)
-    return fits, [(candidate.name, left_out[candidate.name]) for candidate in candidates if candidate.name in left_out]
+    [whole] = fit_parts([Part(running, split.fitting)], counter.tick, together=False)
+    return fits_of(candidates, split, CrossFit(whole=whole))
+
+
+def fit_rules_in_folds(
+    candidates: Sequence[Candidate], split: Split, counter: FitCounter
+) -> tuple[list[Fit], LeftOut, dict[str, Predicted]]:
+    """Fit each rule, and predict the scored rows; and return what each predicts of the fitting rows out of fold."""
+    running = [candidate for candidate in candidates if candidate.left_out is None]
+    found = cross_fit(running, split.fitting, split.folds, counter.tick, whole=True)
+    fits, left_out = fits_of(candidates, split, found)
+    return fits, left_out, {fit.name: found.predicted[fit.name] for fit in fits if fit.name in found.predicted}
+
+
+def fits_of(candidates: Sequence[Candidate], split: Split, found: CrossFit) -> tuple[list[Fit], LeftOut]:
+    """Return the rules that could be fitted, and why others could not be."""
+    why_not = {candidate.name: candidate.left_out for candidate in candidates if candidate.left_out is not None}
+    why_not |= found.failed | found.whole.failed if split.cross_fitted else found.whole.failed
+    fits = []
+    for name in (candidate.name for candidate in candidates if candidate.name not in why_not):
+        rule, notes = found.whole.rules[name], found.whole.notes[name]
+        if split.cross_fitted:
+            fits.append(Fit(name, rule, found.predicted[name], notes, tuple(found.rules.get(name, ()))))
+        else:
+            fits.append(Fit(name, rule, predicted_by(rule, split.scored), notes))
+    return fits, [(candidate.name, why_not[candidate.name]) for candidate in candidates if candidate.name in why_not]
 
 
 @dataclass(frozen=True)
