@@ -104,7 +104,7 @@ def mean_interval(
     """
     if not enough_units(len(values), groups):
         return None
-    if groups is None and len(values) > MOST_DRAWN:
+    if groups is None:
         distinct, counts = np.unique(values, return_counts=True)
         if len(distinct) <= MOST_VALUES:
             # How often each value is drawn is all there is to know of a sample.
