@@ -100,6 +100,12 @@ def archive(home):
     return ["*.npz"], proba, labels
 
 
+def archive_with_labels_of_a_split(home):
+    proba, labels = members(3)
+    np.savez(home / "preds.npz", y_test=labels, **proba)
+    return ["preds.npz"], proba, labels
+
+
 def stacked_rows_first(home):
     proba, labels = members(4)
     np.save(home / "probs.npy", np.stack(list(proba.values())).transpose(1, 0, 2))
@@ -284,6 +290,7 @@ FORMS = (
     a_column_for_each_class_and_a_row_for_each_model,
     tidy, classes_and_probabilities_in_files,
     kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
+    archive_with_labels_of_a_split,
     stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,
     saved_dataset, harness, json_lines, matlab, semicolons_without_a_header, label_is_the_prediction,
 )  # fmt: skip
@@ -309,6 +316,15 @@ def test_a_form_becomes_the_set_that_it_holds(form, tmp_path, run, monkeypatch):
     facts = json.loads((tmp_path / "preds" / "members.json").read_text())
     assert facts["imported"]["decisions"]
     assert facts["imported"]["sha256"]
+
+
+def test_labels_of_two_splits_are_not_lent_at_random(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    np.savez("preds.npz", y_test=labels, y_val=labels[::-1], **proba)
+    result = run("import", "preds.npz", "--out", "preds")
+    assert "no labels" in result.out
+    assert not (tmp_path / "preds" / "labels.npy").exists()
 
 
 def test_files_are_paired_as_they_are_called(tmp_path, run, monkeypatch):

@@ -129,19 +129,26 @@ def told_pairs(items: Sequence[Item], decisions: list[Decision]) -> list[Item]:
 
 
 def lend_labels(groups: dict[str | None, Group]) -> None:
-    """Give labels that say nothing of their rows to the one set of rows that has as many."""
-    aside = groups.get(None)
-    if aside is None or aside.members:
-        return
+    """Give labels without predictions beside them to those whose rows they are as many as.
+
+    Where either says nothing of its rows, and there is one such set of rows only: ``y_test`` beside ``rf`` and ``svm``,
+    or ``labels`` beside ``rf_test``.
+    """
     for kind in ("labels", "ids"):
-        for item in getattr(aside, kind):
-            fitting = [
-                group
-                for split, group in groups.items()
-                if split is not None and any(len(item.array) in member.array.shape for member in group.members)
-            ]
-            if len(fitting) == 1 and not getattr(fitting[0], kind):
-                getattr(fitting[0], kind).append(item)
+        lent: dict[str | None, list[Item]] = {}
+        for told, lender in groups.items():
+            for item in [] if lender.members else getattr(lender, kind):
+                fitting = [split for split, group in groups.items() if None in (told, split) and fits(item, group)]
+                if len(fitting) == 1:
+                    lent.setdefault(fitting[0], []).append(item)
+        for split, items in lent.items():
+            if len(items) == 1 and not getattr(groups[split], kind):
+                getattr(groups[split], kind).append(items[0])
+
+
+def fits(item: Item, group: Group) -> bool:
+    """Whether an array has a value for each row of some members."""
+    return any(len(item.array) in member.array.shape for member in group.members)
 
 
 def with_names(table: Table, names_of: Mapping[Path, tuple[str, ...]]) -> Table:
