@@ -320,10 +320,12 @@ def test_a_form_becomes_the_set_that_it_holds(form, tmp_path, run, monkeypatch):
 
 def test_labels_of_two_splits_are_not_lent_at_random(tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
     proba, labels = members(3)
     np.savez("preds.npz", y_test=labels, y_val=labels[::-1], **proba)
     result = run("import", "preds.npz", "--out", "preds")
     assert "no labels" in result.out
+    assert "pass --labels 'preds.npz#y_val'" in result.out
     assert not (tmp_path / "preds" / "labels.npy").exists()
 
 

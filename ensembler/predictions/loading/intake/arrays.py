@@ -1,5 +1,6 @@
 """Arrays in archives, folders and nested containers: which are members, which labels, ids and class names."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +72,8 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
             decisions.append(Decision(item.source, "nothing", why))
     given = None if request.labels is None else given_labels(request)
     lend_labels(groups)
-    parts = {split: read_group(group, given, request, decisions) for split, group in groups.items()}
+    parts = {split: read_group(group, given, request, decisions) for split, group in groups.items() if group.members}
+    tell_unused(groups, decisions)
     parts = {split: part for split, part in parts.items() if part[0]}
     if len(set(names_of.values())) > 1:
         # Each file has its own order of classes: columns are brought into one by name.
@@ -144,6 +146,16 @@ def lend_labels(groups: dict[str | None, Group]) -> None:
         for split, items in lent.items():
             if len(items) == 1 and not getattr(groups[split], kind):
                 getattr(groups[split], kind).append(items[0])
+
+
+def tell_unused(groups: Mapping[str | None, Group], decisions: list[Decision]) -> None:
+    """Say that labels and ids are of no predictions that are there."""
+    used = {id(item) for group in groups.values() if group.members for item in (*group.labels, *group.ids)}
+    for group in groups.values():
+        told = [(item, f"; if these are, pass --labels {shlex.quote(item.source)}") for item in group.labels]
+        for item, advice in [*told, *((item, "") for item in group.ids)]:
+            if id(item) not in used:
+                decisions.append(Decision(item.source, "nothing", f"no predictions are told to be of its rows{advice}"))
 
 
 def fits(item: Item, group: Group) -> bool:
