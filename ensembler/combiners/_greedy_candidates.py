@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values, row_blocks
+from ensembler.arrays import FEW_CLASSES, Correct, Floats, Labels, Rows, Values, row_blocks
 from ensembler.combiners.missing_votes import NO_VOTE, answered, class_prior
 from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.scores import LOG_LOSS_CLIP, true_class_proba
@@ -15,12 +15,15 @@ class Candidates:
 
     def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self.metric, self.proba, self.labels, self.sample_weight = metric, proba, labels, sample_weight
-        self.few_classes = proba.shape[2] <= FEW_CLASSES
-        self.total: Values = np.zeros(proba.shape[1:], order="F" if self.few_classes else "C")
-        if not answered(proba).all():
-            # It decides in rows that nobody in the bag answers, and moves no sum with a vote in it.
-            self.total += NO_VOTE * class_prior(labels, sample_weight, proba.shape[2])
         self.n_added = 0
+        # It decides in rows that nobody in the bag answers, and moves no sum with a vote in it.
+        everywhere = answered(proba).all()
+        self.start = 0.0 if everywhere else NO_VOTE * class_prior(labels, sample_weight, proba.shape[2])
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what is kept."""
+        self.total = self.start + np.zeros(self.proba.shape[1:])
 
     def add(self, member: int) -> None:
         """Add a member to the sum."""
@@ -45,10 +48,10 @@ class Candidates:
 class LogLossCandidates(Candidates):
     """Log loss needs the true class's probabilities only, (M, N) instead of (M, N, C)."""
 
-    def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        super().__init__(metric, proba, labels, sample_weight)
-        self.true_proba = true_class_proba(labels, proba)
-        self.true_total = np.zeros(len(labels))
+    def prepare(self) -> None:
+        """Make what is kept."""
+        self.true_proba = true_class_proba(self.labels, self.proba)
+        self.true_total = np.zeros(len(self.labels))
 
     def add(self, member: int) -> None:
         """Add a member to the sum."""
@@ -78,18 +81,19 @@ class AccuracyCandidates(Candidates):
     lead is known within bounds, and is looked up only where these leave open whether it is close.
     """
 
-    def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        super().__init__(metric, proba, labels, sample_weight)
-        n_members, n_samples, n_classes = proba.shape
-        # Rows first: one row's members lie together, unless that is a copy of much.
-        self.by_row = np.moveaxis(proba, 0, 1)
-        if self.few_classes:
-            self.by_row = np.ascontiguousarray(self.by_row)
+    def prepare(self) -> None:
+        """Make what is kept."""
+        n_members, n_samples, n_classes = self.proba.shape
+        # Classes first: the maximum over them is then along memory.
+        self.total = np.zeros((n_samples, n_classes), order="F")
+        self.total += self.start
+        # Rows first: one row's members lie together.
+        self.by_row = np.ascontiguousarray(np.moveaxis(self.proba, 0, 1))
         self.lowest, self.highest = np.zeros(n_samples), np.zeros(n_samples)
         self.most_harm, self.most_help = np.empty(n_samples), np.empty(n_samples)
         for rows in row_blocks(n_samples, n_members * n_classes):
-            by_class = np.ascontiguousarray(np.moveaxis(proba[:, rows], 2, 0), dtype=np.float64)
-            true_proba = np.take_along_axis(by_class, labels[None, None, rows], axis=0)[0]
+            by_class = np.ascontiguousarray(np.moveaxis(self.proba[:, rows], 2, 0), dtype=np.float64)
+            true_proba = np.take_along_axis(by_class, self.labels[None, None, rows], axis=0)[0]
             self.most_harm[rows] = (by_class.max(axis=0) - true_proba).max(axis=0) + NEARLY_TIED
             self.most_help[rows] = (true_proba - by_class.min(axis=0)).max(axis=0) + NEARLY_TIED
 
@@ -99,12 +103,12 @@ class AccuracyCandidates(Candidates):
         self.lowest -= self.most_harm
         self.highest += self.most_help
 
-    def look_up(self, rows: Labels) -> None:
+    def look_up(self, rows: Rows) -> None:
         """Take the leads of some rows from the sum."""
         for part in row_blocks(len(rows), self.total.shape[1]):
             some = rows[part]
             own, places = self.labels[some], np.arange(part.stop - part.start)
-            by_class = self.total.T[:, some] if self.few_classes else self.total[some].T
+            by_class = self.total.T[:, some]
             true_proba = by_class[own, places]
             by_class[own, places] = -np.inf
             self.lowest[some] = self.highest[some] = true_proba - by_class.max(axis=0)
@@ -123,49 +127,99 @@ class AccuracyCandidates(Candidates):
         return np.asarray(correct / self.sample_weight.sum())
 
 
-class ManyClassAccuracy(AccuracyCandidates):
-    """Accuracy where there are many classes: few additions need a look at all of them.
+class ManyClassAccuracy(Candidates):
+    """Accuracy where there are many classes: few rows, and few additions, need a look at all of them.
 
-    An addition is right where the true class leads by more than that member can change, and wrong where the strongest
-    rival in the sum still wins over the true class.
+    No bag is wrong about a row in which the true class leads in every member, and none is right about one in which the
+    same other class leads it in every member. In the contested rest, whose leads are known within bounds as where there
+    are few classes, an addition is right where the true class leads by more than that member can change, and wrong
+    where the strongest rival in the sum still wins over the true class.
     """
 
-    def __init__(self, metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        super().__init__(metric, proba, labels, sample_weight)
-        self.true_proba = true_class_proba(labels, proba)
-        self.harm = np.empty(proba.shape[:2])
-        for rows in row_blocks(len(labels), len(proba) * proba.shape[2]):
-            self.harm[:, rows] = proba[:, rows].max(axis=2) - self.true_proba[:, rows] + NEARLY_TIED
-        self.rivals = np.zeros(len(labels), dtype=np.intp)
+    def prepare(self) -> None:
+        """Make what is kept: of all rows the true class's probability, of contested ones the sum."""
+        self.true_proba = true_class_proba(self.labels, self.proba).astype(np.float64, copy=False)
+        self.true_total = np.zeros(len(self.labels)) + np.broadcast_to(self.start, self.proba.shape[2])[self.labels]
+        harm, most_help, always_right, always_wrong = self.leads()
+        self.always_right = float(self.sample_weight[always_right].sum())
+        rows = self.contested = np.flatnonzero(~always_right & ~always_wrong)
+        self.own, self.weight, self.own_proba = self.labels[rows], self.sample_weight[rows], self.true_proba[:, rows]
+        self.harm, self.most_help = harm[:, rows], most_help[rows]
+        self.most_harm = self.harm.max(axis=0)
+        self.lowest, self.highest = np.zeros(len(rows)), np.zeros(len(rows))
+        self.rivals = np.full(len(rows), -1)
+        self.rival_proba = np.empty(self.harm.shape)
+        self.total = self.start + np.zeros((len(rows), self.proba.shape[2]))
 
-    def look_up(self, rows: Labels) -> None:
-        """Take the leads of some rows from the sum, and the strongest rivals of their true classes."""
+    def leads(self) -> tuple[Values, Values, Correct, Correct]:
+        """Return what additions can do to the true class's lead, and in which rows they all do the same.
+
+        The lead that each member gives the strongest rival at most, (M, N), and that any gives the true class at most,
+        (N,); in which rows no bag is wrong, and in which none is right, both (N,).
+        """
+        n_members, n_samples, n_classes = self.proba.shape
+        lead, most_help = np.empty((n_members, n_samples)), np.zeros(n_samples)
+        rivals = np.empty((n_members, n_samples), dtype=np.intp)
+        for member, proba in enumerate(self.proba):
+            for rows in row_blocks(n_samples, n_classes):
+                block, own, places = np.array(proba[rows]), self.labels[rows], np.arange(rows.stop - rows.start)
+                true_proba = self.true_proba[member, rows]
+                most_help[rows] = np.maximum(most_help[rows], true_proba - block.min(axis=1))
+                block[places, own] = -np.inf
+                rivals[member, rows] = block.argmax(axis=1)
+                lead[member, rows] = true_proba - block[places, rivals[member, rows]]
+        behind = np.flatnonzero((lead < -NEARLY_TIED).all(axis=0))
+        always_wrong: Correct = np.zeros(n_samples, dtype=bool)
+        for rival in rivals[:, behind]:
+            ahead = self.proba[:, behind, rival] > self.true_proba[:, behind] + NEARLY_TIED
+            always_wrong[behind] |= ahead.all(axis=0)
+        always_right: Correct = np.asarray((lead > NEARLY_TIED).all(axis=0))
+        return np.maximum(-lead, 0) + NEARLY_TIED, most_help + NEARLY_TIED, always_right, always_wrong
+
+    def add(self, member: int) -> None:
+        """Add a member to the sum."""
+        for part in row_blocks(len(self.contested), self.total.shape[1]):
+            self.total[part] += self.proba[member, self.contested[part]]
+        self.true_total += self.true_proba[member]
+        self.n_added += 1
+        self.lowest -= self.most_harm
+        self.highest += self.most_help
+
+    def look_up(self, rows: Rows) -> None:
+        """Take the leads of some contested rows from the sum, and the strongest rivals of their true classes."""
         for part in row_blocks(len(rows), self.total.shape[1]):
             some, sums = rows[part], self.total[rows[part]]
-            own, places = self.labels[some], np.arange(part.stop - part.start)
+            own, places = self.own[some], np.arange(part.stop - part.start)
             true_proba = sums[places, own]
             sums[places, own] = -np.inf
             rivals = sums.argmax(axis=1)
-            self.rivals[some] = rivals
             self.lowest[some] = self.highest[some] = true_proba - sums[places, rivals]
+            changed = rivals != self.rivals[some]
+            self.rivals[some] = rivals
+            others = some[changed]
+            self.rival_proba[:, others] = self.proba[:, self.contested[others], rivals[changed]]
 
     def signed_scores(self) -> Values:
         """Return the accuracy of the mean with each member added."""
         self.look_up(np.flatnonzero((self.lowest <= self.most_harm) & (self.highest >= -self.most_help)))
         safe = self.lowest > self.most_harm
         close = np.flatnonzero(~safe & (self.highest >= -self.most_help))
-        own, rivals = self.labels[close], self.rivals[close]
-        reached = self.total[close, own] + self.true_proba[:, close]
-        against = self.total[close, rivals] + self.proba[:, close, rivals]
-        wrong = (rivals != own) & ((against > reached) | ((against == reached) & (rivals < own)))
+        own, rivals = self.own[close], self.rivals[close]
+        reached = self.total[close, own] + self.own_proba[:, close]
+        against = self.total[close, rivals] + self.rival_proba[:, close]
+        wrong = (against > reached) | ((against == reached) & (rivals < own))
         right = self.lowest[close] > self.harm[:, close]
         members, places = np.nonzero(~(wrong | right))
         for part in row_blocks(len(places), self.total.shape[1]):
             who, some = members[part], close[places[part]]
-            winners = (self.total[some] + self.proba[who, some]).argmax(axis=1)
-            right[who, places[part]] = winners == self.labels[some]
-        correct = self.sample_weight[safe].sum() + right @ self.sample_weight[close]
+            winners = (self.total[some] + self.proba[who, self.contested[some]]).argmax(axis=1)
+            right[who, places[part]] = winners == self.own[some]
+        correct = self.always_right + self.weight[safe].sum() + right @ self.weight[close]
         return np.asarray(correct / self.sample_weight.sum())
+
+    def log_losses(self, members: Labels) -> Values:
+        """Return the log loss of the mean with each of some members added."""
+        return mean_log_loss((self.true_total + self.true_proba[members]) / (self.n_added + 1), self.sample_weight)
 
 
 def mean_log_loss(true_proba: Values, sample_weight: Values) -> Values:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ensembler import GreedySelection
+from ensembler.combiners._greedy_candidates import Candidates, candidates_for
 from ensembler.errors import ParameterError
-from ensembler.metrics import get_metric
+from ensembler.metrics import METRICS, get_metric
 from tests.conftest import draw
 from tests.oracles.autogluon_greedy import draw as draw_for_autogluon
 
@@ -159,3 +160,30 @@ def test_a_metric_of_your_own():
 def test_impossible_options(options, message):
     with pytest.raises(ParameterError, match=message):
         GreedySelection(**options).fit(*draw(10))
+
+
+@pytest.mark.parametrize("kind", ["random", "good", "coarse", "missing"])
+@pytest.mark.parametrize("n_classes", [3, 40])
+def test_leads_within_bounds_are_those_of_every_row(n_classes, kind):
+    """The shortcuts for accuracy say what the metric says, whatever was added before."""
+    rng = np.random.default_rng(6)
+    labels = rng.integers(0, n_classes, 300)
+    scores = rng.exponential(size=(6, 300, n_classes)) ** 2
+    if kind == "good":
+        scores[:, np.arange(300), labels] += 3 * rng.random((6, 300)) * (rng.random(300) < 0.8)
+    proba = scores / scores.sum(axis=2, keepdims=True)
+    if kind == "coarse":
+        proba = np.round(proba * 4) / 4
+        proba[..., 0] += 1 - proba.sum(axis=2)
+    if kind == "missing":
+        proba[rng.random((6, 300)) < 0.3] = 0
+        proba[:, :5] = 0
+    weight = rng.random(300)
+    quick = candidates_for(METRICS["accuracy"], proba, labels, weight)
+    plain = Candidates(METRICS["accuracy"], proba, labels, weight)
+    assert type(quick).__name__ == ("AccuracyCandidates" if n_classes == 3 else "ManyClassAccuracy")
+    for member in rng.integers(0, 6, 40):
+        np.testing.assert_allclose(quick.signed_scores(), plain.signed_scores(), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(quick.log_losses(np.arange(6)), plain.log_losses(np.arange(6)), atol=1e-12)
+        quick.add(member)
+        plain.add(member)

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from ensembler import Predictions, compare_rules
-from ensembler.combiners._greedy_candidates import AccuracyCandidates, Candidates
 from ensembler.comparison import compare
 from ensembler.comparison.compare import recommend_rule
 from ensembler.comparison.protocol import Split
-from ensembler.metrics import METRICS
 from tests.conftest import draw
 
 
@@ -38,16 +36,3 @@ def test_of_many_rows_some_are_fitted_on_and_all_predicted(monkeypatch, fit_on):
     scored = split.scored.true_labels
     reached = [(item.proba.argmax(axis=1) == scored).mean() for item in (found, whole)]
     assert reached[0] == pytest.approx(reached[1], abs=0.05)
-
-
-@pytest.mark.parametrize("n_classes", [3, 40])
-def test_leads_within_bounds_are_those_of_every_row(n_classes):
-    """Greedy selection's shortcut for accuracy says what the metric says, whatever was added before."""
-    proba, labels = draw(seed=6, n_members=6, n_samples=150, n_classes=n_classes)
-    weight = np.ones(150)
-    quick, plain = (kind(METRICS["accuracy"], proba, labels, weight) for kind in (AccuracyCandidates, Candidates))
-    rng = np.random.default_rng(0)
-    for member in rng.integers(0, 6, 40):
-        np.testing.assert_array_equal(quick.signed_scores(), plain.signed_scores())
-        quick.add(member)
-        plain.add(member)
