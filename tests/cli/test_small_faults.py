@@ -167,3 +167,18 @@ def test_names_that_are_formulas_stay_as_they_are_in_tables(here, run):
     assert set(names) <= set(pd.read_csv("out/table.csv")["name"])
     assert run("predict", ".", "--rule", "mean", "--to", ".", "--out", "out/p.csv").code == 0
     assert set(pd.read_csv("out/p.csv")["label"]) == {"=no", "@yes"}
+
+
+@pytest.mark.parametrize("column", ["id", "label"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_nul_character_is_no_end_of_an_id(column, suffix, here, run):
+    """NumPy drops it from the end of a text: two ids would become one."""
+    frame = pd.DataFrame(
+        {"id": ["r0", "r0\0", "r2"], "label": ["a", "b", "b"], "a": [0.9, 0.3, 0.2], "b": [0.1, 0.7, 0.8]}
+    )
+    if column == "label":
+        frame["id"], frame.loc[0, "label"] = ["r0", "r1", "r2"], "a\0"
+    frame.to_csv("m.csv", index=False) if suffix == "csv" else frame.to_parquet("m.parquet", index=False)
+    result = run("bench", f"m.{suffix}")
+    assert result.code == 1
+    assert f"NUL character in column '{column}'" in result.err

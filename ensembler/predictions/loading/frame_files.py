@@ -39,7 +39,16 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, headerless: bo
         raise FileError(
             f"{path}: holds {len(frame)} rows and {frame.shape[1]} columns, expected a header of names and rows"
         )
+    check_characters(frame, path)
     return frame
+
+
+def check_characters(frame: "pd.DataFrame", path: Path) -> None:
+    """Raise where a text has a NUL character, which NumPy drops from its end, so that two ids may become one."""
+    for name in frame.columns:
+        if frame[name].dtype.kind not in "biufmM" and "\0" in "".join(map(str, frame[name].tolist())):
+            row = next(row for row, text in enumerate(frame[name].tolist()) if "\0" in str(text))
+            raise FileError(f"{path}: row {row} has a NUL character in column {name!r}, expected text: is it damaged?")
 
 
 def check_different(names: Sequence[str], path: Path) -> None:
