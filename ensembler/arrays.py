@@ -290,6 +290,15 @@ def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_samples))
 
 
+def present_classes(labels: Labels) -> Labels:
+    """Return the numbers of the classes that some labels are of, ascending.
+
+    >>> present_classes(np.array([4, 1, 4])).tolist()
+    [1, 4]
+    """
+    return np.flatnonzero(np.bincount(labels))
+
+
 def mid_ranks(values: Values) -> Values:
     """Return ranks from 1 on, (N,); equal values share the mean of theirs.
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, present_classes
 from ensembler.combiners.base import Combiner, clone, require, restore_inside
 from ensembler.combiners.fitted_state import Kind, Numbers, RuleState, Several
 from ensembler.combiners.registry import make_rule
@@ -112,7 +112,7 @@ class Blend(Combiner):
 
     def _out_of_fold(self, proba: Floats, labels: Labels, sample_weight: Values) -> Values | None:
         """Return the (K, N, C) probabilities of rules that have not seen the row; None where rows are too few."""
-        n_folds = min(MOST_FOLDS, int(np.bincount(labels)[np.unique(labels)].min()))
+        n_folds = min(MOST_FOLDS, int(np.bincount(labels)[present_classes(labels)].min()))
         if n_folds < 2:
             return None
         outputs = np.empty((len(self.rules_), *proba.shape[1:]))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, sigmoid, softmax
+from ensembler.arrays import Floats, Labels, Values, present_classes, sigmoid, softmax
 from ensembler.combiners._logistic import LogisticRows, chosen_fit
 from ensembler.combiners.base import Combiner, is_number, require
 from ensembler.combiners.fitted_state import LARGEST, Kind, Numbers
@@ -108,7 +108,7 @@ class Stacking(Combiner):
 
     @one_blas_thread
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
-        if len(np.unique(labels)) < 2:
+        if len(present_classes(labels)) < 2:
             raise NotApplicableError(f"{self.name} needs at least two classes in the fitting rows, got one")
         fit = self._fit_logistic if self.final_estimator is None else self._fit_estimator
         fit(self._features(proba), labels, sample_weight)

@@ -27,15 +27,20 @@ def stratified_folds(labels: Labels, n_folds: int, seed: int) -> list[tuple[Rows
     >>> [rest.tolist() for _, rest in stratified_folds(np.array([0, 0, 1, 1, 0, 0]), 2, seed=0)]
     [[2, 4, 5], [0, 1, 3]]
     """
+    n_rows = len(labels)
+    # Of several values for one place, the last one stays: that of the class's first row.
+    first = np.full(int(labels.max()) + 1, n_rows)
+    first[labels[::-1]] = np.arange(n_rows)[::-1]
     # Classes are numbered as they appear, and dealt to the folds in that order, one row after another.
-    first, inverse = np.unique(labels, return_index=True, return_inverse=True)[1:]
-    classes = np.argsort(np.argsort(first))[inverse]
-    dealt = np.sort(classes)
-    sizes = np.stack([np.bincount(dealt[fold::n_folds], minlength=len(first)) for fold in range(n_folds)])
+    appearing = np.argsort(first, kind="stable")[: np.count_nonzero(first < n_rows)]
+    ends = np.cumsum(np.bincount(labels)[appearing])
+    starts = np.concatenate([[0], ends[:-1]])
+    folds_of = np.arange(n_folds)[:, None]
+    sizes = (ends - 1 - folds_of) // n_folds - (starts - 1 - folds_of) // n_folds
     rng = np.random.RandomState(seed)
-    fold_of = np.empty(len(labels), dtype=np.intp)
-    for number in range(len(first)):
+    fold_of = np.empty(n_rows, dtype=np.intp if n_folds > np.iinfo(np.int8).max else np.int8)
+    for number, label in enumerate(appearing.tolist()):
         folds = np.repeat(np.arange(n_folds), sizes[:, number])
         rng.shuffle(folds)
-        fold_of[classes == number] = folds
+        fold_of[labels == label] = folds
     return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(n_folds)]

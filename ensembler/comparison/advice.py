@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ensembler.arrays import present_classes
 from ensembler.combiners.registry import default_rules
 from ensembler.combiners.wrapped import WrappedRule
 from ensembler.comparison.candidates import REFERENCE, Candidate
@@ -70,7 +71,7 @@ def advise(
         # What was measured of rules as they are says less of calibrated or shifted ones.
         advice = replace(advice, gains={})
     # Rows that lack a class cannot show which rule is better for all of them.
-    some_missing = len(np.unique(split.fitting.true_labels)) < split.fitting.n_classes
+    some_missing = len(present_classes(split.fitting.true_labels)) < split.fitting.n_classes
     better = None
     if not some_missing and split.scored.n_members > 1:
         better = find_better(candidates, advice.default, choice, split, metric, counter)
@@ -130,7 +131,7 @@ def reason_for_mean(split: Split, pays_from: int | None) -> str | None:
     """Return why the mean is the answer whatever many sets say; None where it is not."""
     if split.predictions.n_members == 1:
         return "there is only one member, so that there is nothing to combine"
-    if len(np.unique(split.fitting.true_labels)) < 2:
+    if len(present_classes(split.fitting.true_labels)) < 2:
         return "the fitting rows are all of one class"
     n_fit = split.protocol.n_fit
     if pays_from is None or n_fit < pays_from:

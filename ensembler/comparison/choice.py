@@ -82,13 +82,15 @@ def choose_nested(
     by_fold: list[str | None] = []
     trained = [candidate for candidate in candidates if candidate.learns_from(data)]
     scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
-    weights, weighted = data.sample_weight, [fold for fold in split.folds.pairs if has_weight(data, fold[0])]
-    inside = cross_fit_each(trained, [rows_inside(split, train) for train, _ in weighted], counter.tick)
+    weights = data.sample_weight
+    # Dividing millions of rows takes long, and rules that learn nothing need no folds.
+    parts = [train for train, _ in split.folds.pairs if has_weight(data, train)] if trained else []
+    inside = cross_fit_each(trained, [rows_inside(split, train) for train in parts], counter.tick)
     for train, _ in split.folds.pairs:
         if not has_weight(data, train):
             by_fold.append(None)
             continue
-        found = next(inside).predicted
+        found = next(inside).predicted if trained else {}
         for candidate in candidates:
             if candidate not in trained:
                 # What learns nothing predicts these rows as it predicts all.

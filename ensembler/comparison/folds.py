@@ -32,7 +32,8 @@ def make_folds(labels: NDArray[np.int64], groups: NDArray[np.generic] | None, n_
     units, what = (len(labels), "row") if groups is None else (len(np.unique(groups)), "group")
     if units < 2:
         return Folds(note=f"one {what} cannot be divided into folds")
-    counts = np.unique(labels, return_counts=True)[1]
+    counts = np.bincount(labels)
+    counts = counts[counts > 0]
     possible = min(n_folds, max(2, int(counts.min())), units)
     note = None
     if possible < n_folds:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, row_blocks, softmax, with_argmax_of
+from ensembler.arrays import Floats, Labels, Rows, Values, row_blocks, softmax, with_argmax_of
 from ensembler.metrics.scores import clipped_losses, true_class_proba
 from ensembler.metrics.sums import weighted_mean
 
@@ -49,16 +49,17 @@ def fit_temperature(proba: Floats, labels: Labels, sample_weight: Values | None 
     >>> round(fit_temperature(softmax(2.5 * np.log(honest)), labels), 1)
     2.5
     """
+    weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    start = start_of_many(proba, labels, weight)
+    found = None if start is None else by_newton(gaps(proba, labels), weight, start)
+    return by_brent(proba, labels, weight) if found is None else found
+
+
+def start_of_many(proba: Floats, labels: Labels, weight: Values) -> float | None:
+    """Return the temperature of some of many rows; None where there are not many, or the some have no weight."""
     n_rows, n_classes = proba.shape
-    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    if n_rows * n_classes > MOST_VALUES:
-        step = n_rows // max(FEWEST_ROWS, SAMPLED_VALUES // n_classes)
-        if step > 1 and weight[::step].any():
-            start = by_brent(proba[::step], labels[::step], weight[::step])
-            found = by_newton(gaps(proba, labels), weight, start)
-            if found is not None:
-                return found
-    return by_brent(proba, labels, weight)
+    step = n_rows // max(FEWEST_ROWS, SAMPLED_VALUES // n_classes) if n_rows * n_classes > MOST_VALUES else 1
+    return by_brent(proba[::step], labels[::step], weight[::step]) if step > 1 and weight[::step].any() else None
 
 
 def by_brent(proba: Floats, labels: Labels, weight: Values) -> float:
@@ -182,10 +183,11 @@ def at_best_temperature(
     Ashukha et al. 2020, arXiv 2002.06470.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
-    halves = [order[::2], order[1::2]]
     if proba.size > MOST_VALUES:
-        # Many rows are read much faster in their order.
-        halves = [np.sort(half) for half in halves]
+        found = at_best_of_many(proba, labels, sample_weight, order)
+        if found is not None:
+            return found
+    halves = [order[::2], order[1::2]]
     true_proba = np.empty(len(labels))
     for fitted_on, rest in (halves, halves[::-1]):
         if len(fitted_on) and (sample_weight is None or sample_weight[fitted_on].any()):
@@ -198,3 +200,40 @@ def at_best_temperature(
             true_proba[rest] = proba[rest, labels[rest]]
     loss = float(weighted_mean(clipped_losses(true_proba), sample_weight))
     return AtBestTemperature(fit_temperature(proba, labels, sample_weight), loss)
+
+
+def at_best_of_many(
+    proba: Values, labels: Labels, sample_weight: Values | None, order: Rows
+) -> AtBestTemperature | None:
+    """Return the same for many rows, whose logarithms are taken once; None where Newton's method does not settle.
+
+    ``order`` divides the rows into halves.
+    """
+    weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+    start = start_of_many(proba, labels, weight)
+    if start is None:
+        return None
+    first = np.zeros(len(labels), dtype=bool)
+    first[order[::2]] = True
+    # Many rows are read much faster in their order.
+    halves = [np.flatnonzero(first), np.flatnonzero(~first)]
+    gap, losses = gaps(proba, labels), np.empty(len(labels))
+    for fitted_on, rest in (halves, halves[::-1]):
+        temperature = by_newton(gap[:, fitted_on], weight[fitted_on], start)
+        if temperature is None:
+            return None
+        for block in row_blocks(len(rest), len(gap)):
+            losses[rest[block]] = losses_of(gap[:, rest[block]], temperature)
+    temperature = by_newton(gap, weight, start)
+    if temperature is None:
+        return None
+    return AtBestTemperature(temperature, float(weighted_mean(losses, sample_weight)))
+
+
+def losses_of(gap: Values, temperature: float) -> Values:
+    """Return the clipped log loss of rows at a temperature, (n,), from what `gaps` returns of them."""
+    scaled = gap / temperature
+    if len(gap) == 1:
+        return clipped_losses(1.0 / (1.0 + np.exp(np.minimum(scaled[0], LARGEST))))
+    largest = scaled.max(axis=0)
+    return clipped_losses(np.exp(-largest) / np.exp(scaled - largest).sum(axis=0))

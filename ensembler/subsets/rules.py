@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Rows, Values
+from ensembler.arrays import Floats, Labels, Rows, Values, present_classes
 from ensembler.combiners.base import AdditiveCombiner, Combiner
 from ensembler.combiners.registry import all_rules
 from ensembler.comparison.candidates import Candidate, bind_rule, own_metric
@@ -286,7 +286,7 @@ def value_of_none(scored: Predictions, metric: str) -> float:
     if metric == "log-loss":
         return -float(np.log(scored.n_classes))
     if metric in EXACT_METRICS:
-        return 1.0 / len(np.unique(scored.true_labels))
+        return 1.0 / len(present_classes(scored.true_labels))
     function, proba = get_metric(metric).bind(scored.classes), np.full((len(scored.true_labels), scored.n_classes), 1.0)
     if not function.needs_probabilities:
         proba[:, counts.argmax()] = 2.0

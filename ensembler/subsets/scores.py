@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, present_classes
 from ensembler.metrics.scores import LOG_LOSS_CLIP
 from ensembler.subsets.contributions import Contributions
 from ensembler.subsets.evaluators import counts
@@ -45,7 +45,7 @@ class Pooled:
 
 def balanced_accuracy(data: Contributions, plan: Plan) -> Pooled:
     """Return the mean over classes of the share of their rows that are correct; no committee has that of one class."""
-    present = np.unique(data.labels)
+    present = present_classes(data.labels)
     parts = [counts(data.take(np.flatnonzero(data.labels == label)), plan, 0.0) for label in present]
     shares = [1.0 / (part.n_rows * len(present)) for part in parts]
     return Pooled(plan, shares, parts, 1.0 / len(present))

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_info
 from ensembler import compare_rules, load_predictions
 from ensembler.combiners.base import Combiner
 from ensembler.comparison import fitting
-from ensembler.metrics import predicted
-from ensembler.metrics.temperature import MOST_VALUES, by_brent, fit_temperature
+from ensembler.metrics import predicted, temperature
+from ensembler.metrics.temperature import MOST_VALUES, at_best_of_many, at_best_temperature, by_brent, fit_temperature
 from tests.conftest import draw
 
 RULES = ["mean", "median", "greedy", "accuracy-weighted", "class-weighted", "majority-vote"]
@@ -68,6 +68,20 @@ def test_temperatures_of_many_rows_are_those_of_brents_method():
     many = np.tile(two, (3, 1))
     own = np.tile(labels % 2, 3)
     assert fit_temperature(many, own) == pytest.approx(by_brent(many, own, np.ones(len(own))), rel=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_the_loss_at_the_best_temperature_is_that_of_few_rows(monkeypatch, n_classes):
+    [proba], labels = draw(seed=4, n_members=1, n_samples=3000, n_classes=n_classes)
+    proba[:9] = np.eye(n_classes)[0]
+    weight = np.random.default_rng(0).random(len(labels))
+    few = at_best_temperature(proba, labels, weight, seed=1)
+    for name, value in {"MOST_VALUES": 1000, "SAMPLED_VALUES": 1000}.items():
+        monkeypatch.setattr(temperature, name, value)
+    many = at_best_temperature(proba, labels, weight, seed=1)
+    assert many.temperature == pytest.approx(few.temperature, rel=1e-8)
+    assert many.log_loss == pytest.approx(few.log_loss, rel=1e-8)
+    assert at_best_of_many(proba, labels, weight, np.random.default_rng(1).permutation(3000)) == many
 
 
 @pytest.mark.parametrize("right", [True, False])

@@ -99,9 +99,12 @@ class PermutedClasses(Check):
         from scipy.optimize import linear_sum_assignment
 
         there = predicted != MISSING_VOTE
+        labels, predicted = predictions.true_labels[there], predicted[there]
         # Of thousands of classes, a table of all would be gigabytes; those that do not occur change nothing.
-        present, places = np.unique([predictions.true_labels[there], predicted[there]], return_inverse=True)
-        labels, predicted = places.reshape(2, -1)
+        occurs = np.zeros(predictions.n_classes, dtype=bool)
+        occurs[labels], occurs[predicted] = True, True
+        present, places = np.flatnonzero(occurs), np.cumsum(occurs) - 1
+        labels, predicted = places[labels], places[predicted]
         halves = [confusion_matrix(labels[half::2], predicted[half::2], len(present)) for half in (0, 1)]
         table = halves[0] + halves[1]
         rows, columns = linear_sum_assignment(table, maximize=True)
