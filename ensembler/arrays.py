@@ -290,6 +290,18 @@ def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_samples))
 
 
+def as_slice(rows: Rows) -> Rows | slice:
+    """Return rows that follow one another as a slice, which copies nothing; others as they are.
+
+    >>> as_slice(np.array([4, 5, 6])), as_slice(np.array([4, 6]))
+    (slice(4, 7, None), array([4, 6]))
+    """
+    if not len(rows):
+        return rows
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
 def present_classes(labels: Labels) -> Labels:
     """Return the numbers of the classes that some labels are of, ascending.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ensembler.arrays import Rows, Values, widened
+from ensembler.arrays import Rows, Values, as_slice, widened
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, bind_rule
 from ensembler.comparison.fit_warnings import kept_fit_warnings
@@ -84,12 +84,6 @@ def predicted_in_folds(
         return proba
 
     return Predicted(labels, make, data.n_classes)
-
-
-def as_slice(rows: Rows) -> Rows | slice:
-    """Return rows that follow one another as a slice, which copies nothing."""
-    first, last = int(rows[0]), int(rows[-1])
-    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
 
 
 def mean_of_members(split: Split) -> Predicted:
