@@ -291,7 +291,7 @@ def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
 
 
 def as_slice(rows: Rows) -> Rows | slice:
-    """Return rows that follow one another as a slice, which copies nothing; others as they are.
+    """Return ascending rows that follow one another as a slice, which copies nothing; others as they are.
 
     >>> as_slice(np.array([4, 5, 6])), as_slice(np.array([4, 6]))
     (slice(4, 7, None), array([4, 6]))
