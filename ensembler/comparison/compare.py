@@ -37,8 +37,10 @@ from ensembler.predictions.diagnosis import checks
 from ensembler.predictions.diagnosis.findings import warn_of
 from ensembler.predictions.prediction_set import Predictions
 
-MOST_TO_ADVISE = 1 << 16
-"""Fitting rows that are enough to find which rule to use."""
+MOST_TO_ADVISE, FEWEST_TO_ADVISE = 1 << 16, 1 << 11
+"""Fitting rows that are enough to find which rule to use, and that are read however many members and classes."""
+VALUES_TO_ADVISE = 1 << 23
+"""Probabilities of members that these rows have, where they are not the fewest."""
 
 
 @one_blas_thread
@@ -202,12 +204,14 @@ def recommend_rule(
     """Return the rule that `compare_rules` recommends of all rules, fitted; None where no rule ran.
 
     Which rule that is does not hang on the choice of one in nested folds, which is left out. Of more than 65,536
-    fitting rows so many are drawn, without replacement, to find and to fit it.
+    fitting rows, or rows with more than 8,388,608 probabilities of members (but 2,048 at least), so many are drawn,
+    without replacement, to find and to fit it.
     """
     first = list_metrics(metric, split.predictions)[0]
     candidates = list_candidates(None, split.predictions, first, calibrate)
     reference = best_member(first, calibrate)
-    some, rows = split.sample(MOST_TO_ADVISE)
+    a_row = split.fitting.n_members * split.fitting.n_classes
+    some, rows = split.sample(min(MOST_TO_ADVISE, max(FEWEST_TO_ADVISE, VALUES_TO_ADVISE // a_row)))
     counter = FitCounter(progress, count_fits(candidates, some))
     best, fits, _, predicted = fit_with_reference(candidates, reference, some, counter)
     if split.cross_fitted and is_known_default(fits, some):

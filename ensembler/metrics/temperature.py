@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Rows, Values, row_blocks, softmax, with_argmax_of
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, row_blocks, softmax, with_argmax_of
 from ensembler.metrics.scores import clipped_losses, true_class_proba
 from ensembler.metrics.sums import weighted_mean
 
@@ -67,8 +67,10 @@ def by_brent(proba: Floats, labels: Labels, weight: Values) -> float:
     from scipy.optimize import brentq
 
     weight = weight / weight.sum()
-    # Class by class in memory: sums over few classes are many times faster so.
-    logs = np.ascontiguousarray(log_clipped(proba).T)
+    logs = log_clipped(proba).T
+    if len(logs) <= FEW_CLASSES:
+        # Class by class in memory: sums over few classes are many times faster so, and over many ones slower.
+        logs = np.ascontiguousarray(logs)
     true = logs[labels, np.arange(len(labels))]
     given = (logs, true, weight)
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
@@ -98,7 +100,7 @@ def gaps(proba: Floats, labels: Labels) -> Values:
     The true class itself has 0, which is left out where there are two.
     """
     n_rows, n_classes = proba.shape
-    found = np.empty((1 if n_classes == 2 else n_classes, n_rows))
+    found = np.empty((1 if n_classes == 2 else n_classes, n_rows), order="C" if n_classes <= FEW_CLASSES else "F")
     for rows in row_blocks(n_rows, n_classes):
         logs, own = log_clipped(proba[rows]), labels[rows]
         places = np.arange(len(own))
@@ -219,15 +221,20 @@ def at_best_of_many(
     halves = [np.flatnonzero(first), np.flatnonzero(~first)]
     gap, losses = gaps(proba, labels), np.empty(len(labels))
     for fitted_on, rest in (halves, halves[::-1]):
-        temperature = by_newton(gap[:, fitted_on], weight[fitted_on], start)
+        temperature = by_newton(of_rows(gap, fitted_on), weight[fitted_on], start)
         if temperature is None:
             return None
         for block in row_blocks(len(rest), len(gap)):
-            losses[rest[block]] = losses_of(gap[:, rest[block]], temperature)
+            losses[rest[block]] = losses_of(of_rows(gap, rest[block]), temperature)
     temperature = by_newton(gap, weight, start)
     if temperature is None:
         return None
     return AtBestTemperature(temperature, float(weighted_mean(losses, sample_weight)))
+
+
+def of_rows(gap: Values, rows: Rows) -> Values:
+    """Return some rows of (C, N) values, in the same order in memory."""
+    return gap[:, rows] if gap.flags.c_contiguous else gap.T[rows].T
 
 
 def losses_of(gap: Values, temperature: float) -> Values:

@@ -26,7 +26,9 @@ def test_of_many_rows_some_are_fitted_on_and_all_predicted(monkeypatch, fit_on):
     proba, labels = draw(seed=5, n_members=3, n_samples=900, n_classes=3)
     split = Split.of(Predictions(proba, labels), fit_on=fit_on)
     whole = recommend_rule(split)
-    monkeypatch.setattr(compare, "MOST_TO_ADVISE", 300)
+    limits = {"MOST_TO_ADVISE": 300} if fit_on == "cross" else {"FEWEST_TO_ADVISE": 300, "VALUES_TO_ADVISE": 300}
+    for name, value in limits.items():
+        monkeypatch.setattr(compare, name, value)
     some, rows = split.sample(300)
     assert (some.fitting.n_samples, len(rows)) == (300, 300)
     found = recommend_rule(split)
