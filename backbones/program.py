@@ -1,6 +1,7 @@
 """Commands as their help shows them: no type beside flags, and long lists of choices broken between two of them."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -26,9 +27,12 @@ class HelpfulGroup(TyperGroup):
 
 
 def shown(parameters: Iterable[Any]) -> list[Any]:
-    """Return parameters with the value of a flag left out of help, and choices that are long in lines of their own."""
+    """Return parameters with the value of a flag left out of help, long choices in lines, and no brackets."""
     listed = list(parameters)
     for parameter in listed:
+        if parameter.type_descriptor.annotation == list[Path]:
+            # What may be given several times has the type of each.
+            parameter.display_type = lambda _: "<path>"
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
         elif parameter.metavar and len(parameter.metavar) > LONGEST_LINE:

@@ -1,7 +1,9 @@
 """Commands as their help shows them: no type beside flags, and long lists of choices broken between two of them."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
 
 from typer.core import TyperCommand, TyperGroup
 
@@ -26,14 +28,23 @@ class HelpfulGroup(TyperGroup):
 
 
 def shown(parameters: Iterable[Any]) -> list[Any]:
-    """Return parameters with the value of a flag left out of help, and choices broken into lines."""
+    """Return parameters with the value of a flag left out of help, choices broken into lines, and no brackets."""
     listed = list(parameters)
     for parameter in listed:
+        for one in get_args(parameter.type_descriptor.annotation)[:1]:
+            # What may be given several times has the type of each.
+            label = "path" if one is Path else getattr(one, "__name__", str(one))
+            parameter.display_type = partial(label_of_each, f"<{label}>")
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
         elif parameter.metavar:
             parameter.metavar = break_choices(parameter.metavar)
     return listed
+
+
+def label_of_each(label: str, _: Any) -> str:
+    """Return a type's label, whatever the context."""
+    return label
 
 
 def break_choices(text: str) -> str:

@@ -28,6 +28,7 @@ def commands(program):
 def test_flags_have_no_type(program):
     for words in [[], *([command] for command in commands(program))]:
         assert "<bool>" not in help_of(program, *words)
+        assert "list[" not in help_of(program, *words)
 
 
 def test_long_choices_are_broken_between_two_of_them():
