@@ -23,8 +23,8 @@ from ensembler.arrays import Labels, Rows, Values
 
 MOST_COEFFICIENTS = 2048
 """More of them stay in the coordinates they have: a Hessian of 32 MB is the largest that pays."""
-HESSIAN_ROWS = 600
-"""Rows that a Hessian is made of: as coordinates, one of a part of the rows does as well as that of all."""
+FEWEST_HESSIAN_ROWS, MOST_HESSIAN_ROWS, HESSIAN_SHARE = 600, 4096, 8
+"""One of eight rows, within these limits, is what a Hessian is made of: as coordinates, that does as well as all."""
 FLAT = 1e-8
 """Added to the Hessian's diagonal, since equal steps of all intercepts change nothing."""
 TOLERANCE = 1e-7
@@ -121,7 +121,11 @@ class LogisticRows:
         size = self.n_free * n_columns
         if size > MOST_COEFFICIENTS:
             return None
-        some = self.take(np.arange(0, len(self.labels), -(-len(self.labels) // HESSIAN_ROWS)))
+        n_rows = len(self.labels)
+        wanted = min(max(n_rows // HESSIAN_SHARE, FEWEST_HESSIAN_ROWS), MOST_HESSIAN_ROWS)
+        # Drawn, since in files every so many rows may be of a kind.
+        drawn = np.random.default_rng(0).permutation(n_rows)[:wanted] if wanted < n_rows else np.arange(n_rows)
+        some = self.take(np.sort(drawn))
         share = some.share
         proba = _mean_loss(at @ some.columns, np.zeros((self.n_free, len(share))), share)[1]
         hessian = np.empty((self.n_free, n_columns, self.n_free, n_columns))
