@@ -257,6 +257,7 @@ def fit_parts(parts: Sequence[Part], tick: Callable[[str], None], *, together: b
                 rule = candidate.fit(fitting, by_text)
             except NotApplicableError as error:
                 found.failed[candidate.name] = str(error)
+                doubts()  # of what failed are not the next one's
                 continue
             by_text[rule.to_text()] = found.rules[candidate.name] = rule
             found.notes[candidate.name] = doubts()
