@@ -106,6 +106,13 @@ def archive_with_labels_of_a_split(home):
     return ["preds.npz"], proba, labels
 
 
+def archives_each_with_labels_of_a_split(home):
+    proba, labels = members(3)
+    for name, member in proba.items():
+        np.savez(home / f"{name}.npz", probs=member, y_val=labels)
+    return ["*.npz"], proba, labels
+
+
 def stacked_rows_first(home):
     proba, labels = members(4)
     np.save(home / "probs.npy", np.stack(list(proba.values())).transpose(1, 0, 2))
@@ -290,7 +297,7 @@ FORMS = (
     a_column_for_each_class_and_a_row_for_each_model,
     tidy, classes_and_probabilities_in_files,
     kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
-    archive_with_labels_of_a_split,
+    archive_with_labels_of_a_split, archives_each_with_labels_of_a_split,
     stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,
     saved_dataset, harness, json_lines, matlab, semicolons_without_a_header, label_is_the_prediction,
 )  # fmt: skip

@@ -144,8 +144,9 @@ def lend_labels(groups: dict[str | None, Group]) -> None:
                 if len(fitting) == 1:
                     lent.setdefault(fitting[0], []).append(item)
         for split, items in lent.items():
-            if len(items) == 1 and not getattr(groups[split], kind):
-                getattr(groups[split], kind).append(items[0])
+            same = all(np.array_equal(item.array, items[0].array) for item in items[1:])
+            if same and not getattr(groups[split], kind):
+                getattr(groups[split], kind).extend(items)
 
 
 def tell_unused(groups: Mapping[str | None, Group], decisions: list[Decision]) -> None:
