@@ -183,21 +183,24 @@ def speed_section(speed: Mapping[str, Any] | None) -> str:
     large = speed["large"]["seconds"]
     slowest = max(large, key=lambda name: large[name]["fit"]["cpu"] + large[name]["predict"]["cpu"])
     nearest = large["knop"]
+    load, n_cores = speed["load"], speed["machine"]["cores"]
+    busy = f"The machine had other work (a load of {load:.0f} on {n_cores} cores): more time passed."
+    slowest_wall = max(found["fit"]["wall"] + found["predict"]["wall"] for found in large.values())
+    waiting = busy if load > n_cores else f"On {n_cores} cores no rule took longer than {slowest_wall:.0f} seconds."
     return f"""## What they cost
 
 {table(headers, rows)}
 
 Processor seconds to fit on {speed["shape"]["rows"]:,} rows and predict as many in {speed["shape"]["classes"]} classes,
 by `benchmarks/dynamic_speed.py`, which takes turns with DESlib 0.3.7 in an environment of its own; *shared*: after
-another rule of the same comparison has found the neighbours. The machine was busy with other work (a load of
-{speed["load"]:.0f} on {speed["machine"]["cores"]} cores), so seconds on the wall say nothing. DESlib finds neighbours
-by matrix products too, and these products alone take a third of our time: a single rule is faster by a small factor
-only, and what is not done again makes the difference.
+another rule of the same comparison has found the neighbours. DESlib finds neighbours by matrix products too, and these
+products alone take a third of our time: a single rule is faster by a small factor only, and what is not done again
+makes the difference.
 
 Fitting on {n_rows:,} rows of {n_members} members and {n_classes} classes and predicting as many takes
 {nearest["fit"]["cpu"] + nearest["predict"]["cpu"]:.0f} processor seconds by `knop`, and
-{large[slowest]["fit"]["cpu"] + large[slowest]["predict"]["cpu"]:.0f} by `{slowest}`, the slowest; the seven rules
-one after another needed {speed["large"]["peak_beyond_them_mib"]:.0f} MiB beyond the two arrays of together
+{large[slowest]["fit"]["cpu"] + large[slowest]["predict"]["cpu"]:.0f} by `{slowest}`, the slowest. {waiting} The seven
+rules one after another needed {speed["large"]["peak_beyond_them_mib"]:.0f} MiB beyond the two arrays of together
 {speed["large"]["both_arrays_mib"]:.0f} MiB.
 """
 
