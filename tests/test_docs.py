@@ -18,7 +18,13 @@ PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in WRITTEN_A
 NAMES = [path.relative_to(DOCS).as_posix() for path in PAGES]
 OF_PROGRAMS = {"--version", "--install-completion", "--show-completion"}
 """Options of no command."""
-OF_OTHERS = {"--parts": "benchmarks/train_speed.py", "--port": "dask", "--host": "dask", "--nthreads": "dask"} | {
+OF_OTHERS = {
+    "--parts": "benchmarks/train_speed.py",
+    "--seconds": "tests/fuzz/campaign.py",
+    "--port": "dask",
+    "--host": "dask",
+    "--nthreads": "dask",
+} | {
     "--nworkers": "dask",
     "--sets": "docs/gallery.py",
     "--help": "every program",
