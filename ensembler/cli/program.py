@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from typer.core import TyperCommand, TyperGroup
 
@@ -31,10 +31,11 @@ def shown(parameters: Iterable[Any]) -> list[Any]:
     """Return parameters with the value of a flag left out of help, choices broken into lines, and no brackets."""
     listed = list(parameters)
     for parameter in listed:
-        for one in get_args(parameter.type_descriptor.annotation)[:1]:
+        annotation = parameter.type_descriptor.annotation
+        if get_origin(annotation) is list:
             # What may be given several times has the type of each.
-            label = "path" if one is Path else getattr(one, "__name__", str(one))
-            parameter.display_type = partial(label_of_each, f"<{label}>")
+            [element] = get_args(annotation)
+            parameter.display_type = partial(label_of_each, "<path>" if element is Path else f"<{element.__name__}>")
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
         elif parameter.metavar:

@@ -30,7 +30,7 @@ FLAT = 1e-8
 TOLERANCE = 1e-7
 """The largest slope at which quasi-Newton steps stop: below it, the loss tells no step from another."""
 SEARCH_TOLERANCE = 1e-5
-"""The largest slope at which strengths are compared: it changes their losses by about 1e-6."""
+"""The largest slope at which strengths are compared: it changes their losses by less than 1e-4."""
 FINAL_TOLERANCE = 2e-9
 LAST_STEPS = 30
 """Steps by the slope alone that follow, until it is ``FINAL_TOLERANCE``: some 1e-8 of a probability."""
@@ -214,12 +214,15 @@ def chosen_fit(rows: LogisticRows, strengths: list[float], folds: list[tuple[Row
         if position:
             curvature = rows.curvature(at)
         root = rows.root(curvature, strength)
-        at = rows.fit(strength, at, root, tolerance).coefficients
+        whole = rows.fit(strength, at, root, tolerance)
+        at = whole.coefficients
         partial = [(train.fit(strength, at, root, tolerance), rest) for train, rest in fold_rows]
         loss = float(np.mean([rest.log_loss(fit.coefficients) for fit, rest in partial])) if partial else 0.0
         if best is None or loss < least:
-            best, least = (strength, at, all(fit.converged for fit, _ in partial)), loss
+            best, least = (strength, at, whole.converged and all(fit.converged for fit, _ in partial)), loss
     assert best is not None
     strength, at, converged = best
+    if curvature is None:
+        return Optimum(at, converged)
     optimum = rows.fit(strength, at, rows.root(rows.curvature(at), strength))
     return Optimum(optimum.coefficients, optimum.converged and converged)

@@ -46,8 +46,11 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, headerless: bo
 def check_characters(frame: "pd.DataFrame", path: Path) -> None:
     """Raise where a text has a NUL character, which NumPy drops from its end, so that two ids may become one."""
     for name in frame.columns:
-        if frame[name].dtype.kind not in "biufmM" and "\0" in "".join(map(str, frame[name].tolist())):
-            row = next(row for row, text in enumerate(frame[name].tolist()) if "\0" in str(text))
+        if frame[name].dtype.kind in "biufmM":
+            continue
+        texts = [value if isinstance(value, str) else "" for value in frame[name].tolist()]
+        if "\0" in "".join(texts):
+            row = next(row for row, text in enumerate(texts) if "\0" in text)
             raise FileError(f"{path}: row {row} has a NUL character in column {name!r}, expected text: is it damaged?")
 
 
