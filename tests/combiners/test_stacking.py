@@ -9,6 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from ensembler import Stacking, load_predictions
+from ensembler.combiners import _logistic
+from ensembler.combiners._logistic import LogisticRows
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
 from ensembler.predictions import bundled
 from tests.conftest import draw
@@ -151,3 +153,25 @@ def test_one_class_cannot_be_learned():
 def test_impossible_options(options, message):
     with pytest.raises(ParameterError, match=message):
         Stacking(**options).fit(*draw(9))
+
+
+def test_strengths_are_compared_by_nearly_the_losses_of_their_optima(monkeypatch):
+    """The coarser slope at which folds end leaves the choice, and the losses to less than 1e-4."""
+    data = load_predictions(bundled.folder()).validation
+    searched = Stacking().fit(data.proba, data.labels)
+    losses = {}
+    log_loss = LogisticRows.log_loss
+    for tolerance in (_logistic.SEARCH_TOLERANCE, _logistic.TOLERANCE):
+        found = losses[tolerance] = []
+        monkeypatch.setattr(_logistic, "SEARCH_TOLERANCE", tolerance)
+        monkeypatch.setattr(
+            LogisticRows,
+            "log_loss",
+            lambda rows, at, found=found: found.append(log_loss(rows, at)) or found[-1],
+        )
+        exact = Stacking().fit(data.proba, data.labels)
+    coarse, fine = losses.values()
+    assert len(coarse) == len(fine) == 9
+    np.testing.assert_allclose(coarse, fine, rtol=0, atol=1e-4)
+    assert coarse != fine
+    np.testing.assert_allclose(searched.predict_proba(data.proba), exact.predict_proba(data.proba), rtol=0, atol=1e-6)
