@@ -29,7 +29,7 @@ BLOCK_VALUES = 1 << 24
 class Shape:
     """A prediction set, and the command that is run on it; the time and peak aimed at, where there are some.
 
-    Members are right in about three of four rows or, ``weak``, in a few more than by chance.
+    Members are correct in 65 to 91 of a hundred rows or, ``weak``, in a few of them.
     """
 
     name: str
@@ -141,8 +141,8 @@ def table(results: dict[str, Any]) -> str:
     lines = [
         "# Limits",
         "",
-        "What was tried, by `python benchmarks/limits.py` (made-up members, right in about three of four rows or,",
-        "where they are weak, in a few more than by chance; one command in a process of its own). Seconds are the",
+        "What was tried, by `python benchmarks/limits.py` (made-up members, correct in 65 to 91 of a hundred",
+        "rows or, where they are weak, in a few of them; one command in a process of its own). Seconds are the",
         "processor's and, after a stroke, those that passed; a busy machine makes both longer. Peak is the largest",
         "resident memory, of which the program itself has 0.2 GB.",
         "",

@@ -130,9 +130,9 @@ class AccuracyCandidates(Candidates):
 class ManyClassAccuracy(Candidates):
     """Accuracy where there are many classes: few rows, and few additions, need a look at all of them.
 
-    No bag is wrong about a row in which the true class leads in every member, and none is right about one in which the
+    No bag is wrong about a row in which the true class leads in every member, or correct about one in which the
     same other class leads it in every member. In the contested rest, whose leads are known within bounds as where there
-    are few classes, an addition is right where the true class leads by more than that member can change, and wrong
+    are few classes, an addition is correct where the true class leads by more than that member can change, and wrong
     where the strongest rival in the sum still wins over the true class.
     """
 
@@ -140,9 +140,9 @@ class ManyClassAccuracy(Candidates):
         """Make what is kept: of all rows the true class's probability, of contested ones the sum."""
         self.true_proba = true_class_proba(self.labels, self.proba).astype(np.float64, copy=False)
         self.true_total = np.zeros(len(self.labels)) + np.broadcast_to(self.start, self.proba.shape[2])[self.labels]
-        harm, most_help, always_right, always_wrong = self.leads()
-        self.always_right = float(self.sample_weight[always_right].sum())
-        rows = self.contested = np.flatnonzero(~always_right & ~always_wrong)
+        harm, most_help, always_correct, always_wrong = self.leads()
+        self.always_correct = float(self.sample_weight[always_correct].sum())
+        rows = self.contested = np.flatnonzero(~always_correct & ~always_wrong)
         self.own, self.weight, self.own_proba = self.labels[rows], self.sample_weight[rows], self.true_proba[:, rows]
         self.harm, self.most_help = harm[:, rows], most_help[rows]
         self.most_harm = self.harm.max(axis=0)
@@ -155,7 +155,7 @@ class ManyClassAccuracy(Candidates):
         """Return what additions can do to the true class's lead, and in which rows they all do the same.
 
         The lead that each member gives the strongest rival at most, (M, N), and that any gives the true class at most,
-        (N,); in which rows no bag is wrong, and in which none is right, both (N,).
+        (N,); in which rows no bag is wrong, and in which none is correct, both (N,).
         """
         n_members, n_samples, n_classes = self.proba.shape
         lead, most_help = np.empty((n_members, n_samples)), np.zeros(n_samples)
@@ -173,8 +173,8 @@ class ManyClassAccuracy(Candidates):
         for rival in rivals[:, behind]:
             ahead = self.proba[:, behind, rival] > self.true_proba[:, behind] + NEARLY_TIED
             always_wrong[behind] |= ahead.all(axis=0)
-        always_right: Correct = np.asarray((lead > NEARLY_TIED).all(axis=0))
-        return np.maximum(-lead, 0) + NEARLY_TIED, most_help + NEARLY_TIED, always_right, always_wrong
+        always_correct: Correct = np.asarray((lead > NEARLY_TIED).all(axis=0))
+        return np.maximum(-lead, 0) + NEARLY_TIED, most_help + NEARLY_TIED, always_correct, always_wrong
 
     def add(self, member: int) -> None:
         """Add a member to the sum."""
@@ -214,7 +214,7 @@ class ManyClassAccuracy(Candidates):
             who, some = members[part], close[places[part]]
             winners = (self.total[some] + self.proba[who, self.contested[some]]).argmax(axis=1)
             right[who, places[part]] = winners == self.own[some]
-        correct = self.always_right + self.weight[safe].sum() + right @ self.weight[close]
+        correct = self.always_correct + self.weight[safe].sum() + right @ self.weight[close]
         return np.asarray(correct / self.sample_weight.sum())
 
     def log_losses(self, members: Labels) -> Values:

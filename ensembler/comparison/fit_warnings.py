@@ -17,9 +17,9 @@ def kept_fit_warnings() -> Iterator[Callable[[], tuple[str, ...]]]:
     Filters and the function that shows a warning belong to all threads, so this is entered before threads are started.
     Other warnings are shown as they would be.
 
-    >>> with kept_fit_warnings() as doubts:
+    >>> with kept_fit_warnings() as taken_warnings:
     ...     warnings.warn("the fit did not converge", FitWarning, stacklevel=1)
-    ...     doubts(), doubts()
+    ...     taken_warnings(), taken_warnings()
     (('the fit did not converge',), ())
     """
     kept: defaultdict[int, list[str]] = defaultdict(list)

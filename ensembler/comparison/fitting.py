@@ -52,9 +52,9 @@ class Fit:
 
 def fit_and_apply(candidate: Candidate, fitting: Predictions, scored: Predictions) -> Fit:
     """Fit on one set of rows and predict another, keeping warnings of doubtful fits as notes."""
-    with kept_fit_warnings() as doubts:
+    with kept_fit_warnings() as taken_warnings:
         rule = candidate.fit(fitting)
-        return Fit(candidate.name, rule, predicted_by(rule, scored), doubts())
+        return Fit(candidate.name, rule, predicted_by(rule, scored), taken_warnings())
 
 
 def predicted_by(rule: Combiner, data: Predictions, rows: Rows | None = None) -> Predicted:
@@ -257,11 +257,11 @@ def fit_parts(parts: Sequence[Part], tick: Callable[[str], None], *, together: b
                 rule = candidate.fit(fitting, by_text)
             except NotApplicableError as error:
                 found.failed[candidate.name] = str(error)
-                doubts()  # of what failed are not the next one's
+                taken_warnings()  # those of what failed are not the next one's
                 continue
             by_text[rule.to_text()] = found.rules[candidate.name] = rule
-            found.notes[candidate.name] = doubts()
+            found.notes[candidate.name] = taken_warnings()
         return found
 
-    with kept_fit_warnings() as doubts:
+    with kept_fit_warnings() as taken_warnings:
         return side_by_side(fit, parts) if together else [fit(part) for part in parts]

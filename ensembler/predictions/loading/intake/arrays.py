@@ -73,7 +73,7 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
     given = None if request.labels is None else given_labels(request)
     lend_labels(groups)
     parts = {split: read_group(group, given, request, decisions) for split, group in groups.items() if group.members}
-    tell_unused(groups, decisions)
+    note_unused(groups, decisions)
     parts = {split: part for split, part in parts.items() if part[0]}
     if len(set(names_of.values())) > 1:
         # Each file has its own order of classes: columns are brought into one by name.
@@ -138,9 +138,9 @@ def lend_labels(groups: dict[str | None, Group]) -> None:
     """
     for kind in ("labels", "ids"):
         lent: dict[str | None, list[Item]] = {}
-        for told, lender in groups.items():
+        for own_split, lender in groups.items():
             for item in [] if lender.members else getattr(lender, kind):
-                fitting = [split for split, group in groups.items() if None in (told, split) and fits(item, group)]
+                fitting = [split for split, group in groups.items() if None in (own_split, split) and fits(item, group)]
                 if len(fitting) == 1:
                     lent.setdefault(fitting[0], []).append(item)
         for split, items in lent.items():
@@ -149,14 +149,16 @@ def lend_labels(groups: dict[str | None, Group]) -> None:
                 getattr(groups[split], kind).extend(items)
 
 
-def tell_unused(groups: Mapping[str | None, Group], decisions: list[Decision]) -> None:
-    """Say that labels and ids are of no predictions that are there."""
+def note_unused(groups: Mapping[str | None, Group], decisions: list[Decision]) -> None:
+    """Add decisions on labels and ids that are of no predictions that are there."""
     used = {id(item) for group in groups.values() if group.members for item in (*group.labels, *group.ids)}
     for group in groups.values():
-        told = [(item, f"; if these are, pass --labels {shlex.quote(item.source)}") for item in group.labels]
-        for item, advice in [*told, *((item, "") for item in group.ids)]:
+        labels = [(item, f"; if these are, pass --labels {shlex.quote(item.source)}") for item in group.labels]
+        for item, advice in [*labels, *((item, "") for item in group.ids)]:
             if id(item) not in used:
-                decisions.append(Decision(item.source, "nothing", f"no predictions are told to be of its rows{advice}"))
+                decisions.append(
+                    Decision(item.source, "nothing", f"no predictions are of its rows for certain{advice}")
+                )
 
 
 def fits(item: Item, group: Group) -> bool:
