@@ -325,6 +325,17 @@ def test_a_form_becomes_the_set_that_it_holds(form, tmp_path, run, monkeypatch):
     assert facts["imported"]["sha256"]
 
 
+def test_labels_of_one_split_that_differ_are_refused(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    for number, (name, member) in enumerate(proba.items()):
+        np.savez(f"{name}.npz", probs=member, y_val=labels if number else labels[::-1])
+    result = run("import", "*.npz", "--out", "preds")
+    assert result.code == 1
+    assert "hold different labels for the same rows; give one with --labels" in result.err
+    assert not (tmp_path / "preds").exists()
+
+
 def test_labels_of_two_splits_are_not_lent_at_random(tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")

@@ -138,13 +138,17 @@ def lend_labels(groups: dict[str | None, Group]) -> None:
     """
     for kind in ("labels", "ids"):
         lent: dict[str | None, list[Item]] = {}
+        lenders: dict[str | None, set[str | None]] = {}
         for own_split, lender in groups.items():
             for item in [] if lender.members else getattr(lender, kind):
                 fitting = [split for split, group in groups.items() if None in (own_split, split) and fits(item, group)]
                 if len(fitting) == 1:
                     lent.setdefault(fitting[0], []).append(item)
+                    lenders.setdefault(fitting[0], set()).add(own_split)
         for split, items in lent.items():
             same = all(np.array_equal(item.array, items[0].array) for item in items[1:])
+            # Labels of one split that differ are refused where they are read.
+            same |= kind == "labels" and len(lenders[split]) == 1
             if same and not getattr(groups[split], kind):
                 getattr(groups[split], kind).extend(items)
 
