@@ -45,7 +45,7 @@ def minimise(
     Parameters
     ----------
     expand : callable
-        The function with its derivatives at a point.
+        The function with its derivatives at a point; where the value is infinite, these are not looked at.
     value : callable
         The function alone; infinity where it is not defined.
     start : (D,) float64
@@ -61,9 +61,8 @@ def minimise(
     >>> minimise(expand, lambda x: expand(x).value, np.ones(2), np.zeros(2), np.full(2, 9.0)).point
     array([0.3, 0. ])
     """
-    point = start
+    point, here = start, expand(start)
     for _ in range(MOST_ITERATIONS):
-        here = expand(point)
         slack = point - np.clip(point - here.gradient, low, high)
         if np.abs(slack).max() <= GRADIENT_TOLERANCE:
             return Minimum(point, converged=True)
@@ -73,11 +72,16 @@ def minimise(
         free = np.flatnonzero(~(down | up))
         step = np.where(down, low - point, np.where(up, high - point, 0.0))
         step[free] = newton_step(here.hessian[np.ix_(free, free)], here.gradient[free])
-        moved = searched(value, here, point, step, low, high)
-        if moved is None:
-            # Along a direction that is flat to the last digits, nothing is left to gain.
-            return Minimum(point, converged=bool(np.abs(slack).max() <= np.sqrt(GRADIENT_TOLERANCE)))
-        point = moved
+        moved = np.clip(point + step, low, high)
+        # A whole step is mostly taken, so that its derivatives are worth having at once.
+        there = expand(moved)
+        if not fallen(there.value, here, moved - point):
+            shorter = searched(value, here, point, step, low, high)
+            if shorter is None:
+                # Along a direction that is flat to the last digits, nothing is left to gain.
+                return Minimum(point, converged=bool(np.abs(slack).max() <= np.sqrt(GRADIENT_TOLERANCE)))
+            moved, there = shorter, expand(shorter)
+        point, here = moved, there
     return Minimum(point, converged=False)
 
 
@@ -93,15 +97,20 @@ def newton_step(hessian: Values, gradient: Values) -> Values:
         return np.asarray(-np.linalg.lstsq(damped, gradient, rcond=None)[0])
 
 
+def fallen(value: float, here: Expansion, step: Values) -> bool:
+    """Say whether a function falls by enough of what the gradient promises over a step."""
+    promised = float(here.gradient @ step)
+    return promised < 0 and value <= here.value + SUFFICIENT_DECREASE * promised
+
+
 def searched(
     value: Callable[[Values], float], here: Expansion, point: Values, step: Values, low: Values, high: Values
 ) -> Values | None:
-    """Return the first point along a step, halved again and again, at which the function has fallen enough."""
-    size = 1.0
+    """Return the first point along half a step, halved again and again, at which the function has fallen enough."""
+    size = 0.5
     while size >= SMALLEST_STEP:
         moved = np.clip(point + size * step, low, high)
-        promised = float(here.gradient @ (moved - point))
-        if promised < 0 and value(moved) <= here.value + SUFFICIENT_DECREASE * promised:
+        if here.gradient @ (moved - point) < 0 and fallen(value(moved), here, moved - point):
             return np.asarray(moved)
         size /= 2
     return None

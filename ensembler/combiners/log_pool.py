@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ensembler.arrays import Floats, Labels, Values, row_blocks, softmax
+from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Values, row_blocks
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.base import Combiner, check_weights, is_number, require, sum_contributions
 from ensembler.combiners.fitted_state import Kind, Numbers
@@ -20,8 +20,11 @@ LARGEST_WEIGHT = 10.0
 """On separable rows the weights would grow without end."""
 PRIOR_SPREAD = 2.0
 """Before any row is seen, the sum of the weights is expected at 1 ± 2."""
-KEPT_VALUES = 1 << 26
+KEPT_VALUES = 1 << 25
 """So many logarithms are kept during a fit; more are taken again in every step."""
+FEWEST_BLOCK_ROWS = 32
+START_SHARE, FEWEST_START_ROWS = 8, 256
+"""A fit starts where one of eight rows, where these are enough, would end."""
 
 
 @dataclass
@@ -99,13 +102,14 @@ class LogLinearPool(Combiner):
         require(isinstance(self.bias, bool), self, "bias", "true or false")
         require(isinstance(self.signed, bool), self, "signed", "true or false")
 
+    @one_blas_thread
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         loss = PoolLoss(proba, labels, sample_weight, self.ridge, n_biases=self.n_classes_ if self.bias else 0)
         high = np.full(len(loss.start), LARGEST_WEIGHT)
         low = -high
         if not self.signed:
             low[: self.n_members_] = 0.0
-        result = one_blas_thread(minimise)(loss.expand, loss.value, loss.start, low, high)
+        result = minimise(loss.expand, loss.value, drawn_start(loss, low, high), low, high)
         self.weights_, biases = np.split(result.point, [self.n_members_])
         self.bias_ = biases - biases.mean() if self.bias else np.zeros(self.n_classes_)
         if not result.converged:
@@ -175,7 +179,7 @@ class PoolLoss:
 
     def value(self, point: Values) -> float:
         """Return the loss at some weights and biases."""
-        return self.penalty(point) + sum(self._block_value(point, *block) for block in self.blocks())
+        return self.penalty(point) + sum(self._block_loss(point, *block)[0] for block in self.blocks())
 
     def expand(self, point: Values) -> Expansion:
         r"""Return the loss with its derivatives.
@@ -188,20 +192,24 @@ class PoolLoss:
         centred = point[:n_members] - point[:n_members].mean()
         value = self.penalty(point)
         gradient = 2 * self.ridge * np.concatenate([centred, point[n_members:]])
+        gradient[:n_members] += 2 * self.prior * (point[:n_members].sum() - 1)
         hessian = 2 * self.ridge * np.eye(len(point))
         hessian[:n_members, :n_members] += 2 * self.prior - 2 * self.ridge / n_members
-        gradient[:n_members] += 2 * self.prior * (point[:n_members].sum() - 1)
-        for rows, features in self.blocks():
-            n_rows, _, n_features = features.shape
+        for rows, logs in self.blocks():
             share, labels = self.share[rows], self.labels[rows]
-            scores = features @ point
-            value += float(share @ (logsumexp(scores) - scores[np.arange(n_rows), labels]))
-            weighted = (softmax(scores) * share[:, None])[:, :, None] * features
+            loss, proba = self._block_loss(point, rows, logs)
+            value += loss
+            weighted = logs * proba
             mean = weighted.sum(axis=1)
-            true = features[np.arange(n_rows), labels]
-            gradient += mean.sum(axis=0) - share @ true
-            hessian += features.reshape(-1, n_features).T.dot(weighted.reshape(-1, n_features))
-            hessian -= mean.T @ (mean / share[:, None])
+            gradient[:n_members] += mean.sum(axis=1) - logs[:, labels, np.arange(len(labels))].dot(share)
+            products = weighted.reshape(n_members, -1).dot(logs.reshape(n_members, -1).T)
+            hessian[:n_members, :n_members] += products - (mean / share).dot(mean.T)
+            if self.n_biases:
+                expected = proba.sum(axis=1)
+                gradient[n_members:] += expected - np.bincount(labels, share, self.n_biases)
+                hessian[:n_members, n_members:] += weighted.sum(axis=2) - (mean / share).dot(proba.T)
+                hessian[n_members:, n_members:] += np.diag(expected) - (proba / share).dot(proba.T)
+        hessian[n_members:, :n_members] = hessian[:n_members, n_members:].T
         return Expansion(value, gradient, hessian)
 
     def penalty(self, point: Values) -> float:
@@ -211,25 +219,38 @@ class PoolLoss:
         return float(self.ridge * spread + self.prior * (weights.sum() - 1) ** 2)
 
     def blocks(self) -> Iterable[tuple[slice, Values]]:
-        """Return the rows in blocks, each with its features (n, C, M) or (n, C, M + C)."""
+        """Return the rows in blocks of n, each with its members' logarithms (M, C, n)."""
         return self._blocks() if self.kept is None else self.kept
 
     def _blocks(self) -> Iterator[tuple[slice, Values]]:
         n_members, n_samples, n_classes = self.proba.shape
-        for rows in row_blocks(n_samples, n_classes * (n_members + self.n_biases)):
-            logs = np.ascontiguousarray(np.moveaxis(log_probabilities(self.proba[:, rows]), 0, 2))
-            if not self.n_biases:
-                yield rows, logs
-                continue
-            indicators = np.broadcast_to(np.eye(n_classes), (len(logs), n_classes, n_classes))
-            yield rows, np.concatenate([logs, indicators], axis=2)
+        # Rows come last: sums over classes are then long additions, not many short ones.
+        for rows in row_blocks(n_samples, min(n_members * n_classes, BLOCK_VALUES // FEWEST_BLOCK_ROWS)):
+            logs = self.proba[:, rows].transpose(0, 2, 1).astype(np.float64, order="C")
+            np.maximum(logs, PROBABILITY_CLIP, out=logs)
+            yield rows, np.log(logs, out=logs)
 
-    def _block_value(self, point: Values, rows: slice, features: Values) -> float:
-        scores = features @ point
-        return float(self.share[rows] @ (logsumexp(scores) - scores[np.arange(len(scores)), self.labels[rows]]))
+    def _block_loss(self, point: Values, rows: slice, logs: Values) -> tuple[float, Values]:
+        """Return the loss of some rows, and their pooled probabilities times what each row counts, (C, n)."""
+        share, labels = self.share[rows], self.labels[rows]
+        n_members = len(logs)
+        scores = point[:n_members].dot(logs.reshape(n_members, -1)).reshape(logs.shape[1:])
+        if self.n_biases:
+            scores += point[n_members:, None]
+        true = scores[labels, np.arange(len(labels))]
+        largest = scores.max(axis=0)
+        scores -= largest
+        np.exp(scores, out=scores)
+        total = scores.sum(axis=0)
+        scores *= share / total
+        return float(share @ (largest + np.log(total) - true)), scores
 
 
-def logsumexp(scores: Values) -> Values:
-    """Return the logarithm of the sum of exponentials over the last axis."""
-    largest = scores.max(axis=-1)
-    return np.asarray(largest + np.log(np.exp(scores - largest[..., None]).sum(axis=-1)))
+def drawn_start(loss: PoolLoss, low: Values, high: Values) -> Values:
+    """Return the minimum over one of eight rows, near which few steps are left; of few rows, the geometric mean."""
+    n_drawn = len(loss.labels) // START_SHARE
+    if n_drawn < FEWEST_START_ROWS:
+        return loss.start
+    drawn = np.sort(np.random.default_rng(0).permutation(len(loss.labels))[:n_drawn])
+    some = PoolLoss(loss.proba[:, drawn], loss.labels[drawn], loss.share[drawn], loss.ridge, loss.n_biases)
+    return minimise(some.expand, some.value, some.start, low, high).point

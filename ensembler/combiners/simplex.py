@@ -66,9 +66,12 @@ class SimplexWeights(FittedMean):
             return float(weights.sum() - share @ np.log(mixed)) if (mixed > 0).all() else np.inf
 
         def expand(weights: Values) -> Expansion:
+            loss = value(weights)
+            if not np.isfinite(loss):
+                return Expansion(loss, np.zeros(len(weights)), np.zeros((len(weights), len(weights))))
             ratios = true / (true @ weights)[:, None]
             gradient = 1.0 - share @ ratios
-            return Expansion(value(weights), gradient, ratios.T @ (share[:, None] * ratios))
+            return Expansion(loss, gradient, ratios.T @ (share[:, None] * ratios))
 
         n_members = self.n_members_
         start = np.full(n_members, 1.0 / n_members)

@@ -111,6 +111,25 @@ def test_the_pool_is_what_a_general_optimiser_finds():
     np.testing.assert_allclose(LogLinearPool().fit(proba, labels).weights_, found.x, atol=1e-4)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_pool_of_many_rows_ends_where_it_would_from_the_geometric_mean(bias):
+    proba, labels = draw(6, 5, 2100)
+    weight = np.random.default_rng(6).uniform(0.5, 2, 2100)
+    rule = LogLinearPool(bias=bias).fit(proba, labels, weight)
+    n_biases = proba.shape[2] if bias else 0
+    loss = PoolLoss(proba, labels, weight, 0.01, n_biases=n_biases)
+    low = np.concatenate([np.zeros(5), np.full(n_biases, -10.0)])
+    found = minimise(loss.expand, loss.value, loss.start, low, np.full(5 + n_biases, 10.0))
+    np.testing.assert_allclose(rule.weights_, found.point[:5], atol=1e-7)
+
+
+def test_logarithms_that_are_not_kept_give_the_same_pool(monkeypatch):
+    proba, labels = draw(7, 3, 300)
+    kept = LogLinearPool().fit(proba, labels).weights_
+    monkeypatch.setattr("ensembler.combiners.log_pool.KEPT_VALUES", 10)
+    np.testing.assert_array_equal(LogLinearPool().fit(proba, labels).weights_, kept)
+
+
 def test_simplex_weights_are_the_fixed_point_of_em():
     proba, labels = draw(5, 4, 200)
     true = proba[:, np.arange(200), labels].T
