@@ -14,7 +14,7 @@ small; folds are fitted side by side.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -71,6 +71,11 @@ class LogisticRows:
         """Return some of the rows."""
         columns = np.ascontiguousarray(self.columns[:, rows])
         return type(self)(columns, self.labels[rows], self.weights[rows], self.n_classes)
+
+    def sample(self, rows: Rows) -> Self:
+        """Return some of the rows, weighing together what all do, so that a strength means the same."""
+        some = self.take(rows)
+        return replace(some, weights=some.weights * (self.weights.sum() / some.weights.sum()))
 
     @property
     def n_free(self) -> int:
@@ -198,23 +203,27 @@ def _descended(slope_at: Callable[[Values], Values], point: Values) -> tuple[Val
     return best
 
 
-def chosen_fit(rows: LogisticRows, strengths: list[float], folds: list[tuple[Rows, Rows]]) -> Optimum:
+def chosen_fit(
+    rows: LogisticRows, strengths: list[float], folds: list[tuple[Rows, Rows]], searched: Rows | None = None
+) -> Optimum:
     """Return the optimum at the strength that loses least on the folds; the smallest one where there are none.
 
     Going up along the strengths, each fit starts where the one before ended, and the fits without a fold where the fit
-    on all rows did. Only at the strength that is chosen is the optimum sought to the last digits.
+    on all rows did. Only at the strength that is chosen is the optimum sought to the last digits. With ``searched``,
+    strengths are compared on these rows alone, among which the folds count.
     """
+    some = rows if searched is None else rows.sample(searched)
     at = np.zeros((rows.n_free, len(rows.columns)))
-    curvature = rows.curvature(at)
+    curvature = some.curvature(at)
     # In coordinates in which the loss is no round valley, a small slope may be far from the optimum.
     tolerance = TOLERANCE if curvature is None else SEARCH_TOLERANCE
-    fold_rows = [(rows.take(train), rows.take(rest)) for train, rest in folds]
+    fold_rows = [(some.take(train), some.take(rest)) for train, rest in folds]
     best, least = None, np.inf
     for position, strength in enumerate(sorted(strengths) if folds else [min(strengths)]):
         if position:
-            curvature = rows.curvature(at)
-        root = rows.root(curvature, strength)
-        whole = rows.fit(strength, at, root, tolerance)
+            curvature = some.curvature(at)
+        root = some.root(curvature, strength)
+        whole = some.fit(strength, at, root, tolerance)
         at = whole.coefficients
         partial = [(train.fit(strength, at, root, tolerance), rest) for train, rest in fold_rows]
         loss = float(np.mean([rest.log_loss(fit.coefficients) for fit, rest in partial])) if partial else 0.0
@@ -222,7 +231,7 @@ def chosen_fit(rows: LogisticRows, strengths: list[float], folds: list[tuple[Row
             best, least = (strength, at, whole.converged and all(fit.converged for fit, _ in partial)), loss
     assert best is not None
     strength, at, converged = best
-    if curvature is None:
+    if curvature is None and searched is None:
         return Optimum(at, converged)
     optimum = rows.fit(strength, at, rows.root(rows.curvature(at), strength))
     return Optimum(optimum.coefficients, optimum.converged and converged)

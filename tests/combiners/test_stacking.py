@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from ensembler import Stacking, load_predictions
 from ensembler.combiners import _logistic
 from ensembler.combiners._logistic import LogisticRows
+from ensembler.combiners.stacked import searched_rows
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
 from ensembler.predictions import bundled
 from tests.conftest import draw
@@ -175,3 +176,27 @@ def test_strengths_are_compared_by_nearly_the_losses_of_their_optima(monkeypatch
     np.testing.assert_allclose(coarse, fine, rtol=0, atol=1e-4)
     assert coarse != fine
     np.testing.assert_allclose(searched.predict_proba(data.proba), exact.predict_proba(data.proba), rtol=0, atol=1e-6)
+
+
+def test_many_rows_compare_strengths_on_a_sample_and_fit_all():
+    proba, labels = draw(2, 3, 16_500)
+    rows = searched_rows(labels, int(np.bincount(labels).min()))
+    assert rows is not None
+    assert len(rows) == pytest.approx(8250, abs=1)
+    shares = np.bincount(labels[rows]) / np.bincount(labels)
+    np.testing.assert_allclose(shares, 0.5, atol=0.001)
+    rule = Stacking().fit(proba, labels)
+    standardised = StandardScaler().fit_transform(features(proba))
+    answers = [
+        LogisticRegression(C=strength, tol=1e-9, max_iter=5000).fit(standardised, labels).predict_proba(standardised)
+        for strength in rule.strengths
+    ]
+    gaps = [float(np.abs(rule.predict_proba(proba) - answer).max()) for answer in answers]
+    assert min(gaps) < 1e-6
+
+
+def test_a_rare_class_has_all_rows_compared():
+    labels = np.zeros(20_000, dtype=np.int64)
+    labels[:5] = 1
+    assert searched_rows(labels, 5) is None
+    assert searched_rows(labels[:16_000], 8000) is None
