@@ -23,7 +23,7 @@ PRIOR_SPREAD = 2.0
 KEPT_VALUES = 1 << 25
 """So many logarithms are kept during a fit; more are taken again in every step."""
 FEWEST_BLOCK_ROWS = 32
-START_SHARE, FEWEST_START_ROWS = 8, 256
+START_SHARE, FEWEST_START_ROWS = 8, 1024
 """A fit starts where one of eight rows, where these are enough, would end."""
 
 

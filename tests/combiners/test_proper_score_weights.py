@@ -113,8 +113,8 @@ def test_the_pool_is_what_a_general_optimiser_finds():
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_the_pool_of_many_rows_ends_where_it_would_from_the_geometric_mean(bias):
-    proba, labels = draw(6, 5, 2100)
-    weight = np.random.default_rng(6).uniform(0.5, 2, 2100)
+    proba, labels = draw(6, 5, 8300)
+    weight = np.random.default_rng(6).uniform(0.5, 2, 8300)
     rule = LogLinearPool(bias=bias).fit(proba, labels, weight)
     n_biases = proba.shape[2] if bias else 0
     loss = PoolLoss(proba, labels, weight, 0.01, n_biases=n_biases)
