@@ -129,12 +129,14 @@ class Stacking(Combiner):
         self.classes_, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
         columns = np.vstack([features.T, np.ones(len(labels))])
         rows = LogisticRows(columns, numbers, sample_weight, len(self.classes_))
-        searched = searched_rows(labels, int(counts.min()))
-        n_folds = min(MOST_FOLDS, int(counts.min()))
-        choose = n_folds > 1 and len(self.strengths) > 1
-        tested = labels if searched is None else labels[searched]
-        folds = stratified_folds(tested, n_folds, seed=0) if choose else []
-        fitted = chosen_fit(rows, list(self.strengths), folds, searched if choose else None)
+        fewest, strengths = int(counts.min()), list(self.strengths)
+        searched: Rows | None = None
+        folds: list[tuple[Rows, Rows]] = []
+        if fewest > 1 and len(strengths) > 1:
+            searched = searched_rows(labels, fewest)
+            compared = labels if searched is None else labels[searched]
+            folds = stratified_folds(compared, min(MOST_FOLDS, fewest), seed=0)
+        fitted = chosen_fit(rows, strengths, folds, searched)
         if not fitted.converged:
             self._warn_of_convergence()
         self.coef_, self.intercept_ = fitted.coefficients[:, :-1].copy(), fitted.coefficients[:, -1].copy()
