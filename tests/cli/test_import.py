@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -323,6 +324,41 @@ def test_a_form_becomes_the_set_that_it_holds(form, tmp_path, run, monkeypatch):
     facts = json.loads((tmp_path / "preds" / "members.json").read_text())
     assert facts["imported"]["decisions"]
     assert facts["imported"]["sha256"]
+
+
+def archives_of_one_inner_name(home, proba, labels):
+    for name, member in proba.items():
+        np.savez(home / f"{name}.npz", probs=member, y_true=labels)
+    return []
+
+
+def prefixed_columns(home, proba, labels):
+    for name, member in proba.items():
+        frame = pd.DataFrame(member, columns=["prob_cat", "prob_dog", "prob_owl"])
+        frame.insert(0, "label", np.array(["cat", "dog", "owl"])[labels])
+        frame.to_csv(home / f"{name}.csv", index=False)
+    return ["--label-column", "label"]
+
+
+def members_on_an_axis(home, proba, labels):
+    np.save(home / "models.npy", np.stack(list(proba.values()), axis=1))
+    np.save(home / "labels.npy", labels)
+    return []
+
+
+@pytest.mark.parametrize("layout", [archives_of_one_inner_name, prefixed_columns, members_on_an_axis])
+@pytest.mark.parametrize("folder", ["theirs", "preds"])
+def test_the_import_that_is_advised_works_when_typed(layout, folder, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    (tmp_path / folder).mkdir()
+    refused = run("bench", folder, *layout(tmp_path / folder, proba, labels))
+    assert refused.code == 1
+    advised = shlex.split(refused.err.split("try: ensembler ")[1])
+    assert run(*advised).code == 0
+    data = load_predictions(advised[-1])
+    np.testing.assert_array_equal(data.labels, labels)
+    np.testing.assert_allclose(data.proba, np.stack(list(proba.values())), atol=1e-6)
 
 
 def test_labels_of_one_split_that_differ_are_refused(tmp_path, run, monkeypatch):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import MISSING_VOTE
 from ensembler.errors import AlignmentError, Problems, ShapeError, ValueRangeError
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.table import Table
 
 MOST_CLASSES = 100_000
@@ -275,5 +276,10 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
         alike = [name for name in names if name.strip().casefold() == unknown[0].strip().casefold()]
         guess = f" (spelt {alike[0]!r} there)" if alike else ""
         known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-        raise ValueRangeError(f"{subject} ({path}): {unknown[0]!r} is no class, expected one of {known}{guess}")
+        # Columns like prob_cat, where labels say cat: what imports files knows such prefixes.
+        prefixed = all(text and any(name.endswith(text) for name in names) for text in unknown)
+        raise ValueRangeError(
+            f"{subject} ({path}): {unknown[0]!r} is no class, expected one of {known}{guess}",
+            remedy=import_words(str(path.parent)) if prefixed else (),
+        )
     return np.array([index[value] for value in texts.tolist()], dtype=np.int64)

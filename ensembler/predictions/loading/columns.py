@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ensembler.arrays import ROW_SUM_TOLERANCE, check_rows
 from ensembler.errors import FileError, Problems, argument, setting
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import ID_COLUMN, Table
 
@@ -264,7 +265,7 @@ def refuse_several_members(path: Path, frame: "pd.DataFrame", surplus: Sequence[
     raise FileError(
         f"{path}: column {named!r} names {frame[named].nunique()} members, so it holds a row for each member and row, "
         "expected one member's rows; make a prediction set of it with ensembler import",
-        remedy=("import", str(path), "--out", "preds"),
+        remedy=import_words(str(path)),
     )
 
 

@@ -21,6 +21,7 @@ from ensembler.arrays import (
 )
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError, argument, setting
 from ensembler.predictions.loading.alignment import ClassSpace, class_numbers
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table
 
@@ -51,7 +52,10 @@ def member_proba(
     if single:
         return Member(positive_class(table, classes, labels, options, subject))
     if array.ndim != 2:
-        raise ShapeError(f"{subject} has shape {array.shape}, expected (rows, classes); give one file a member")
+        raise ShapeError(
+            f"{subject} has shape {array.shape}, expected (rows, classes); give one file a member",
+            remedy=import_words(str(table.path.parent)) if array.ndim == 3 and min(array.shape) > 1 else (),
+        )
     if array.dtype.kind in "US":
         raise ValueRangeError(
             f"{subject} has texts in {array.shape[1]} columns, expected numbers, or one class name a row"

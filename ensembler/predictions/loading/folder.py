@@ -10,6 +10,7 @@ from ensembler.errors import AlignmentError, EnsemblerError, FileError, argument
 from ensembler.predictions import bundled
 from ensembler.predictions.files import read_json, readable
 from ensembler.predictions.loading.alignment import METADATA_FILE
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
 from ensembler.predictions.loading.tables import read_tables, split_key
@@ -155,9 +156,12 @@ def unlike_members(tables: Sequence[Table]) -> list[Table]:
         twice = next((index for index, home in enumerate(homes) if home in homes[:index]), None)
         if twice is not None:
             first = alike[homes.index(homes[twice])]
+            # Arrays of one name in files of several are what imports call by the files.
+            importable = first.path.stem != alike[twice].path.stem
             raise AlignmentError(
                 f"two members are called {name!r}: {first.path} and {alike[twice].path}; "
-                "rename one, or give one set at a time"
+                "rename one, or give one set at a time",
+                remedy=import_words(str(first.path.parent)) if importable else (),
             )
         for table, folder in zip(alike, unlike_parts(homes), strict=True):
             names[id(table)] = folder if len(of_name) == 1 else f"{folder}/{name}"

@@ -7,6 +7,7 @@ import numpy as np
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import EnsemblerError, FileError, Problems, setting
 from ensembler.predictions.loading.columns import equals_labels, simple
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.labels import USUAL_NAMES
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.row_set import RowSet
@@ -50,7 +51,7 @@ def suspicious(table: Table, labels: Table | None, columns: Columns) -> Iterator
         given = [str(table.path)]
         if labels is not None and labels.path != table.path:
             given += ["--labels", str(labels.path)]
-        command = ("import", *given, *typed_columns(columns), "--out", "preds")
+        command = import_words(*given, *typed_columns(columns))
         shown = ", ".join(kept[:8]) + (", …" if len(kept) > 8 else "")
         yield FileError(
             f"{table.path}: the columns {shown} are those of several models rather than the classes of one, since rows "
