@@ -29,7 +29,8 @@ from rich.progress import track
 
 from ensembler import load_predictions
 from ensembler.arrays import digest, one_hot
-from ensembler.combiners.registry import default_rules
+from ensembler.combiners.families import ALL
+from ensembler.combiners.registry import default_rules, family_rules
 from ensembler.comparison.candidates import Candidate, list_candidates
 from ensembler.comparison.fitting import cross_fit
 from ensembler.comparison.folds import make_folds
@@ -49,14 +50,10 @@ ACCURACY, LOG_LOSS = METRICS["accuracy"], METRICS["log-loss"]
 CLUSTER = re.compile(r"(.+)-\d+$")
 
 
-def rules() -> list[str]:
-    """Return the rules that are tried, by text."""
-    return [*(name for name in default_rules() if name != "hierarchical-committee"), *FURTHER]
-
-
-def candidates(data: Predictions) -> list[Candidate]:
-    """Bind the rules to a set, leaving out those that cannot run."""
-    return [item for item in list_candidates(rules(), data, ACCURACY, "none") if item.left_out is None]
+def candidates(texts: Sequence[str], data: Predictions) -> list[Candidate]:
+    """Bind rules, and the further ones, to a set, leaving out those that cannot run, and what needs a hierarchy."""
+    asked = [*(text for text in texts if text != "hierarchical-committee"), *FURTHER]
+    return [item for item in list_candidates(asked, data, ACCURACY, "none") if item.left_out is None]
 
 
 def hardened(data: Predictions) -> Predictions:
@@ -79,9 +76,9 @@ def differences(fitting: Predictions, scored: Predictions) -> dict[str, dict[str
 
 
 def fitted(fitting: Predictions, scored: Predictions) -> list[Any]:
-    """Fit every rule on some rows, and predict others."""
+    """Fit every rule that there is on some rows, and predict others."""
     split = Split.of(scored.replace(validation=fitting), fit_on="val")
-    return fit_rules(candidates(split.predictions), split, FitCounter(None, 0))[0]
+    return fit_rules(candidates(family_rules(ALL), split.predictions), split, FitCounter(None, 0))[0]
 
 
 def entry(name: str, kind: str, fitting: Predictions, scored: Predictions, found: dict[str, Any]) -> dict[str, Any]:
@@ -122,9 +119,9 @@ def measure_direction(
 def cross_fitted_rows(fitting: Predictions, scored: Predictions) -> dict[str, np.ndarray]:
     """Return what procedures choose from: by rule, correctness and log loss of each row.
 
-    Of the fitting rows out of fold, averaged over repeats, and of the scored rows.
+    Of the fitting rows out of fold, averaged over repeats, and of the scored rows; of the rules that run by default.
     """
-    tried = candidates(fitting)
+    tried = candidates(default_rules(), fitting)
     names = [item.name for item in tried]
     inner = np.zeros((2, len(names), fitting.n_samples), dtype=np.float32)
     for seed in range(REPEATS):

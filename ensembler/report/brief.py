@@ -1,5 +1,7 @@
 """What ``ensembler bench`` prints unless asked for more: the verdict, the leading rules, and how to see the rest."""
 
+import numpy as np
+
 from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics import METRICS
 from ensembler.report.bench import advice, rules_legend, short_protocol
@@ -7,6 +9,8 @@ from ensembler.report.differences import difference, difference_interval
 from ensembler.report.tables import CHOSEN, LUCKIEST, RECOMMENDED, Document, Table, count, mark_optimistic, number
 
 MOST_RULES = 10
+SAME = 1e-6
+"""Rules whose metrics differ by less say the same: their weights differ where iterations ended."""
 BESIDE = ("log-loss", "ece")
 """Metrics that say how far probabilities can be believed, beside the one that ranks."""
 
@@ -68,9 +72,13 @@ def leading(result: Comparison) -> list[RuleScore]:
 
 
 def repeats_another(entry: RuleScore, result: Comparison) -> bool:
-    """Whether a rule is another one with parameters that made no difference here."""
+    """Whether a rule is another one with parameters that made no difference here, but for where iterations end."""
     base = entry.name.partition(":")[0]
-    return any(other.name == base != entry.name and other.metrics == entry.metrics for other in result.rules)
+    others = [other for other in result.rules if other.name == base != entry.name]
+    return any(
+        np.allclose(list(entry.metrics.values()), list(other.metrics.values()), atol=SAME, rtol=SAME, equal_nan=True)
+        for other in others
+    )
 
 
 def notes(result: Comparison) -> list[str]:

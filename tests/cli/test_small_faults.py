@@ -182,3 +182,14 @@ def test_a_nul_character_is_no_end_of_an_id(column, suffix, here, run):
     result = run("bench", f"m.{suffix}")
     assert result.code == 1
     assert f"NUL character in column '{column}'" in result.err
+
+
+def test_two_files_that_differ_in_their_suffix_alone_are_named(here, run):
+    proba, labels = draw(0, 2, ROWS, 3)
+    np.save("m0.npy", proba[0])
+    np.savez("m0.npz", proba=proba[1])
+    np.save("labels.npy", labels)
+    answer = run("import", ".", "--out", "set")
+    assert answer.code == 1
+    assert "two members are called 'm0': m0.npy and m0.npz; rename one" in answer.err
+    assert not (here / "set").exists()

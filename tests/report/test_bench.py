@@ -9,6 +9,7 @@ from scipy.special import softmax
 from ensembler import Predictions, compare_rules
 from ensembler.metrics import Metric
 from ensembler.report.bench import advice, conclusion, members_table, reservations
+from ensembler.report.brief import leading
 from ensembler.report.figures.intervals import forest
 from tests.conftest import draw
 
@@ -41,6 +42,20 @@ def test_a_conclusion_is_sentences_of_which_the_verdict_comes_first(fer):
     use = f"Use mean: accuracy {untested['mean'].metrics['accuracy']:.4f}.".replace(" 0.", " .")
     assert advice(untested)[0] == use
     assert "probabilities are not calibrated" in advice(untested)[-1]
+
+
+def test_a_variant_that_differs_by_where_iterations_ended_is_left_out_of_the_short_table(fer):
+    result = compare_rules(fer, ["log-pool", "log-pool:signed=true"], n_resamples=0)
+    pool, signed = result["log-pool"], result["log-pool:signed=true"]
+    signed.metrics.update({name: value + 1e-9 for name, value in pool.metrics.items()})
+    assert [entry.name for entry in shortly(result)] == ["log-pool"]
+    signed.metrics["log-loss"] += 1e-4
+    assert {entry.name for entry in shortly(result)} == {"log-pool", "log-pool:signed=true"}
+
+
+def shortly(result):
+    """The short table's rules where nothing is marked but the first."""
+    return leading(replace(result, chosen=None, luckiest="log-pool", advice=None))
 
 
 def test_a_metric_of_the_users_own_keeps_its_direction():

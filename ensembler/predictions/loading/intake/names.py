@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ensembler.errors import AlignmentError
 from ensembler.predictions.loading.columns import LABEL_NAMES
 from ensembler.predictions.loading.folder import unlike_parts
 
@@ -75,6 +76,11 @@ def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:
 
     >>> member_names([(Path("a/resnet/val.npy"), ""), (Path("a/vgg/val.npy"), "")])
     ['resnet', 'vgg']
+
+    Raises
+    ------
+    AlignmentError
+        Two files differ in nothing but their suffix.
     """
     names = []
     for path, key in places:
@@ -89,6 +95,12 @@ def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:
     files = [path for path, _ in places]
     if len(set(files)) == len(files):
         whole = [path.with_suffix("") for path in files]
+        for index, path in enumerate(whole):
+            if path in whole[:index]:
+                raise AlignmentError(
+                    f"two members are called {path.name!r}: {files[whole.index(path)]} and {files[index]}; "
+                    "rename one, or leave one out"
+                )
         tails = unlike_parts([Path(*(own_words(part) or part for part in path.absolute().parts)) for path in whole])
         if len(set(tails)) == len(tails):
             return [name.replace("/", "-") for name in tails]
