@@ -295,6 +295,7 @@ class Scan:
             correct=correct,
             weight=weight,
             passed=np.cumsum(weight[::-1])[::-1] / self.total,
+            missed=np.concatenate([[0.0], np.cumsum(weight - correct)]),
             base=float(correct.sum()) if whole is None else whole.value,
             cost=float(data.costs[last]) if whole is None else whole.cost,
         )

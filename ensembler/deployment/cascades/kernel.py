@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Values
 
+BLOCK = 32
+"""Thresholds that are left out at once where none of them can be worth it."""
+
 
 class FirstStage(NamedTuple):
     """A committee that answers first, its n rows in descending order of its confidence.
@@ -23,6 +26,8 @@ class FirstStage(NamedTuple):
         Of the row.
     passed : (n,)
         The share of the weight of all rows from here on.
+    missed : (n + 1,)
+        The weight of the rows before a place about which the committee is wrong.
     base : float
         The weight of correct rows, of all rows, if it answers all n.
     cost : float
@@ -34,6 +39,7 @@ class FirstStage(NamedTuple):
     correct: Values
     weight: Values
     passed: Values
+    missed: Values
     base: float
     cost: float
 
@@ -70,7 +76,7 @@ def scan(
         What a row costs more that is passed on to each.
     correct : (S, N)
         Of all committees.
-    lowest : (B + 2,)
+    lowest : (B + 3,)
         The lowest known cost of anything whose value falls into a bin, or a higher one; kept up to date.
     scale : float
         Bins for a unit of value.
@@ -92,20 +98,39 @@ def scan(
             return count, place
         answers = correct[followers[place]]
         value, more = first.base, extra[place]
-        for position in range(n_rows - 1, 0, -1):
-            value += first.weight[position] * answers[first.rows[position]] - first.correct[position]
-            if not first.ends[position]:
+        last = n_rows
+        while last > 1:
+            # The rows of a block: at best, the other committee is correct about all that the first is wrong about.
+            start = max(last - BLOCK, 1)
+            most = value + first.missed[last] - first.missed[start]
+            least = first.cost + min(more * first.passed[start], more * first.passed[last - 1])
+            highest = int(most * scale + 0.5) if shift == 0 else int(most * scale) + 2
+            if least >= lowest[highest]:
+                if shift == 0:
+                    n_correct = 0
+                    for position in range(start, last):
+                        n_correct += answers[first.rows[position]]
+                    value += n_correct - (last - start) + (first.missed[last] - first.missed[start])
+                else:
+                    for position in range(last - 1, start - 1, -1):
+                        value += first.weight[position] * answers[first.rows[position]] - first.correct[position]
+                last = start
                 continue
-            cost = first.cost + more * first.passed[position]
-            bin_ = int(value * scale + 0.5) if shift == 0 else int(value * scale)
-            if cost < lowest[bin_ + shift]:
-                found.second[count] = followers[place]
-                found.kept[count] = position
-                found.cost[count] = cost
-                found.value[count] = value
-                count += 1
-                known = bin_
-                while known >= 0 and lowest[known] > cost:
-                    lowest[known] = cost
-                    known -= 1
+            for position in range(last - 1, start - 1, -1):
+                value += first.weight[position] * answers[first.rows[position]] - first.correct[position]
+                if not first.ends[position]:
+                    continue
+                cost = first.cost + more * first.passed[position]
+                bin_ = int(value * scale + 0.5) if shift == 0 else int(value * scale)
+                if cost < lowest[bin_ + shift]:
+                    found.second[count] = followers[place]
+                    found.kept[count] = position
+                    found.cost[count] = cost
+                    found.value[count] = value
+                    count += 1
+                    known = bin_
+                    while known >= 0 and lowest[known] > cost:
+                        lowest[known] = cost
+                        known -= 1
+            last = start
     return count, len(followers)
