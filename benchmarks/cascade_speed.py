@@ -82,7 +82,6 @@ def measure(n_members: int, n_loop: int) -> dict[str, Any]:
     pool = load_predictions(bundled.pool_folder()).validation
     assert data is not None
     assert pool is not None
-    exact_search(data.pick(range(3)))  # compiles
     nine_seconds, nine = timed(lambda: two_stages(answered(data)))
     many_seconds, many = timed(lambda: two_stages(answered(pool.pick(range(n_members)))))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

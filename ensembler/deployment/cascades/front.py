@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from ensembler.arrays import Correct, Rows, Values
 from ensembler.deployment.cascades.committees import Answers, Committees
 from ensembler.deployment.cascades.costs import Costs
+from ensembler.deployment.cascades.scan import FirstStage, Found, Known
 from ensembler.parallel.progress import Progress
 
 BINS = 1 << 13
 """Bins of accuracy where rows have weights."""
-ROOM = 1 << 18
-"""Fewest places for cascades between two prunings."""
+VALUES_AT_ONCE = 1 << 19
+"""Answers of committees that are looked at together, so that they stay at hand."""
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,11 @@ def with_stage_before(
 
 
 def by_confidence(confidence: Values) -> tuple[Rows, Correct]:
-    """Return the rows in descending order of confidence, and at which places it is lower than just before."""
-    order = np.argsort(-confidence, kind="stable")
+    """Return the rows in descending order of confidence, and at which places it is lower than just before.
+
+    Rows of equal confidence come in any order: no threshold is between them.
+    """
+    order = np.argsort(-confidence)
     ordered = confidence[order]
     ends = np.zeros(len(order), dtype=bool)
     ends[1:] = ordered[1:] < ordered[:-1]
@@ -257,31 +261,20 @@ class Scan:
     """Looks at thresholds of first stages with all that may follow, and keeps what nothing known surpasses."""
 
     def __init__(self, data: CascadeData) -> None:
-        from ensembler.deployment.cascades.kernel import Found
-
         self.data = data
         self.total = float(data.weight.sum())
-        self.scale = BINS / self.total if data.weighted else 1.0
-        self.lowest = np.full(int(self.total * self.scale) + 3, np.inf)
-        room = max(ROOM, 2 * data.n_rows)
-        self.places = Found(
-            np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32), np.empty(room), np.empty(room)
-        )
+        scale = BINS / self.total if data.weighted else 1.0
+        self.known = Known(np.full(int(self.total * scale) + 3, np.inf), scale, data.weighted)
         self.routes: list[tuple[Route, Values]] = []
         self.kept = np.empty((0, 5))
         self.n_cascades = 0
 
     def learn(self, known: Sequence[PricedRoute]) -> None:
         """Take note of cascades that are known, so that only better ones are kept."""
-        for entry in known:
-            place = int(entry.value * self.scale + (0.0 if self.data.weighted else 0.5))
-            self.lowest[place] = min(self.lowest[place], entry.cost)
-        self.lowest = np.minimum.accumulate(self.lowest[::-1])[::-1].copy()
+        self.known.learn(np.array([entry.value for entry in known]), np.array([entry.cost for entry in known]))
 
     def of(self, route: Route, rows: Rows, followers: NDArray[np.int32]) -> None:
         """Look at a route, the last stage of which answers some rows, with each committee that may follow it."""
-        from ensembler.deployment.cascades.kernel import FirstStage, scan
-
         data = self.data
         last = route.committees[-1]
         order, ends = by_confidence(data.answers.confidence[last][rows])
@@ -290,43 +283,29 @@ class Scan:
         whole = data.price(route) if route.thresholds else None
         correct = weight * data.answers.correct[last][ordered]
         first = FirstStage(
-            rows=ordered.astype(np.int32),
             ends=ends,
             correct=correct,
             weight=weight,
             passed=np.cumsum(weight[::-1])[::-1] / self.total,
-            missed=np.concatenate([[0.0], np.cumsum(weight - correct)]),
             base=float(correct.sum()) if whole is None else whole.value,
             cost=float(data.costs[last]) if whole is None else whole.cost,
         )
         number = len(self.routes)
         self.routes.append((route, data.answers.confidence[last][ordered]))
-        extra = data.costs[followers] - data.costs[last]
         self.n_cascades += len(followers) * int(np.count_nonzero(ends))
-        begin = 0
-        while begin < len(followers):
-            count, begin = scan(
-                first,
-                followers,
-                extra,
-                data.answers.correct,
-                self.lowest,
-                self.scale,
-                int(data.weighted),
-                begin,
-                self.places,
-            )
-            self.keep(number, count)
+        at_once = max(1, VALUES_AT_ONCE // len(ordered))
+        for begin in range(0, len(followers), at_once):
+            some = followers[begin : begin + at_once]
+            answers = data.answers.correct[some].take(ordered, axis=1)
+            found = first.followed(answers, data.costs[some] - data.costs[last], self.known)
+            self.keep(number, some[found.second], found)
 
-    def keep(self, route: int, count: int) -> None:
+    def keep(self, route: int, committees: NDArray[np.int32], found: Found) -> None:
         """Add what was found to what is kept, and drop what is surpassed."""
-        if not count:
+        if not len(committees):
             return
-        places = self.places
-        added = np.empty((count, 5))
-        added[:, 0] = route
-        added[:, 1], added[:, 2] = places.second[:count], places.kept[:count]
-        added[:, 3], added[:, 4] = places.cost[:count], places.value[:count]
+        self.known.learn(found.value, found.cost)
+        added = np.column_stack([np.full(len(committees), route), committees, found.kept, found.cost, found.value])
         both = np.concatenate([self.kept, added])
         order = np.lexsort((both[:, 2], both[:, 1], both[:, 0], -both[:, 4], both[:, 3]))
         self.kept = both[surviving(order, both[:, 4])]

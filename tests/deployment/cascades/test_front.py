@@ -153,10 +153,10 @@ def test_rows_are_answered_in_blocks_as_in_one(monkeypatch: pytest.MonkeyPatch) 
     assert two_stages(whole).routes == two_stages(parts).routes
 
 
-def test_the_search_goes_on_where_its_places_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_is_the_same_however_many_committees_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
     data = made_up(6, 5, 60, 3)
     expected = two_stages(cascade_data(data, Costs((1.0, 2.0, 3.0, 4.0, 5.0), "seconds")))
-    monkeypatch.setattr("ensembler.deployment.cascades.front.ROOM", 1)
+    monkeypatch.setattr("ensembler.deployment.cascades.front.VALUES_AT_ONCE", 1)
     assert two_stages(cascade_data(data, Costs((1.0, 2.0, 3.0, 4.0, 5.0), "seconds"))).routes == expected.routes
 
 
