@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ensembler.combiners.registry import default_rules
+from ensembler.combiners.families import ALL
+from ensembler.combiners.registry import default_rules, family_rules, make_rule
 from ensembler.comparison.evidence import read_evidence, shipped_evidence
 from ensembler.metrics.pooling import pool_effects
 
@@ -80,10 +81,14 @@ def test_it_pays_from_the_size_from_which_on_all_gains_are_positive():
     assert curve(0.1, 0.1, 0.1, 0.1).pays_from("simplex", "probabilities") is None
 
 
-def test_what_is_shipped_knows_the_rules_that_a_comparison_runs():
+def test_what_is_shipped_knows_every_rule_that_needs_no_parameters():
     shipped = shipped_evidence()
-    known = shipped.of_kind("probabilities")[0].rules
-    assert {*known, "mean", "hierarchical-committee"} >= set(default_rules())
+    for item in shipped.of_kind("probabilities"):
+        assert {*item.rules, "mean", "hierarchical-committee"} >= set(family_rules(ALL))
+    answers = [name for name in family_rules(ALL) if not make_rule(name).never_recommended]
+    for kind in ("probabilities", "hard labels"):
+        # What is left out where no rule is named would not be recommended anyway.
+        assert shipped.default_rule(answers, kind) == shipped.default_rule(default_rules(), kind)
     assert shipped.n_sets("probabilities") >= 30
     assert shipped.default_rule(default_rules(), "probabilities") == "blend"
     assert shipped.default_rule(default_rules(), "hard labels") is not None
