@@ -31,6 +31,7 @@ from ensembler.metrics.predicted import Predicted
 from ensembler.metrics.resampling import resampled_metrics
 from ensembler.metrics.scores import correct_rows
 from ensembler.metrics.selection import BiasCorrected, bias_corrected_best
+from ensembler.parallel.threads import side_by_side
 from ensembler.predictions.prediction_set import Predictions
 
 Intervals = dict[str, Interval | None]
@@ -88,7 +89,14 @@ class Contest:
         predicted = [*(fit.predicted for fit in fits), mean, *([] if best_member is None else [best_member.predicted])]
         defined = [metric for metric in metrics if not (metric.needs_probabilities and scored.any_hard)]
         samples = resampled_metrics(
-            defined, labels, predicted, sample_weight=weight, groups=groups, n_resamples=n_resamples, seed=split.seed
+            defined,
+            labels,
+            predicted,
+            sample_weight=weight,
+            groups=groups,
+            n_resamples=n_resamples,
+            seed=split.seed,
+            map_blocks=side_by_side,
         )
         values = [float(metric(labels, each, weight)) if metric in defined else np.nan for each in predicted]
         correct = np.array([each.taken(correct_rows) for each in predicted])

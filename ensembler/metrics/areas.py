@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ensembler.arrays import Labels, Rows, Values
 from ensembler.metrics.bootstrap import Counts
 from ensembler.metrics.predicted import Predicted
-from ensembler.metrics.sums import OfCounts, Probas, Scored, nan_mean
+from ensembler.metrics.sums import Probas, Scored, nan_mean
 
 BLOCK_VALUES = 1 << 16
 """Counts that are summed up at a time: half a megabyte, so that it stays in a core's cache."""
@@ -101,8 +101,8 @@ class OfRankings:
         values = self.of_counts(labels, flat, **parameters)(weight)
         return np.asarray(values[0].reshape(proba.shape[:-2]))
 
-    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows."""
+    def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> Callable[[Counts], Values]:
+        """Return what evaluates R predictions on samples of their rows, as (b, R)."""
         one = parameters.get("class")
         classes = np.unique(labels).tolist() if one is None else [one]
         rankings = []

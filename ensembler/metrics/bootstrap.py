@@ -18,7 +18,7 @@ RESAMPLES = 2000
 FEWEST_RESAMPLES = 40
 """For the ends of a 95 % interval to be among the samples."""
 FEWEST_UNITS = 20
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 1 << 24
 MOST_DRAWN = 1 << 17
 """More rows are not drawn one by one, but dealt to units."""
 DEALT_UNITS = 1 << 14

@@ -79,16 +79,18 @@ def bias_corrected_best(
                 float(correct.mean(axis=1).max()), float(outside_scores.mean()), n_candidates, n_resamples
             )
     turned = correct.T.astype(np.float32)
-    scores: list[float] = []
+    scores: list[Values] = []
     for drawn in bootstrap_counts(n_rows, n_resamples, seed, groups):
         # Counts below 2^24 are exact in float32.
         picked = (drawn @ turned).argmax(axis=1)
         outside = drawn == 0
-        scores += [
-            float(correct[picked[sample], outside[sample]].mean()) for sample in np.flatnonzero(outside.any(axis=1))
-        ]
-    raw = float(correct.mean(axis=1).max())
-    return BiasCorrected(raw, float(np.mean(scores)) if scores else raw, n_candidates, len(scores))
+        n_outside = np.count_nonzero(outside, axis=1)
+        n_correct = np.count_nonzero(correct[picked] & outside, axis=1)
+        some = n_outside > 0
+        scores.append(n_correct[some] / n_outside[some])
+    raw, outside_scores = float(correct.mean(axis=1).max()), np.concatenate(scores)
+    corrected = float(outside_scores.mean()) if len(outside_scores) else raw
+    return BiasCorrected(raw, corrected, n_candidates, len(outside_scores))
 
 
 def correctness_patterns(correct: Correct) -> tuple[Correct, Values]:

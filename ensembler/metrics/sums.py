@@ -5,7 +5,7 @@ samples by one matrix product; its plain value is that of the sample that has ev
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,8 @@ from ensembler.metrics.predicted import Predicted, taken
 Proba = NDArray[np.floating[Any]]
 Scored = Proba | Predicted
 Probas = Sequence[Proba] | Sequence[Predicted] | Sequence[Scored]
-OfCounts = Callable[[Counts], Values]
-"""From samples (b, N) to the values of R predictions on each, (b, R)."""
+OfCounts = Callable[[Counts], dict[str, Values]]
+"""From samples (b, N) to metrics by name: the values of R predictions on each sample, (b, R)."""
 ClassSums = tuple[Values, Values, Values]
 MOST_SUMS = 1 << 21
 """Sums by prediction and class that are kept of some samples at a time."""
@@ -74,15 +74,14 @@ class RowMean:
         """The metric's own parameters."""
         return keyword_names(self.rows)
 
-    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        if units is None:
-            values = np.array([taken(self.rows, labels, proba, **parameters) for proba in probas], dtype=np.float64)
-            columns = np.ascontiguousarray(values.T)
-        else:
-            parts = [units.sums(taken(self.rows, labels, proba, **parameters)) for proba in probas]
-            columns = np.concatenate(parts, axis=1)
-        return lambda counts: divided(counts.astype(np.float64) @ columns, counts, units)
+    def columns(self, labels: Labels, probas: Probas, **parameters: Any) -> list[NDArray[Any]]:
+        """Return the values per row whose means make R predictions' values: one column (N,) each."""
+        return [taken(self.rows, labels, proba, **parameters) for proba in probas]
+
+    def of_means(self, means: Values, n_rules: int) -> Values:
+        """Return the values of R predictions, (..., R), from the means of their columns."""
+        assert means.shape[-1] == n_rules
+        return means
 
 
 @dataclass(frozen=True)
@@ -103,21 +102,6 @@ class OfClassCounts:
         said = taken(predicted_classes, labels, proba)
         correct, true, predicted = class_counts(labels, said, proba.shape[-1], sample_weight)
         return self.value(correct, predicted, true, **parameters)
-
-    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        n_sums = len(probas) * probas[0].shape[1]
-        return self.of_sums(class_sums(labels, probas, units), n_sums, **parameters)
-
-    def of_sums(self, sums: Callable[[Counts], ClassSums], n_sums: int, **parameters: Any) -> OfCounts:
-        """Return the same from class sums that other metrics use too, of which a sample has so many."""
-        size = max(1, MOST_SUMS // n_sums)
-
-        def of_counts(counts: Counts) -> Values:
-            starts = range(0, len(counts), size)
-            return np.concatenate([self.value(*sums(counts[start : start + size]), **parameters) for start in starts])
-
-        return of_counts
 
 
 @dataclass(frozen=True)
@@ -140,19 +124,13 @@ class OfRowMeans:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         return self.value(weighted_mean(taken(self.rows, labels, proba), sample_weight))
 
-    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
-        values = [row for proba in probas for row in taken(self.rows, labels, proba)]
-        if units is None:
-            columns = np.stack(values, axis=1)
-        else:
-            columns = np.concatenate([units.sums(row) for row in values], axis=1)
+    def columns(self, labels: Labels, probas: Probas) -> list[NDArray[Any]]:
+        """Return the values per row whose means make R predictions' values: K columns (N,) each."""
+        return [row for proba in probas for row in taken(self.rows, labels, proba)]
 
-        def of_counts(counts: Counts) -> Values:
-            means = divided(counts.astype(np.float64) @ columns, counts, units)
-            return self.value(np.moveaxis(means.reshape(len(counts), len(probas), -1), 2, 0))
-
-        return of_counts
+    def of_means(self, means: Values, n_rules: int) -> Values:
+        """Return the values of R predictions, (..., R), from the means of their columns."""
+        return self.value(np.moveaxis(means.reshape(*means.shape[:-1], n_rules, -1), -1, 0))
 
 
 @dataclass(frozen=True)
@@ -182,8 +160,10 @@ class OfBinSums:
         """The metric's own parameters."""
         return keyword_names(self.binned)
 
-    def of_counts(self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any) -> OfCounts:
-        """Return what evaluates R predictions on samples of their rows, or of units of rows."""
+    def of_counts(
+        self, labels: Labels, probas: Probas, units: Units | None = None, **parameters: Any
+    ) -> Callable[[Counts], Values]:
+        """Return what evaluates R predictions on samples of their rows, or of units of rows, as (b, R)."""
         from scipy.sparse import csr_array
 
         n_rows, n_rules = len(labels), len(probas)
@@ -204,6 +184,51 @@ class OfBinSums:
             return divided(np.abs(found.reshape(-1, n_rules, n_bins)).sum(axis=2), counts)
 
         return of_counts
+
+
+def of_means(
+    metrics: Mapping[str, tuple[RowMean | OfRowMeans, dict[str, Any]]],
+    labels: Labels,
+    probas: Probas,
+    units: Units | None = None,
+) -> OfCounts:
+    """Return what evaluates several metrics of means, by name with their parameters, in one product for all."""
+    n_rules = len(probas)
+    columns = {name: metric.columns(labels, probas, **values) for name, (metric, values) in metrics.items()}
+    every = [column for several in columns.values() for column in several]
+    if units is None:
+        matrix = np.stack(every, axis=1, dtype=np.float64)
+    else:
+        matrix = np.concatenate([units.sums(column) for column in every], axis=1)
+    ends = np.cumsum([len(several) for several in columns.values()])[:-1]
+
+    def of_counts(counts: Counts) -> dict[str, Values]:
+        means = divided(counts.astype(np.float64) @ matrix, counts, units)
+        parts = zip(metrics.items(), np.split(means, ends, axis=1), strict=True)
+        return {name: metric.of_means(part, n_rules) for (name, (metric, _)), part in parts}
+
+    return of_counts
+
+
+def of_class_counts(
+    metrics: Mapping[str, tuple[OfClassCounts, dict[str, Any]]],
+    labels: Labels,
+    probas: Probas,
+    units: Units | None = None,
+) -> OfCounts:
+    """Return what evaluates several metrics of class counts, by name with their parameters, from sums made once."""
+    sums = class_sums(labels, probas, units)
+    size = max(1, MOST_SUMS // (len(probas) * probas[0].shape[1]))
+
+    def of_counts(counts: Counts) -> dict[str, Values]:
+        found: dict[str, list[Values]] = {name: [] for name in metrics}
+        for start in range(0, len(counts), size):
+            some = sums(counts[start : start + size])
+            for name, (metric, values) in metrics.items():
+                found[name].append(metric.value(*some, **values))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    return of_counts
 
 
 def class_sums(labels: Labels, probas: Probas, units: Units | None = None) -> Callable[[Counts], ClassSums]:
