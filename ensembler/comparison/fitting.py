@@ -19,7 +19,9 @@ from ensembler.predictions.prediction_set import Predictions
 BLOCK_VALUES = 1 << 23
 """Probabilities of members that are combined at a time."""
 SMALL_SET = 1 << 23
-"""Probabilities of members, in all fits together, that are fitted on side by side."""
+"""Probabilities of members of a set whose fits go side by side."""
+MOST_TOGETHER = 1 << 25
+"""Probabilities of members of all sets whose fits are made, and kept, together."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def cross_fit_each(
 
     Small sets have all their fits side by side on the cores; large ones, for memory, one after another.
     """
-    for some in [sets] if are_small(sets) else [[each] for each in sets]:
+    for some in fitted_together(sets):
         trained = [
             [one for one in candidates if one.learns_from(each.data)] if each.why_not() is None else [] for each in some
         ]
@@ -190,14 +192,22 @@ def cross_fit_each(
             [Part(candidates, each.data)] * whole + [Part(learn, each.data, rows) for rows in each.fitting_parts()]
             for each, learn in zip(some, trained, strict=True)
         ]
-        fitted = iter(fit_parts([part for several in parts for part in several], tick, together=are_small(some)))
+        small = all(each.data.proba.size <= SMALL_SET for each in some)
+        fitted = iter(fit_parts([part for several in parts for part in several], tick, together=small))
         for each, several in zip(some, parts, strict=True):
             yield out_of_fold(candidates, each, [next(fitted) for _ in several], tick, whole=whole)
 
 
-def are_small(sets: Sequence[Folded]) -> bool:
-    """Whether sets of rows are small enough, all together, to be fitted on side by side."""
-    return sum(each.data.proba.size for each in sets) <= SMALL_SET
+def fitted_together(sets: Sequence[Folded]) -> Iterator[list[Folded]]:
+    """Yield sets, in order, so many at a time as are small together."""
+    some: list[Folded] = []
+    for each in sets:
+        if some and sum(one.data.proba.size for one in [*some, each]) > MOST_TOGETHER:
+            yield some
+            some = []
+        some.append(each)
+    if some:
+        yield some
 
 
 def out_of_fold(
