@@ -136,9 +136,11 @@ class LogisticRows:
         hessian = np.empty((self.n_free, n_columns, self.n_free, n_columns))
         for one in range(self.n_free):
             for other in range(one, self.n_free):
-                weight = proba[one] * (one == other) - proba[one] * proba[other] / share
-                block = (some.columns * weight).dot(some.columns.T)
-                hessian[one, :, other] = hessian[other, :, one] = block
+                # Both halves of a product with its own transpose are made at once.
+                weight = proba[one] * (share - proba[one] if one == other else proba[other]) / share
+                half = some.columns * np.sqrt(np.maximum(weight, 0.0))
+                block = half.dot(half.T)
+                hessian[one, :, other] = hessian[other, :, one] = block if one == other else -block
         return hessian.reshape(size, size)
 
     def root(self, curvature: Values | None, strength: float) -> Values | None:

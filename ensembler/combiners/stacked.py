@@ -113,21 +113,26 @@ class Stacking(Combiner):
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         if len(present_classes(labels)) < 2:
             raise NotApplicableError(f"{self.name} needs at least two classes in the fitting rows, got one")
-        fit = self._fit_logistic if self.final_estimator is None else self._fit_estimator
-        fit(self._features(proba), labels, sample_weight)
+        if self.final_estimator is None:
+            self._fit_logistic(proba, labels, sample_weight)
+        else:
+            self._fit_estimator(self._features(proba), labels, sample_weight)
 
-    def _fit_logistic(self, features: Values, labels: Labels, sample_weight: Values) -> None:
-        """Standardise the features, in place, and fit the logistic regression."""
+    def _fit_logistic(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
+        """Standardise the features, and fit the logistic regression."""
         share = sample_weight / sample_weight.sum()
-        self.mean_ = share @ features
-        features -= self.mean_
-        scale = np.sqrt(share @ features**2)
+        columns = np.ones((proba.shape[0] * proba.shape[2] + 1, len(labels)))
+        features = columns[:-1]
+        for of_member, member in zip(np.split(features, len(proba)), proba, strict=True):
+            np.log(np.maximum(member.T, FEATURE_CLIP, dtype=np.float64), out=of_member)
+        self.mean_ = features @ share
+        features -= self.mean_[:, None]
+        scale = np.sqrt(np.einsum("fn,fn,n->f", features, features, share))
         # Of a column of equal values, what is left is rounding.
         constant = scale <= len(labels) * np.finfo(np.float64).eps * np.abs(self.mean_)
         self.scale_ = np.where(constant | (scale < SMALLEST_SCALE), 1.0, scale)
-        features /= self.scale_
+        features /= self.scale_[:, None]
         self.classes_, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        columns = np.vstack([features.T, np.ones(len(labels))])
         rows = LogisticRows(columns, numbers, sample_weight, len(self.classes_))
         fewest, strengths = int(counts.min()), list(self.strengths)
         searched: Rows | None = None
