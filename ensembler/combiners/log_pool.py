@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,8 @@ KEPT_VALUES = 1 << 25
 FEWEST_BLOCK_ROWS = 32
 START_SHARE, FEWEST_START_ROWS = 8, 1024
 """A fit starts where one of eight rows, where these are enough, would end."""
+MANY_MEMBERS = 64
+"""From so many on, steps cost much more than finding the best sum of equal weights before them."""
 
 
 @dataclass
@@ -102,6 +104,18 @@ class LogLinearPool(Combiner):
         require(isinstance(self.bias, bool), self, "bias", "true or false")
         require(isinstance(self.signed, bool), self, "signed", "true or false")
 
+    def reuse(self, fitted: Mapping[str, Combiner]) -> Self:
+        """Return a pool of signed weights that starts where the one without, fitted on the same rows, ended.
+
+        Where no member of that one has weight 0, it ends there as well.
+        """
+        other = fitted.get(replace(self, signed=False).to_text()) if self.signed else None
+        if not isinstance(other, LogLinearPool):
+            return self
+        known = replace(self)
+        vars(known)["_start"] = np.concatenate([other.weights_, other.bias_[: len(other.bias_) * self.bias]])
+        return known
+
     @one_blas_thread
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         loss = PoolLoss(proba, labels, sample_weight, self.ridge, n_biases=self.n_classes_ if self.bias else 0)
@@ -109,7 +123,10 @@ class LogLinearPool(Combiner):
         low = -high
         if not self.signed:
             low[: self.n_members_] = 0.0
-        result = minimise(loss.expand, loss.value, drawn_start(loss, low, high), low, high)
+        start = vars(self).pop("_start", None)
+        if start is None:
+            start = near_start(loss, low, high)
+        result = minimise(loss.expand, loss.value, start, low, high)
         self.weights_, biases = np.split(result.point, [self.n_members_])
         self.bias_ = biases - biases.mean() if self.bias else np.zeros(self.n_classes_)
         if not result.converged:
@@ -246,11 +263,24 @@ class PoolLoss:
         return float(share @ (largest + np.log(total) - true)), scores
 
 
-def drawn_start(loss: PoolLoss, low: Values, high: Values) -> Values:
-    """Return the minimum over one of eight rows, near which few steps are left; of few rows, the geometric mean."""
+def near_start(loss: PoolLoss, low: Values, high: Values) -> Values:
+    """Return a start near which few steps are left: of many rows, the minimum over one of eight of them.
+
+    Of few rows it is the geometric mean; of many members, or before that minimum, the best multiple of it.
+    """
     n_drawn = len(loss.labels) // START_SHARE
     if n_drawn < FEWEST_START_ROWS:
-        return loss.start
+        return loss.start if len(loss.proba) < MANY_MEMBERS else equal_weights(loss)
     drawn = np.sort(np.random.default_rng(0).permutation(len(loss.labels))[:n_drawn])
     some = PoolLoss(loss.proba[:, drawn], loss.labels[drawn], loss.share[drawn], loss.ridge, loss.n_biases)
-    return minimise(some.expand, some.value, some.start, low, high).point
+    return minimise(some.expand, some.value, equal_weights(some), low, high).point
+
+
+def equal_weights(loss: PoolLoss) -> Values:
+    """Return the best of the points at which all weights are equal and there are no biases."""
+    mean = np.empty(loss.proba.shape[1:])
+    for rows, logs in loss.blocks():
+        mean[rows] = np.exp(logs.mean(axis=0)).T
+    alone = PoolLoss(mean[None], loss.labels, loss.share, loss.ridge, 0)
+    total = minimise(alone.expand, alone.value, alone.start, np.zeros(1), np.full(1, LARGEST_WEIGHT)).point
+    return loss.start * total

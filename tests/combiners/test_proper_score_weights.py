@@ -123,6 +123,37 @@ def test_the_pool_of_many_rows_ends_where_it_would_from_the_geometric_mean(bias)
     np.testing.assert_allclose(rule.weights_, found.point[:5], atol=1e-7)
 
 
+@pytest.mark.parametrize("n_rows", [300, 9000])
+def test_the_pool_of_many_members_ends_where_it_would_from_the_geometric_mean(n_rows):
+    proba, labels = draw(7, 70, n_rows, 3)
+    rule = LogLinearPool().fit(proba, labels)
+    loss = PoolLoss(proba, labels, np.ones(n_rows), rule.ridge, 0)
+    plain = minimise(loss.expand, loss.value, loss.start, np.zeros(70), np.full(70, LARGEST_WEIGHT))
+    np.testing.assert_allclose(rule.weights_, plain.point, atol=1e-6)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("n_members", [2, 9])
+def test_a_signed_pool_that_knows_the_one_without_signs_is_the_same(n_members, bias):
+    proba, labels = draw(2, 9, 200, 3)
+    proba = proba[-n_members:]
+    known = LogLinearPool(bias=bias).fit(proba, labels)
+    assert (known.weights_ == 0).any() == (n_members == 9)
+    alone = LogLinearPool(bias=bias, signed=True)
+    reused = LogLinearPool(bias=bias, signed=True).reuse({known.to_text(): known})
+    for rule in (alone, reused):
+        rule.fit(proba, labels)
+    np.testing.assert_allclose(reused.weights_, alone.weights_, atol=1e-6)
+    np.testing.assert_allclose(reused.bias_, alone.bias_, atol=1e-6)
+    if n_members == 2:
+        np.testing.assert_array_equal(reused.weights_, known.weights_)
+    # What was known of these rows says nothing of others.
+    np.testing.assert_allclose(
+        reused.fit(proba[:, :100], labels[:100]).weights_,
+        LogLinearPool(bias=bias, signed=True).fit(proba[:, :100], labels[:100]).weights_,
+    )
+
+
 def test_logarithms_that_are_not_kept_give_the_same_pool(monkeypatch):
     proba, labels = draw(7, 3, 300)
     kept = LogLinearPool().fit(proba, labels).weights_
