@@ -31,6 +31,8 @@ TOLERANCE = 1e-7
 """The largest slope at which quasi-Newton steps stop: below it, the loss tells no step from another."""
 SEARCH_TOLERANCE = 1e-5
 """The largest slope at which strengths are compared: it changes their losses by less than 1e-4."""
+SEARCH_LOSS = 1e-5
+"""By how much a loss may be above its minimum where strengths are compared, as far as the ridge alone bounds it."""
 FINAL_TOLERANCE = 2e-9
 LAST_STEPS = 30
 """Steps by the slope alone that follow, until it is ``FINAL_TOLERANCE``: some 1e-8 of a probability."""
@@ -119,6 +121,14 @@ class LogisticRows:
         if root is not None and tolerance == TOLERANCE:
             step, slope = _descended(lambda at: loss_and_slope(at)[1], step)
         return Optimum(moved(step), bool(np.abs(slope).max() <= CONVERGED * tolerance))
+
+    def tolerance(self, strength: float) -> float:
+        r"""Return the slope at which a loss is near enough to its minimum to be compared, in plain coordinates.
+
+        With a ridge of :math:`1/(C V)` on D coefficients a loss of slope g is at most :math:`D g^2 C V / 2` above it.
+        """
+        largest = np.sqrt(2 * SEARCH_LOSS * self.ridge(strength).max() / (self.n_free * len(self.columns)))
+        return float(np.clip(largest, TOLERANCE, SEARCH_TOLERANCE))
 
     def curvature(self, at: Values) -> Values | None:
         """Return the Hessian of the mean loss, without the ridge, (K(F + 1), K(F + 1)); None where it is too large."""
@@ -217,14 +227,13 @@ def chosen_fit(
     some = rows if searched is None else rows.sample(searched)
     at = np.zeros((rows.n_free, len(rows.columns)))
     curvature = some.curvature(at)
-    # In coordinates in which the loss is no round valley, a small slope may be far from the optimum.
-    tolerance = TOLERANCE if curvature is None else SEARCH_TOLERANCE
     fold_rows = [(some.take(train), some.take(rest)) for train, rest in folds]
     best, least = None, np.inf
     for position, strength in enumerate(sorted(strengths) if folds else [min(strengths)]):
         if position:
             curvature = some.curvature(at)
         root = some.root(curvature, strength)
+        tolerance = SEARCH_TOLERANCE if root is not None else some.tolerance(strength)
         whole = some.fit(strength, at, root, tolerance)
         at = whole.coefficients
         partial = [(train.fit(strength, at, root, tolerance), rest) for train, rest in fold_rows]
@@ -233,7 +242,5 @@ def chosen_fit(
             best, least = (strength, at, whole.converged and all(fit.converged for fit, _ in partial)), loss
     assert best is not None
     strength, at, converged = best
-    if curvature is None and searched is None:
-        return Optimum(at, converged)
     optimum = rows.fit(strength, at, rows.root(rows.curvature(at), strength))
     return Optimum(optimum.coefficients, optimum.converged and converged)

@@ -156,8 +156,10 @@ def test_impossible_options(options, message):
         Stacking(**options).fit(*draw(9))
 
 
-def test_strengths_are_compared_by_nearly_the_losses_of_their_optima(monkeypatch):
+@pytest.mark.parametrize(("most_coefficients", "near"), [(_logistic.MOST_COEFFICIENTS, 1e-6), (10, 5e-6)])
+def test_strengths_are_compared_by_nearly_the_losses_of_their_optima(most_coefficients, near, monkeypatch):
     """The coarser slope at which folds end leaves the choice, and the losses to less than 1e-4."""
+    monkeypatch.setattr(_logistic, "MOST_COEFFICIENTS", most_coefficients)
     data = load_predictions(bundled.folder()).validation
     searched = Stacking().fit(data.proba, data.labels)
     losses = {}
@@ -175,7 +177,7 @@ def test_strengths_are_compared_by_nearly_the_losses_of_their_optima(monkeypatch
     assert len(coarse) == len(fine) == 9
     np.testing.assert_allclose(coarse, fine, rtol=0, atol=1e-4)
     assert coarse != fine
-    np.testing.assert_allclose(searched.predict_proba(data.proba), exact.predict_proba(data.proba), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(searched.predict_proba(data.proba), exact.predict_proba(data.proba), rtol=0, atol=near)
 
 
 def test_many_rows_compare_strengths_on_a_sample_and_fit_all():
