@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ensembler.arrays import Values
+from ensembler.arrays import Rows, Values
 
 GRADIENT_TOLERANCE = 1e-8
 MOST_ITERATIONS = 200
@@ -16,11 +16,11 @@ SMALLEST_STEP = 2.0**-40
 
 
 class Expansion(NamedTuple):
-    """A function at a point: its value, its gradient (D,) and its Hessian (D, D)."""
+    """A function at a point: its value, its gradient (D,), and what gives its Hessian in f of the variables, (f, f)."""
 
     value: float
     gradient: Values
-    hessian: Values
+    hessian: Callable[[Rows], Values]
 
 
 class Minimum(NamedTuple):
@@ -45,7 +45,8 @@ def minimise(
     Parameters
     ----------
     expand : callable
-        The function with its derivatives at a point; where the value is infinite, these are not looked at.
+        The function with its derivatives at a point; where the value is infinite, these are not looked at. The Hessian
+        is asked for at points only from which a step is taken, in the variables that are not at a bound.
     value : callable
         The function alone; infinity where it is not defined.
     start : (D,) float64
@@ -57,7 +58,7 @@ def minimise(
     --------
     >>> centre = np.array([0.3, -1.0])
     >>> def expand(x):
-    ...     return Expansion(float(((x - centre) ** 2).sum()), 2 * (x - centre), 2 * np.eye(2))
+    ...     return Expansion(((x - centre) ** 2).sum(), 2 * (x - centre), lambda free: 2 * np.eye(len(free)))
     >>> minimise(expand, lambda x: expand(x).value, np.ones(2), np.zeros(2), np.full(2, 9.0)).point
     array([0.3, 0. ])
     """
@@ -71,9 +72,9 @@ def minimise(
         up = (point >= high - close) & (here.gradient < 0)
         free = np.flatnonzero(~(down | up))
         step = np.where(down, low - point, np.where(up, high - point, 0.0))
-        step[free] = newton_step(here.hessian[np.ix_(free, free)], here.gradient[free])
+        step[free] = newton_step(here.hessian(free), here.gradient[free])
         moved = np.clip(point + step, low, high)
-        # A whole step is mostly taken, so that its derivatives are worth having at once.
+        # A whole step is mostly taken, so that its gradient is worth having at once.
         there = expand(moved)
         if not fallen(there.value, here, moved - point):
             shorter = searched(value, here, point, step, low, high)

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Values, row_blocks
+from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Rows, Values, row_blocks
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.base import Combiner, check_weights, is_number, require, sum_contributions
 from ensembler.combiners.fitted_state import Kind, Numbers
@@ -210,24 +210,57 @@ class PoolLoss:
         value = self.penalty(point)
         gradient = 2 * self.ridge * np.concatenate([centred, point[n_members:]])
         gradient[:n_members] += 2 * self.prior * (point[:n_members].sum() - 1)
-        hessian = 2 * self.ridge * np.eye(len(point))
-        hessian[:n_members, :n_members] += 2 * self.prior - 2 * self.ridge / n_members
+        every = np.arange(len(point))
+        probas: list[Values] = []
+        whole = self._penalty_hessian(every)
         for rows, logs in self.blocks():
             share, labels = self.share[rows], self.labels[rows]
             loss, proba = self._block_loss(point, rows, logs)
             value += loss
-            weighted = logs * proba
-            mean = weighted.sum(axis=1)
-            gradient[:n_members] += mean.sum(axis=1) - logs[:, labels, np.arange(len(labels))].dot(share)
-            products = weighted.reshape(n_members, -1).dot(logs.reshape(n_members, -1).T)
-            hessian[:n_members, :n_members] += products - (mean / share).dot(mean.T)
+            true = logs[:, labels, np.arange(len(labels))].dot(share)
+            gradient[:n_members] += logs.reshape(n_members, -1).dot(proba.ravel()) - true
             if self.n_biases:
-                expected = proba.sum(axis=1)
-                gradient[n_members:] += expected - np.bincount(labels, share, self.n_biases)
-                hessian[:n_members, n_members:] += weighted.sum(axis=2) - (mean / share).dot(proba.T)
-                hessian[n_members:, n_members:] += np.diag(expected) - (proba / share).dot(proba.T)
-        hessian[n_members:, :n_members] = hessian[:n_members, n_members:].T
+                gradient[n_members:] += proba.sum(axis=1) - np.bincount(labels, share, self.n_biases)
+            if self.kept is None:
+                # Logarithms that are not kept would be taken again.
+                whole += self._block_hessian(rows, logs, proba, every)
+            else:
+                probas.append(proba)
+
+        def hessian(free: Rows) -> Values:
+            if self.kept is None:
+                return np.asarray(whole[np.ix_(free, free)])
+            found = self._penalty_hessian(free)
+            for (rows, logs), proba in zip(self.kept, probas, strict=True):
+                found += self._block_hessian(rows, logs, proba, free)
+            return found
+
         return Expansion(value, gradient, hessian)
+
+    def _penalty_hessian(self, free: Rows) -> Values:
+        """Return the ridge's part of the Hessian in some of the variables, (f, f)."""
+        n_weights = int((free < len(self.proba)).sum())
+        hessian = 2 * self.ridge * np.eye(len(free))
+        hessian[:n_weights, :n_weights] += 2 * self.prior - 2 * self.ridge / len(self.proba)
+        return hessian
+
+    def _block_hessian(self, rows: slice, logs: Values, proba: Values, free: Rows) -> Values:
+        """Return what some rows add to the Hessian in some of the variables, (f, f)."""
+        n_members, share = len(logs), self.share[rows]
+        weights, biases = free[free < n_members], free[free >= n_members] - n_members
+        n_weights = len(weights)
+        logs = logs if n_weights == n_members else logs[weights]
+        weighted = logs * proba
+        mean = weighted.sum(axis=1)
+        hessian = np.empty((len(free), len(free)))
+        products = weighted.reshape(n_weights, -1).dot(logs.reshape(n_weights, -1).T)
+        hessian[:n_weights, :n_weights] = products - (mean / share).dot(mean.T)
+        if len(biases):
+            proba = proba[biases]
+            hessian[:n_weights, n_weights:] = weighted[:, biases].sum(axis=2) - (mean / share).dot(proba.T)
+            hessian[n_weights:, :n_weights] = hessian[:n_weights, n_weights:].T
+            hessian[n_weights:, n_weights:] = np.diag(proba.sum(axis=1)) - (proba / share).dot(proba.T)
+        return hessian
 
     def penalty(self, point: Values) -> float:
         """Return the ridge's part of the loss."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import Floats, Labels, Rows, Values
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.base import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind
@@ -68,10 +68,14 @@ class SimplexWeights(FittedMean):
         def expand(weights: Values) -> Expansion:
             loss = value(weights)
             if not np.isfinite(loss):
-                return Expansion(loss, np.zeros(len(weights)), np.zeros((len(weights), len(weights))))
-            ratios = true / (true @ weights)[:, None]
-            gradient = 1.0 - share @ ratios
-            return Expansion(loss, gradient, ratios.T @ (share[:, None] * ratios))
+                return Expansion(loss, np.zeros(len(weights)), lambda free: np.zeros((len(free), len(free))))
+            mixed = true @ weights
+
+            def hessian(free: Rows) -> Values:
+                ratios = true[:, free] * (np.sqrt(share) / mixed)[:, None]
+                return np.asarray(ratios.T @ ratios)
+
+            return Expansion(loss, 1.0 - (share / mixed) @ true, hessian)
 
         n_members = self.n_members_
         start = np.full(n_members, 1.0 / n_members)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, normalise, one_hot, row_blocks
+from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Values, normalise, one_hot, row_blocks
 from ensembler.combiners.base import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 from ensembler.parallel.blas import one_blas_thread
@@ -56,7 +56,8 @@ class SuperLearner(FittedMean):
 
         # The triangular factor of the rows has the same least squares, in M + 1 rows in place of N·C.
         factor = np.zeros((0, self.n_members_ + 1))
-        for rows in row_blocks(len(labels), self.n_members_ * self.n_classes_):
+        fewest = -(-4 * self.n_members_ // self.n_classes_)  # else most work is on the factor, again and again
+        for rows in row_blocks(len(labels), min(self.n_members_ * self.n_classes_, BLOCK_VALUES // fewest)):
             columns = [
                 *(member.astype(np.float64) for member in proba[:, rows]),
                 one_hot(labels[rows], self.n_classes_),
