@@ -140,22 +140,27 @@ class ManyClassAccuracy(Candidates):
         """Make what is kept: of all rows the true class's probability, of contested ones the sum."""
         self.true_proba = true_class_proba(self.labels, self.proba).astype(np.float64, copy=False)
         self.true_total = np.zeros(len(self.labels)) + np.broadcast_to(self.start, self.proba.shape[2])[self.labels]
-        harm, most_help, always_correct, always_wrong = self.leads()
+        lead, most_help, always_correct, always_wrong = self.leads()
+        harm = np.maximum(-lead, 0) + NEARLY_TIED
         self.always_correct = float(self.sample_weight[always_correct].sum())
         rows = self.contested = np.flatnonzero(~always_correct & ~always_wrong)
         self.own, self.weight, self.own_proba = self.labels[rows], self.sample_weight[rows], self.true_proba[:, rows]
-        self.harm, self.most_help = harm[:, rows], most_help[rows]
+        self.alone, self.harm, self.most_help = lead[:, rows], harm[:, rows], most_help[rows]
         self.most_harm = self.harm.max(axis=0)
         self.lowest, self.highest = np.zeros(len(rows)), np.zeros(len(rows))
         self.rivals = np.full(len(rows), -1)
         self.rival_proba = np.empty(self.harm.shape)
-        self.total = self.start + np.zeros((len(rows), self.proba.shape[2]))
+        self.total = np.zeros((len(rows), self.proba.shape[2]))
+        if np.any(self.start):
+            self.total += self.start
+        self.added: list[int] = []
+        self.n_summed = np.zeros(len(rows), dtype=np.intp)
 
     def leads(self) -> tuple[Values, Values, Correct, Correct]:
         """Return what additions can do to the true class's lead, and in which rows they all do the same.
 
-        The lead that each member gives the strongest rival at most, (M, N), and that any gives the true class at most,
-        (N,); in which rows no bag is wrong, and in which none is correct, both (N,).
+        The true class's lead over its strongest rival in each member, (M, N), and what any gives it over the least
+        probable one at most, (N,); in which rows no bag is wrong, and in which none is correct, both (N,).
         """
         n_members, n_samples, n_classes = self.proba.shape
         lead, most_help = np.empty((n_members, n_samples)), np.zeros(n_samples)
@@ -174,21 +179,30 @@ class ManyClassAccuracy(Candidates):
             ahead = self.proba[:, behind, rival] > self.true_proba[:, behind] + NEARLY_TIED
             always_wrong[behind] |= ahead.all(axis=0)
         always_correct: Correct = np.asarray((lead > NEARLY_TIED).all(axis=0))
-        return np.maximum(-lead, 0) + NEARLY_TIED, most_help + NEARLY_TIED, always_correct, always_wrong
+        return lead, most_help + NEARLY_TIED, always_correct, always_wrong
 
     def add(self, member: int) -> None:
         """Add a member to the sum."""
-        for part in row_blocks(len(self.contested), self.total.shape[1]):
-            self.total[part] += self.proba[member, self.contested[part]]
+        self.added.append(member)
         self.true_total += self.true_proba[member]
         self.n_added += 1
         self.lowest -= self.most_harm
         self.highest += self.most_help
 
+    def summed(self, some: Rows) -> Values:
+        """Bring the sums of some contested rows up to date, member by member as they were added; return a copy."""
+        sums, n_summed = self.total[some], self.n_summed[some]
+        for place in range(int(n_summed.min()), self.n_added):
+            late = np.flatnonzero(n_summed <= place)
+            sums[late] += self.proba[self.added[place], self.contested[some[late]]]
+        self.total[some], self.n_summed[some] = sums, self.n_added
+        return sums
+
     def look_up(self, rows: Rows) -> None:
         """Take the leads of some contested rows from the sum, and the strongest rivals of their true classes."""
         for part in row_blocks(len(rows), self.total.shape[1]):
-            some, sums = rows[part], self.total[rows[part]]
+            some = rows[part]
+            sums = self.summed(some)
             own, places = self.own[some], np.arange(part.stop - part.start)
             true_proba = sums[places, own]
             sums[places, own] = -np.inf
@@ -201,14 +215,11 @@ class ManyClassAccuracy(Candidates):
 
     def signed_scores(self) -> Values:
         """Return the accuracy of the mean with each member added."""
-        self.look_up(np.flatnonzero((self.lowest <= self.most_harm) & (self.highest >= -self.most_help)))
+        if self.n_added:
+            self.look_up(np.flatnonzero((self.lowest <= self.most_harm) & (self.highest >= -self.most_help)))
         safe = self.lowest > self.most_harm
         close = np.flatnonzero(~safe & (self.highest >= -self.most_help))
-        own, rivals = self.own[close], self.rivals[close]
-        reached = self.total[close, own] + self.own_proba[:, close]
-        against = self.total[close, rivals] + self.rival_proba[:, close]
-        wrong = (against > reached) | ((against == reached) & (rivals < own))
-        right = self.lowest[close] > self.harm[:, close]
+        right, wrong = self.decided(close)
         members, places = np.nonzero(~(wrong | right))
         for part in row_blocks(len(places), self.total.shape[1]):
             who, some = members[part], close[places[part]]
@@ -216,6 +227,16 @@ class ManyClassAccuracy(Candidates):
             right[who, places[part]] = winners == self.own[some]
         correct = self.always_correct + self.weight[safe].sum() + right @ self.weight[close]
         return np.asarray(correct / self.sample_weight.sum())
+
+    def decided(self, close: Rows) -> tuple[Correct, Correct]:
+        """Return where the mean with each member added is known to be correct, and to be wrong, each (M, n)."""
+        if not self.n_added:
+            return self.alone[:, close] > NEARLY_TIED, self.alone[:, close] < -NEARLY_TIED
+        own, rivals = self.own[close], self.rivals[close]
+        reached = self.total[close, own] + self.own_proba[:, close]
+        against = self.total[close, rivals] + self.rival_proba[:, close]
+        wrong = (against > reached) | ((against == reached) & (rivals < own))
+        return self.lowest[close] > self.harm[:, close], wrong
 
     def log_losses(self, members: Labels) -> Values:
         """Return the log loss of the mean with each of some members added."""
