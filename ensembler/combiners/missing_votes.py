@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Labels, Values, clip_accuracy
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values, clip_accuracy
 from ensembler.metrics.confusion import class_counts
 from ensembler.metrics.scores import accuracy
 
@@ -13,6 +13,11 @@ NO_VOTE = 2.0**-960
 
 def answered(proba: Floats) -> NDArray[np.bool_]:
     """Say in which rows (..., N) of some predictions (..., N, C) there is a vote."""
+    if proba.shape[-1] > FEW_CLASSES:
+        there = np.array(proba[..., 0] > 0)
+        # Probabilities are seldom 0: few rows have to be read whole.
+        there[~there] = proba[~there].any(axis=-1)
+        return there
     if proba.dtype == np.float16:
         # Products in half precision are slow, and would overflow.
         return np.asarray(proba.any(axis=-1))
