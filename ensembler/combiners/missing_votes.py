@@ -15,9 +15,10 @@ def answered(proba: Floats) -> NDArray[np.bool_]:
     """Say in which rows (..., N) of some predictions (..., N, C) there is a vote."""
     if proba.shape[-1] > FEW_CLASSES:
         there = np.array(proba[..., 0] > 0)
-        # Probabilities are seldom 0: few rows have to be read whole.
-        there[~there] = proba[~there].any(axis=-1)
-        return there
+        if there.mean() > 0.5:
+            # Probabilities are seldom 0: few rows have to be read whole.
+            there[~there] = proba[~there].any(axis=-1)
+            return there
     if proba.dtype == np.float16:
         # Products in half precision are slow, and would overflow.
         return np.asarray(proba.any(axis=-1))

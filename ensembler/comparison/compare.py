@@ -68,7 +68,7 @@ def compare_rules(
         With labels. Row weights are used in fits and metrics, groups keep rows together in folds.
     rules : sequence of str or Combiner, optional
         ``"median"``, ``"exponential-weighted:q_min=0"``, ``Stacking()``; a family's name (``"pooled"``) for its rules,
-        ``"all"`` for every one. By default those of which there is evidence from many sets, and those of plug-ins.
+        ``"all"`` for every one. By default all, those of plug-ins too, but the classic and dynamic ones.
     metric : str, Metric, callable, or a sequence of these
         The first one ranks and chooses; all are reported, beside accuracy, balanced accuracy, macro-F1, log loss,
         Brier score and ECE. A callable gets ``(labels, proba)``, more is better.
