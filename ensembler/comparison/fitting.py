@@ -18,8 +18,8 @@ from ensembler.predictions.prediction_set import Predictions
 
 BLOCK_VALUES = 1 << 23
 """Probabilities of members that are combined at a time."""
-SMALL_SET = 1 << 23
-"""Probabilities of members of a set whose fits go side by side."""
+TINY_SET, SMALL_SET = 1 << 15, 1 << 23
+"""Probabilities of members of a set whose fits go side by side; those of fewer would wait for Python, not calculate."""
 MOST_TOGETHER = 1 << 25
 """Probabilities of members of all sets whose fits are made, and kept, together."""
 
@@ -182,7 +182,7 @@ def cross_fit_each(
 ) -> Iterator[CrossFit]:
     """Cross-fit on each of several sets of rows, as `cross_fit` does on one.
 
-    Small sets have all their fits side by side on the cores; large ones, for memory, one after another.
+    Small sets have all their fits side by side on the cores; tiny ones, and for memory large ones, one after another.
     """
     for some in fitted_together(sets):
         trained = [
@@ -192,8 +192,8 @@ def cross_fit_each(
             [Part(candidates, each.data)] * whole + [Part(learn, each.data, rows) for rows in each.fitting_parts()]
             for each, learn in zip(some, trained, strict=True)
         ]
-        small = all(each.data.proba.size <= SMALL_SET for each in some)
-        fitted = iter(fit_parts([part for several in parts for part in several], tick, together=small))
+        together = all(TINY_SET <= each.data.proba.size <= SMALL_SET for each in some)
+        fitted = iter(fit_parts([part for several in parts for part in several], tick, together=together))
         for each, several in zip(some, parts, strict=True):
             yield out_of_fold(candidates, each, [next(fitted) for _ in several], tick, whole=whole)
 

@@ -64,6 +64,27 @@ def area_under_roc(ranking: ClassRanking, counts: Values) -> Values:
         return np.asarray(1.0 - np.einsum("nb,nb->b", drawn, between) / (2.0 * n_rows * n_others))
 
 
+def areas_under_roc(labels: Labels, columns: NDArray[np.floating], classes: Labels) -> Values:
+    """Return the areas of some classes where every row counts once, of their probabilities (K, N): (K,).
+
+    The same numbers as those of `area_under_roc`, from mid-ranks: all classes at once, without sums of weights.
+    """
+    order = np.argsort(columns, axis=1)
+    ordered = np.take_along_axis(columns, order, axis=1)
+    places, same = np.arange(columns.shape[1]), ordered[:, 1:] == ordered[:, :-1]
+    first, last = np.tile(places, (2, len(columns), 1))
+    first[:, 1:][same] = 0
+    last[:, :-1][same] = places[-1]
+    np.maximum.accumulate(first, axis=1, out=first)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    inside = labels[order] == classes[:, None]
+    n_rows = inside.sum(axis=1)
+    n_pairs = n_rows * (columns.shape[1] - n_rows)
+    in_order = ((first + last) * inside).sum(axis=1) - n_rows * (n_rows - 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(1.0 - (2 * n_pairs - in_order) / (2.0 * n_pairs))
+
+
 def area_under_precision(ranking: ClassRanking, counts: Values) -> Values:
     """Return the average precision on samples (N, b): (b,), NaN where a sample has no row of the class."""
     drawn = counts[ranking.rows]
@@ -89,22 +110,34 @@ class OfRankings:
     ----------
     area : callable
         ``area(ranking, counts)``: from a class' ranking and samples (N, b) to (b,).
+    unweighted : callable, optional
+        ``unweighted(labels, columns, classes)``: the same of several classes where every row counts once, from their
+        probabilities (K, N) to (K,).
     """
 
     area: Callable[[ClassRanking, Values], Values]
+    unweighted: Callable[[Labels, NDArray[np.floating], Labels], Values] | None = None
     parameter_names: tuple[str, ...] = ("class",)
 
     def __call__(self, labels: Labels, proba: Scored, sample_weight: Values | None = None, **parameters: Any) -> Values:
         """Return the metric for each leading index of ``proba`` (..., N, C)."""
         flat = [proba] if isinstance(proba, Predicted) else list(proba.reshape(-1, *proba.shape[-2:]))
-        weight = np.ones((1, len(labels))) if sample_weight is None else sample_weight[None]
-        values = self.of_counts(labels, flat, **parameters)(weight)
-        return np.asarray(values[0].reshape(proba.shape[:-2]))
+        if sample_weight is None and self.unweighted is not None:
+            classes = ranked_classes(labels, **parameters)
+            some = np.array_split(classes, -(-len(classes) * len(labels) // BLOCK_VALUES))
+            of_each = [
+                [self.unweighted(labels, np.ascontiguousarray(array[:, part].T), part) for part in some]
+                for array in map(np.asarray, flat)
+            ]
+            values = nan_mean(np.array([np.concatenate(parts) for parts in of_each]))
+        else:
+            weight = np.ones((1, len(labels))) if sample_weight is None else sample_weight[None]
+            values = self.of_counts(labels, flat, **parameters)(weight)[0]
+        return np.asarray(values.reshape(proba.shape[:-2]))
 
     def of_counts(self, labels: Labels, probas: Probas, **parameters: Any) -> Callable[[Counts], Values]:
         """Return what evaluates R predictions on samples of their rows, as (b, R)."""
-        one = parameters.get("class")
-        classes = np.unique(labels).tolist() if one is None else [one]
+        classes = ranked_classes(labels, **parameters).tolist()
         rankings = []
         for proba in probas:
             array = np.asarray(proba)
@@ -123,7 +156,13 @@ class OfRankings:
         return of_counts
 
 
-roc_auc = OfRankings(area_under_roc)
+def ranked_classes(labels: Labels, **parameters: Any) -> Labels:
+    """Return the class that was asked for, else those that occur."""
+    one = parameters.get("class")
+    return np.unique(labels) if one is None else np.array([one])
+
+
+roc_auc = OfRankings(area_under_roc, areas_under_roc)
 r"""Area under the ROC curve of each class against all others, averaged over the classes that occur.
 
 With the rows P of a class, all others Q, row weights w and the class' probabilities p it is the weighted share of pairs

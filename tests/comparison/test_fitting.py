@@ -81,6 +81,7 @@ def test_one_after_another_finds_the_same(monkeypatch, fit_on, weighted):
     weight = np.random.default_rng(0).random(200) if weighted else None
     data = Predictions(proba, labels, sample_weight=weight)
     rules = ["mean", "accuracy-weighted", "greedy", "stacking", "blend"]
+    monkeypatch.setattr(fitting, "TINY_SET", 0)
     together = compare_rules(data, rules, fit_on=fit_on, n_resamples=0)
     monkeypatch.setattr(fitting, "SMALL_SET", 0)
     alone = compare_rules(data, rules, fit_on=fit_on, n_resamples=0)

@@ -164,3 +164,13 @@ def test_rules_are_chosen_by_the_f1_of_a_named_class():
         assert rule.metrics["f1:class=dog"] == pytest.approx(expected)
         low, high = rule.intervals["f1:class=dog"]
         assert low <= expected <= high
+
+
+@pytest.mark.parametrize(("n_rows", "n_classes", "decimals"), [(60, 4, 1), (500, 3, 8), (5, 3, 2)])
+def test_areas_of_rows_that_count_once_are_those_with_weights_of_1(n_rows, n_classes, decimals, monkeypatch):
+    monkeypatch.setattr("ensembler.metrics.areas.BLOCK_VALUES", 100)  # classes are gone through in parts
+    proba, labels = draw(6, 3, n_rows, n_classes)
+    proba = proba.round(decimals)
+    for name in ("roc-auc", "roc-auc:class=1"):
+        metric = get_metric(name)
+        np.testing.assert_array_equal(metric(labels, proba), metric(labels, proba, np.ones(n_rows)))
