@@ -99,9 +99,10 @@ def columns_by_class(frame: "pd.DataFrame", row: str, member: str) -> LongColumn
 def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], request: ImportRequest) -> Plan:
     """Plan a prediction set of a long table, with labels in a table beside it."""
     frame, path = opened.frame, opened.path
+    each, does = (" and class", "has every class once") if columns.is_class else ("", "votes at most once")
     decisions = [
-        Decision(f"{path} ({columns.row})", "row ids", "rows are repeated, once a member"),
-        Decision(f"{path} ({columns.member})", "members", "each votes at most once on a row"),
+        Decision(f"{path} ({columns.row})", "row ids", f"rows are repeated, once a member{each}"),
+        Decision(f"{path} ({columns.member})", "members", f"each {does} on a row"),
     ]
     rows = sorted_ids(frame[columns.row])
     if columns.classes:
@@ -133,7 +134,8 @@ def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], re
         order = {row: index for index, row in enumerate(labels.ids.tolist())}
         picked = np.array([order[row] for row in ids[kept]], dtype=np.intp)
         labels = Table(LABELS, labels.path, np.asarray(labels.array)[picked], ids[kept])
-    return Plan("a row a vote", {SCORED: Part(tables, labels)}, decisions, names)
+    read_as = "a row a class of each member" if columns.is_class else "a row a vote"
+    return Plan(read_as, {SCORED: Part(tables, labels)}, decisions, names)
 
 
 def sorted_ids(values: "pd.Series[Any]") -> "pd.Index[Any]":
