@@ -67,7 +67,7 @@ def differences(fitting: Predictions, scored: Predictions) -> dict[str, dict[str
     metrics = [ACCURACY] if scored.any_hard else [ACCURACY, LOG_LOSS]
     found = {}
     mean = scored.proba.mean(axis=0, dtype=np.float64)
-    for fit in fitted(fitting, scored):
+    for fit in fitted(family_rules(ALL), fitting, scored):
         found[fit.name] = {
             metric.name: list(vars(paired_difference(metric, scored.true_labels, fit.proba, mean)).values())
             for metric in metrics
@@ -75,10 +75,10 @@ def differences(fitting: Predictions, scored: Predictions) -> dict[str, dict[str
     return found
 
 
-def fitted(fitting: Predictions, scored: Predictions) -> list[Any]:
-    """Fit every rule that there is on some rows, and predict others."""
+def fitted(texts: Sequence[str], fitting: Predictions, scored: Predictions) -> list[Any]:
+    """Fit rules, and the further ones, on some rows, and predict others."""
     split = Split.of(scored.replace(validation=fitting), fit_on="val")
-    return fit_rules(candidates(family_rules(ALL), split.predictions), split, FitCounter(None, 0))[0]
+    return fit_rules(candidates(texts, split.predictions), split, FitCounter(None, 0))[0]
 
 
 def entry(name: str, kind: str, fitting: Predictions, scored: Predictions, found: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def cross_fitted_rows(fitting: Predictions, scored: Predictions) -> dict[str, np
         folds = make_folds(fitting.true_labels, None, FOLDS, seed)
         proba = cross_fit(tried, fitting, folds, lambda _: None).predicted
         inner += np.stack([row_scores(fitting, proba[name].proba) for name in names], axis=1) / REPEATS
-    fits = {fit.name: fit.proba for fit in fitted(fitting, scored)}
+    fits = {fit.name: fit.proba for fit in fitted(default_rules(), fitting, scored)}
     outer = np.stack([row_scores(scored, fits[name]) for name in names], axis=1)
     return {"names": np.array(names), "inner": inner, "outer": outer}
 
