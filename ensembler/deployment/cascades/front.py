@@ -264,7 +264,8 @@ class Scan:
         self.data = data
         self.total = float(data.weight.sum())
         scale = BINS / self.total if data.weighted else 1.0
-        self.known = Known(np.full(int(self.total * scale) + 3, np.inf), scale, data.weighted)
+        # Sums of weights may end a bin beyond their total, by rounding.
+        self.known = Known(np.full(round(self.total * scale) + 4, np.inf), scale, data.weighted)
         self.routes: list[tuple[Route, Values]] = []
         self.kept = np.empty((0, 5))
         self.n_cascades = 0

@@ -28,7 +28,7 @@ class Known:
 
     Attributes
     ----------
-    lowest : (B + 3,)
+    lowest : (B + 4,)
     scale : float
         Bins for a unit of value.
     weighted : bool

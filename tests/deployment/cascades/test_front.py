@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ensembler import Predictions
@@ -97,6 +97,7 @@ def test_every_signal_of_confidence_gives_its_front(signal: str) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["smooth", "hard", "tied", "weighted"]), st.integers(2, 4))
+@example(74, "weighted", 4)  # Weights that sum to a little more than their total.
 def test_a_route_is_priced_as_it_was_found(seed: int, kind: str, n_members: int) -> None:
     data = made_up(seed, n_members, 30, 3, kind)
     known = cascade_data(data, Costs(tuple(range(1, n_members + 1)), "seconds"))
