@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ensembler.arrays import MISSING_VOTE, Floats, Labels, Missing, Values, most_probable
+from ensembler.arrays import MISSING_VOTE, Floats, Labels, Missing, Values, largest, most_probable
 from ensembler.errors import UnknownNameError
 
 SIGNALS = ("top-probability", "margin", "entropy", "agreement", "mutual-information")
@@ -26,7 +26,7 @@ def top_probability(proba: Floats) -> Values:
     >>> top_probability(np.array([[0.7, 0.2, 0.1]])).tolist()
     [0.7]
     """
-    return np.asarray(proba.max(axis=-1), dtype=np.float64)
+    return np.asarray(largest(proba), dtype=np.float64)
 
 
 def margin(proba: Floats) -> Values:
@@ -35,8 +35,8 @@ def margin(proba: Floats) -> Values:
     >>> margin(np.array([[0.75, 0.25, 0.0]])).tolist()
     [0.5]
     """
-    largest = np.partition(proba.astype(np.float64, copy=False), proba.shape[-1] - 2, axis=-1)
-    return np.asarray(largest[..., -1] - largest[..., -2])
+    ordered = np.partition(proba.astype(np.float64, copy=False), proba.shape[-1] - 2, axis=-1)
+    return np.asarray(ordered[..., -1] - ordered[..., -2])
 
 
 def entropy(proba: Floats) -> Values:

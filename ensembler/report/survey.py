@@ -1,8 +1,9 @@
 """Everything there is to know about one prediction set, gathered: rules, committees, diversity, findings."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ensembler.combiners.base import AdditiveCombiner, Combiner, clone
 from ensembler.combiners.calibrated import Calibrated
@@ -16,6 +17,7 @@ from ensembler.errors import NotApplicableError, UsageError
 from ensembler.metrics.bootstrap import RESAMPLES
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
+from ensembler.parallel.threads import side_by_side
 from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.diversity import Diversity, measure_diversity
 from ensembler.predictions.diagnosis.findings import Finding
@@ -26,6 +28,9 @@ from ensembler.subsets.results import SubsetStudy
 from ensembler.subsets.rules import EXACT_METRICS
 from ensembler.subsets.search import SearchStudy, search_subsets
 from ensembler.subsets.study import study_subsets
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 EXACT_MEMBERS = 20
 """With so many members or fewer, every committee is evaluated: a million takes some tenths of a second."""
@@ -102,25 +107,30 @@ def survey(
         calibrate=calibrate,
         progress=progress,
     )
-    study, search, cascades, diversity = None, None, None, None
-    left_out: list[tuple[str, str]] = []
-    if predictions.n_members > 1:
-        try:
-            study, search = committees(comparison, progress)
-        except UsageError as error:
-            left_out.append(("committees", str(error)))
-        try:
-            cascades = cheap_cascades(split, progress)
-        except NotApplicableError as error:
-            left_out.append(("cascades", str(error)))
-        if progress is not None:
-            progress(0, 1, "diversity")
-        diversity = measure_diversity(comparison.scored, split.seed)
-        valued = valued_members(study, search)
-        diversity = replace(diversity, redundancy=diversity.redundancy.without(valued))
-    if progress is not None:
-        progress(0, 1, "looking for faults")
-    return Survey(comparison, study, search, cascades, diversity, examine(predictions), tuple(left_out))
+    if predictions.n_members < 2:
+        return Survey(comparison, findings=examine(predictions))
+    parts: list[Callable[[], Any]] = [
+        lambda: attempted(cheap_cascades, split),
+        lambda: attempted(committees, comparison, progress),
+        lambda: measure_diversity(comparison.scored, split.seed),
+        lambda: examine(predictions),
+    ]
+    with warnings.catch_warnings():
+        # Fits silence some warnings for all threads; only out here is it certain that this ends.
+        (cascades, no_cascades), (found, no_committees), diversity, findings = side_by_side(lambda part: part(), parts)
+    study, search = found or (None, None)
+    diversity = replace(diversity, redundancy=diversity.redundancy.without(valued_members(study, search)))
+    reasons = (("committees", no_committees), ("cascades", no_cascades))
+    left_out = tuple((what, why) for what, why in reasons if why is not None)
+    return Survey(comparison, study, search, cascades, diversity, findings, left_out)
+
+
+def attempted(look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, str | None]:
+    """Return what a look at the set finds, or why there is nothing to find."""
+    try:
+        return look(*args, **kwargs), None
+    except (UsageError, NotApplicableError) as error:
+        return None, str(error)
 
 
 def valued_members(study: SubsetStudy | None, search: SearchStudy | None) -> set[str]:
@@ -136,12 +146,12 @@ def valued_members(study: SubsetStudy | None, search: SearchStudy | None) -> set
     return valued
 
 
-def cheap_cascades(split: Split, progress: Progress | None) -> CascadeStudy:
+def cheap_cascades(split: Split) -> CascadeStudy:
     """Look at all cascades of the mean, where that takes a second or a few."""
     n_members, times = split.scored.n_members, len(split.folds.pairs) + 1 if split.cross_fitted else 1
     if n_members > MOST_CASCADING or 3.0**n_members * split.fitting.n_samples * times > CASCADE_STEPS:
         raise NotApplicableError("too many for a page; `ensembler cascade` looks at them")
-    return study_cascades(split.predictions, split=split, progress=progress)
+    return study_cascades(split.predictions, split=split)
 
 
 def committees(comparison: Comparison, progress: Progress | None) -> tuple[SubsetStudy | None, SearchStudy | None]:

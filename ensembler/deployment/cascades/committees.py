@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Labels, Rows, Values
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, most_probable
 from ensembler.combiners.base import AdditiveCombiner
 from ensembler.deployment.cascades.costs import Inside
 from ensembler.metrics.confidence import OF_PROBABILITIES, confidence_of_proba, share_of_votes, votes
@@ -99,7 +99,7 @@ class Answers:
         for rows, rule in data.blocks():
             block = Block.of(data.proba[:, rows], rule)
             for position, scores in block.walk(committees.members):
-                winner = scores.argmax(axis=1)
+                winner = most_probable(scores)
                 predicted[position, rows] = winner
                 if position < n_first:
                     answer, members = rule.to_proba(scores), committees.members[position]
@@ -110,7 +110,11 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some rows: what each member adds to their scores, and the classes that members vote for."""
+    """Some rows: what each member adds to their scores, and the classes that members vote for.
+
+    Of few classes, the scores of one are side by side in memory, over which maxima and sums take a fraction of the
+    time.
+    """
 
     rule: AdditiveCombiner
     added: Mapping[int, Values]
@@ -122,7 +126,7 @@ class Block:
         numbers = range(len(proba)) if members is None else members
         return cls(
             rule,
-            {number: rule.contribution(number, rows) for number, rows in zip(numbers, proba, strict=True)},
+            {number: contribution(rule, number, rows) for number, rows in zip(numbers, proba, strict=True)},
             dict(zip(numbers, votes(proba), strict=True)),
         )
 
@@ -138,8 +142,7 @@ class Block:
 
         In order of members, committees that begin alike follow one another.
         """
-        shape = next(iter(self.added.values())).shape
-        totals = [np.zeros(shape) + self.rule.start()]
+        totals = [np.zeros_like(next(iter(self.added.values()))) + self.rule.start()]
         path: tuple[int, ...] = ()
         for position in sorted(range(len(committees)), key=committees.__getitem__):
             members = committees[position]
@@ -169,3 +172,9 @@ class Block:
             {member: added[rows] for member, added in self.added.items()},
             {member: cast[rows] for member, cast in self.votes.items()},
         )
+
+
+def contribution(rule: AdditiveCombiner, member: int, proba: Floats) -> Values:
+    """Return what a member adds to the scores of some rows (n, C); class by class in memory where there are few."""
+    added = rule.contribution(member, proba)
+    return np.asfortranarray(added) if proba.shape[1] <= FEW_CLASSES else added
