@@ -220,27 +220,28 @@ def chosen_fit(
 ) -> Optimum:
     """Return the optimum at the strength that loses least on the folds; the smallest one where there are none.
 
-    Going up along the strengths, each fit starts where the one before ended, and the fits without a fold where the fit
-    on all rows did. Only at the strength that is chosen is the optimum sought to the last digits. With ``searched``,
-    strengths are compared on these rows alone, among which the folds count.
+    Going up along the strengths, the fit without a fold starts where it ended before, moved as those without the folds
+    before it have moved. Only at the strength that is chosen are all rows fitted, from the middle of these fits, and to
+    the last digits. With ``searched``, strengths are compared on these rows alone, among which the folds count.
     """
     some = rows if searched is None else rows.sample(searched)
-    at = np.zeros((rows.n_free, len(rows.columns)))
-    curvature = some.curvature(at)
-    fold_rows = [(some.take(train), some.take(rest)) for train, rest in folds]
-    best, least = None, np.inf
-    for position, strength in enumerate(sorted(strengths) if folds else [min(strengths)]):
-        if position:
-            curvature = some.curvature(at)
-        root = some.root(curvature, strength)
+    parts = [(some.take(train), some.take(rest)) for train, rest in folds]
+    start = np.zeros((rows.n_free, len(rows.columns)))
+    ends = [start] * len(folds)
+    chosen, least, converged = min(strengths), np.inf, True
+    for strength in sorted(strengths) if folds else []:
+        root = some.root(some.curvature(np.mean(ends, axis=0)), strength)
         tolerance = SEARCH_TOLERANCE if root is not None else some.tolerance(strength)
-        whole = some.fit(strength, at, root, tolerance)
-        at = whole.coefficients
-        partial = [(train.fit(strength, at, root, tolerance), rest) for train, rest in fold_rows]
-        loss = float(np.mean([rest.log_loss(fit.coefficients) for fit, rest in partial])) if partial else 0.0
-        if best is None or loss < least:
-            best, least = (strength, at, whole.converged and all(fit.converged for fit, _ in partial)), loss
-    assert best is not None
-    strength, at, converged = best
-    optimum = rows.fit(strength, at, rows.root(rows.curvature(at), strength))
+        fits: list[Optimum] = []
+        moved = np.zeros((len(folds), *start.shape))
+        for number, (train, _) in enumerate(parts):
+            change = moved[:number].mean(axis=0) if number else 0.0
+            fits.append(train.fit(strength, ends[number] + change, root, tolerance))
+            moved[number] = fits[-1].coefficients - ends[number]
+        ends = [fit.coefficients for fit in fits]
+        loss = float(np.mean([rest.log_loss(at) for at, (_, rest) in zip(ends, parts, strict=True)]))
+        if loss < least:
+            chosen, least, converged = strength, loss, all(fit.converged for fit in fits)
+            start = np.mean(ends, axis=0)
+    optimum = rows.fit(chosen, start, rows.root(rows.curvature(start), chosen))
     return Optimum(optimum.coefficients, optimum.converged and converged)
