@@ -7,7 +7,7 @@ r"""Multinomial logistic regression with a ridge, to the last digits.
 with row weights :math:`v` of sum :math:`V`; of two classes the first has no coefficients. These are the objective and
 the optimum of scikit-learn's ``LogisticRegression(C)``. The logarithms of several members' probabilities resemble one
 another, so the loss is a long narrow valley; quasi-Newton steps cross it in coordinates in which it is nearly round,
-those of the root of its Hessian nearby. A few dozen evaluations are left of hundreds.
+those of the Cholesky factor of its Hessian nearby. A few dozen evaluations are left of hundreds.
 
 Products are written ``a.dot(b)``, not ``a @ b``, during which NumPy keeps other threads waiting where the result is
 small; folds are fitted side by side.
@@ -39,8 +39,6 @@ LAST_STEPS = 30
 CONVERGED = 10.0
 """The largest slope of an optimum, as a multiple of the tolerance."""
 MOST_ITERATIONS = 1000
-SMALL_BLOCK = 32
-"""Coefficients whose triangular block is inverted at once."""
 
 
 class Optimum(NamedTuple):
@@ -101,19 +99,20 @@ class LogisticRows:
 
     def fit(self, strength: float, start: Values, root: Values | None, tolerance: float = TOLERANCE) -> Optimum:
         """Minimise the loss at a strength C, from ``start`` (K, F + 1), in the coordinates of ``root``."""
+        from scipy.linalg.blas import dtrsv
         from scipy.optimize import minimize
 
         share, targets, ridge = self.share, self._targets(), self.ridge(strength)
 
         def moved(step: Values) -> Values:
-            return start + (step if root is None else root.T.dot(step)).reshape(start.shape)
+            return start + (step if root is None else dtrsv(root.T, step)).reshape(start.shape)
 
         def loss_and_slope(step: Values) -> tuple[float, Values]:
             at = moved(step)
             loss, residuals = _mean_loss(at.dot(self.columns), targets, share)
             slope = (residuals.dot(self.columns.T) + ridge * at).ravel()
             loss += 0.5 * float((ridge * at**2).sum())
-            return loss, slope if root is None else np.asarray(root.dot(slope))
+            return loss, slope if root is None else dtrsv(root.T, slope, trans=1)
 
         options = {"gtol": tolerance, "ftol": 0.0, "maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS}
         found = minimize(loss_and_slope, np.zeros(start.size), jac=True, method="L-BFGS-B", options=options)
@@ -154,11 +153,11 @@ class LogisticRows:
         return hessian.reshape(size, size)
 
     def root(self, curvature: Values | None, strength: float) -> Values | None:
-        """Return the inverse of the Cholesky factor of the Hessian with the ridge."""
+        """Return the Cholesky factor of the Hessian with the ridge, a lower triangle."""
         if curvature is None:
             return None
         hessian = curvature + np.diag(np.tile(self.ridge(strength), self.n_free) + FLAT)
-        return _inverse(np.asarray(np.linalg.cholesky(hessian), dtype=np.float64))
+        return np.asarray(np.linalg.cholesky(hessian), dtype=np.float64)
 
     def _targets(self) -> Values:
         """Return a row's share at its class, (K, N)."""
@@ -178,19 +177,6 @@ def _mean_loss(scores: Values, targets: Values, share: Values) -> tuple[float, V
     scores *= share / total
     scores -= targets
     return loss, scores
-
-
-def _inverse(lower: Values) -> Values:
-    """Return the inverse of a lower triangular matrix, by halves."""
-    size = len(lower)
-    if size <= SMALL_BLOCK:
-        return np.asarray(np.linalg.inv(lower), dtype=np.float64)
-    half = size // 2
-    inverse = np.zeros_like(lower)
-    first = inverse[:half, :half] = _inverse(lower[:half, :half])
-    last = inverse[half:, half:] = _inverse(lower[half:, half:])
-    inverse[half:, :half] = -last.dot(lower[half:, :half].dot(first))
-    return inverse
 
 
 def _descended(slope_at: Callable[[Values], Values], point: Values) -> tuple[Values, Values]:
