@@ -160,7 +160,7 @@ def printable(text: str, escape: Callable[[str], str] = ascii) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(character if is_harmless(character) else escape(character)[1:-1] for character in text)
+    return text.translate({ord(one): escape(one)[1:-1] for one in set(text) if not is_harmless(one)})
 
 
 def is_harmless(character: str) -> bool:

@@ -195,7 +195,8 @@ def cross_fit_each(
         together = all(TINY_SET <= each.data.proba.size <= SMALL_SET for each in some)
         fitted = iter(fit_parts([part for several in parts for part in several], tick, together=together))
         for each, several in zip(some, parts, strict=True):
-            yield out_of_fold(candidates, each, [next(fitted) for _ in several], tick, whole=whole)
+            of_parts = [next(fitted) for _ in several]
+            yield out_of_fold(candidates, each, of_parts, tick, whole=whole, together=together)
 
 
 def fitted_together(sets: Sequence[Folded]) -> Iterator[list[Folded]]:
@@ -217,11 +218,17 @@ def out_of_fold(
     tick: Callable[[str], None],
     *,
     whole: bool,
+    together: bool,
 ) -> CrossFit:
-    """Predict with what was fitted without each fold, and on all rows before that if ``whole``."""
+    """Predict with what was fitted without each fold, and on all rows before that if ``whole``.
+
+    Rules predict side by side if ``together``.
+    """
     data, folds, rows = each.data, each.folds, each.rows
     result = CrossFit(whole=fitted[0]) if whole else CrossFit()
     fitted, reason = fitted[whole:], each.why_not()
+    everything = np.arange(data.n_samples if rows is None else len(rows))
+    parts: dict[str, list[tuple[Rows, Combiner]]] = {}
     for candidate in candidates:
         name = candidate.name
         if name in result.whole.failed:
@@ -231,15 +238,20 @@ def out_of_fold(
             if not whole:
                 tick(name)
             rule = result.whole.rules[name] if whole else candidate.fit(data)
-            result.predicted[name] = predicted_by(rule, data, rows)
+            parts[name] = [(everything, rule)]
             continue
         failed = [reason] if reason is not None else [part.failed[name] for part in fitted if name in part.failed]
         if failed:
             result.failed[name] = failed[0]
             continue
         rules = result.rules[name] = [part.rules[name] for part in fitted]
-        parts = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
-        result.predicted[name] = predicted_in_folds(parts, data, rows)
+        parts[name] = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
+
+    def predict(name: str) -> Predicted:
+        return predicted_in_folds(parts[name], data, rows)
+
+    predicted = side_by_side(predict, list(parts)) if together else map(predict, parts)
+    result.predicted.update(zip(parts, predicted, strict=True))
     return result
 
 
