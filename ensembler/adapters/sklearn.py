@@ -100,7 +100,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            The number of columns is no multiple of the number of classes.
+            The number of columns is no multiple of the number of classes, or members have probabilities of more
+            classes than ``y``.
         """
         features: NDArray[np.float64]
         features, y = validate_data(self, X, y, dtype=np.float64)
@@ -113,6 +114,13 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_classes, width = len(self.classes_), features.shape[1]
         if n_classes < 2:
             raise ValueError(f"Classifier can't train when only one class is present: got {self.classes_[0]!r} only")
+        of_member = columns_of_a_member(features)
+        if of_member not in (None, n_classes):
+            raise ValueError(
+                f"X has {width} columns, of which every {of_member} are probabilities that sum to 1, and y has "
+                f"{n_classes} classes: {', '.join(map(repr, self.classes_.tolist()[:10]))}; give rows of every class, "
+                "and a column of each for every member"
+            )
         self.per_class_ = width % n_classes == 0 and (n_classes > 2 or pairs_sum_to_one(features))
         if not self.per_class_ and n_classes > 2:
             raise ValueError(
@@ -172,3 +180,19 @@ def is_proba(columns: NDArray[np.float64]) -> bool:
     """Whether a member's columns are probabilities: in [0, 1], rows summing to 1 if there are several."""
     inside = bool((columns >= 0).all() and (columns <= 1).all())
     return inside and (columns.shape[1] == 1 or bool((np.abs(columns.sum(axis=1) - 1.0) <= ROW_SUM_TOLERANCE).all()))
+
+
+def columns_of_a_member(X: NDArray[np.float64]) -> int | None:
+    """Return how many columns after one another are a member's probabilities in every row; None where none are.
+
+    >>> columns_of_a_member(np.array([[0.5, 0.25, 0.25, 0.0, 0.0, 1.0]]))
+    3
+    """
+    if not ((X >= 0) & (X <= 1)).all():
+        return None
+    for number in range(2, X.shape[1] + 1):
+        if X.shape[1] % number == 0:
+            totals = X.reshape(len(X), -1, number).sum(axis=2)
+            if (np.abs(totals - 1.0) <= ROW_SUM_TOLERANCE).all():
+                return number
+    return None

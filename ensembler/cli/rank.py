@@ -183,19 +183,25 @@ def load(paths: list[Path], protocol: options.Protocol, source: options.Source) 
 
 
 def write_pages(ranking: "Ranking", pages: Pages, drawings: Figures) -> None:
-    """Write the table, the page and the figures to their files."""
-    from ensembler.predictions.files import write_text
+    """Write the table, the page and the figures to their files, all in one turn where two processes write them."""
 
-    if pages.csv is not None:
-        write_text(pages.csv, ranking.to_frame().to_csv(index=False))
-    if pages.html is not None:
-        from ensembler.report.ranking_page import render
+    def finish() -> None:
+        from ensembler.predictions.files import write_text
 
-        write_text(pages.html, render(ranking, command=pasteable_command()))
-        tell(f"{pages.html}: {pages.html.stat().st_size / 1e6:.1f} MB")
-    if drawings.figures is not None:
+        if pages.csv is not None:
+            write_text(pages.csv, ranking.to_frame().to_csv(index=False))
+        if pages.html is not None:
+            from ensembler.report.ranking_page import render
+
+            write_text(pages.html, render(ranking, command=pasteable_command()))
+
+    if drawings.figures is None:
+        finish()
+    else:
         from ensembler.report.ranking_page import write_figures
 
         with warnings_to_stderr():
-            written = write_figures(ranking, drawings.figures, drawings.suffix)
+            written = write_figures(ranking, drawings.figures, drawings.suffix, finish)
         tell(f"{len(written)} figures in {drawings.figures}")
+    if pages.html is not None:
+        tell(f"{pages.html}: {pages.html.stat().st_size / 1e6:.1f} MB")

@@ -1,6 +1,6 @@
 """One self-contained HTML page of a ranking over many prediction sets, and its figures as files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ensembler.ranking.results import RankedRule, Ranking
@@ -66,14 +66,18 @@ def answer(ranking: Ranking) -> str:
     return f"Use {best.name}: its {metric.name} is {amount} {side} than the mean's on {where}"
 
 
-def write_figures(ranking: Ranking, folder: Path, suffix: str = "svg") -> list[Path]:
+def write_figures(
+    ranking: Ranking, folder: Path, suffix: str = "svg", then: Callable[[], object] | None = None
+) -> list[Path]:
     """Write every view of every figure as a file fit for a paper, and return the files.
 
     Parameters
     ----------
     suffix : "svg", "png" or "pdf"
+    then : callable, optional
+        Called once all files are there, as `ensembler.predictions.files.writing_files` says.
     """
-    return write_section_figures(sections(ranking), folder, suffix, titled=rank.is_optimistic(ranking))
+    return write_section_figures(sections(ranking), folder, suffix, titled=rank.is_optimistic(ranking), then=then)
 
 
 def cards(ranking: Ranking) -> list[Card]:

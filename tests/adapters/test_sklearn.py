@@ -89,6 +89,14 @@ def test_other_widths_are_refused(width):
         EnsembleClassifier().fit(X, np.arange(30) % 3)
 
 
+@pytest.mark.parametrize(("n_classes", "n_members"), [(3, 2), (4, 3), (3, 4)])
+def test_a_class_that_no_label_is_of_is_not_read_as_another_member(n_classes, n_members):
+    proba, labels = draw(4, n_members, 200, n_classes)
+    X, some = np.concatenate(list(proba), axis=1), labels != 1
+    with pytest.raises(ValueError, match=f"every {n_classes} are probabilities .* y has {n_classes - 1} classes: 0, 2"):
+        EnsembleClassifier().fit(X[some], labels[some])
+
+
 def test_rules_can_be_searched():
     proba, labels = draw(3, 3, 150, 3)
     X = np.concatenate(list(proba), axis=1)

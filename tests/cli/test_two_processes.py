@@ -34,6 +34,10 @@ WRITERS = {
         *("report", "{}", "--rule", "mean", "--resamples", 0, "--fit-on", "test"),
         *("--out", "out/page.html", "--figures", "out/figures"),
     ),
+    "rank --figures": (
+        *("rank", "{}", "--rule", "mean", "--rule", "median", "--resamples", 40, "--fit-on", "test"),
+        *("--csv", "out/table.csv", "--html", "out/page.html", "--figures", "out/figures"),
+    ),
 }
 SETS = ("one", "other")
 
@@ -89,7 +93,7 @@ def test_the_result_is_that_of_one_of_two_processes(writer, here, monkeypatch, c
         shutil.rmtree("out")
     assert results["one"] != results["other"]
     # A report has a step a figure, a sample one a file.
-    for last in (1, 1000) if writer in ("report --figures", "sample") else itertools.count(1):
+    for last in (1, 1000) if writer in ("report --figures", "rank --figures", "sample") else itertools.count(1):
         taken, between, held = [], [], []
         replace, alone_in = os.replace, files.alone_in
 
