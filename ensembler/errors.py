@@ -27,6 +27,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class EnsemblerError(Exception):
@@ -248,11 +249,22 @@ def name_some(names: Sequence[str], most: int = 3) -> str:
 
 
 def joined_remedy(remedies: Iterable[Sequence[str]]) -> list[str]:
-    """Return the options of several remedies, each once; another command mends all of them alone."""
+    """Return the options of several remedies, each once; another command mends all of them alone.
+
+    Of one command on several files of a folder, that on the folder.
+
+    >>> joined_remedy([("import", "m/a.csv", "--out", "preds"), ("import", "m/b.csv", "--out", "preds")])
+    ['import', 'm', '--out', 'preds']
+    """
+    given = list(dict.fromkeys(map(tuple, remedies)))
+    commands = [remedy for remedy in given if remedy and not remedy[0].startswith("-")]
+    folders = {str(Path(command[1]).parent) for command in commands if len(command) > 1}
+    if len(commands) > 1 and len(folders) == 1 and len({(command[0], *command[2:]) for command in commands}) == 1:
+        return [commands[0][0], *folders, *commands[0][2:]]
+    if commands:
+        return list(commands[0])
     pairs: dict[tuple[str, ...], None] = {}
-    for remedy in remedies:
-        if remedy and not remedy[0].startswith("-"):
-            return list(remedy)
+    for remedy in given:
         start = 0
         for position in range(1, len(remedy) + 1):
             if position == len(remedy) or remedy[position].startswith("--"):

@@ -179,6 +179,31 @@ def list_columns(home):
     return ["all.parquet"], proba, labels
 
 
+def lists_as_python_writes_them(home):
+    return as_texts(home, lambda row: str(row.tolist()))
+
+
+def lists_as_numpy_writes_them(home):
+    return as_texts(home, str)
+
+
+def lists_of_numpy_numbers(home):
+    return as_texts(home, lambda row: repr(list(row)))
+
+
+def lists_as_torch_writes_them(home):
+    return as_texts(home, lambda row: f"tensor({row.round(4).tolist()}, device='cuda:0')")
+
+
+def as_texts(home, written):
+    proba, labels = members(3)
+    frame = pd.DataFrame({"id": np.arange(100, 160), "label": labels})
+    for name in NAMES:
+        frame[name] = list(map(written, proba[name]))
+    frame.to_csv(home / "all.csv", index=False)
+    return ["all.csv"], proba, labels
+
+
 def saved_dataset(home):
     pa = pytest.importorskip("pyarrow")
     proba, labels = members(3)
@@ -300,6 +325,7 @@ FORMS = (
     kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
     archive_with_labels_of_a_split, archives_each_with_labels_of_a_split,
     stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,
+    lists_as_python_writes_them, lists_as_numpy_writes_them, lists_of_numpy_numbers, lists_as_torch_writes_them,
     saved_dataset, harness, json_lines, matlab, semicolons_without_a_header, label_is_the_prediction,
 )  # fmt: skip
 
@@ -346,7 +372,30 @@ def members_on_an_axis(home, proba, labels):
     return []
 
 
-@pytest.mark.parametrize("layout", [archives_of_one_inner_name, prefixed_columns, members_on_an_axis])
+def a_column_of_lists(home, proba, labels):
+    for name, member in proba.items():
+        pd.DataFrame({"proba": list(member)}).to_parquet(home / f"{name}.parquet")
+    np.save(home / "labels.npy", labels)
+    return []
+
+
+def a_column_of_texts_of_lists(home, proba, labels):
+    for name, member in proba.items():
+        pd.DataFrame({"proba": list(map(str, member.tolist()))}).to_csv(home / f"{name}.csv", index=False)
+    np.save(home / "labels.npy", labels)
+    return []
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        archives_of_one_inner_name,
+        prefixed_columns,
+        members_on_an_axis,
+        a_column_of_lists,
+        a_column_of_texts_of_lists,
+    ],
+)
 @pytest.mark.parametrize("folder", ["theirs", "preds"])
 def test_the_import_that_is_advised_works_when_typed(layout, folder, tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -600,6 +649,38 @@ def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path, run, monkeypa
     assert result.code == 1
     assert "a.xyz: cannot read .xyz" in result.err
     assert "b.npy: the file is empty" in result.err
+
+
+def test_lists_that_were_shortened_are_refused(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole, short = "[0.25 0.25 0.5]", "[0.25 ... 0.5]"
+    pd.DataFrame({"label": [0, 1, 2, 0], "cnn": [whole, short, whole, whole]}).to_csv("all.csv", index=False)
+    result = run("import", "all.csv", "--out", "preds")
+    assert result.code == 1
+    assert "row 1 has '[0.25 ... 0.5]' in 'cnn', a list that was shortened when it was printed" in result.err
+
+
+def test_texts_in_brackets_are_no_lists(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"note": ["[sic]", "(1)", "[a, b]", "(see 2)"], "no": [0.1, 0.9, 0.2, 0.7]})
+    frame.assign(yes=1 - frame.no).to_csv("cnn.csv", index=False)
+    np.save("labels.npy", [0, 1, 0, 1])
+    assert "column 'note' is no class" in run("bench", "cnn.csv", "--labels", "labels.npy", "--rule", "mean").err
+
+
+@pytest.mark.parametrize("option", ["--labels", "--like"])
+def test_lists_are_no_labels_and_no_submission(option, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    np.save("cnn.npy", proba["cat"])
+    np.save("labels.npy", labels)
+    pd.DataFrame({"label": list(proba["cat"]), "more": list(proba["cat"])}).to_parquet("lists.parquet")
+    command = (
+        ["bench"] if option == "--labels" else ["predict", "--rule", "mean", "--to", "cnn.npy", "--out", "out/p.csv"]
+    )
+    result = run(command[0], "cnn.npy", *command[1:], option, "lists.parquet")
+    assert result.code == 1
+    assert "lists.parquet: column 'label' holds lists" in result.err
 
 
 def test_a_table_of_several_members_is_told_to_be_imported(run, tmp_path, monkeypatch):

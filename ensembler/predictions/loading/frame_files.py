@@ -8,6 +8,8 @@ import numpy as np
 
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing
+from ensembler.predictions.loading.import_advice import import_words
+from ensembler.predictions.loading.lists import is_number, list_columns
 from ensembler.predictions.loading.table import ID_COLUMN
 
 if TYPE_CHECKING:
@@ -21,18 +23,18 @@ ROW_NUMBERS = "row numbers"
 """How an index without a name is called in `DataFrame.index`."""
 
 
-def read_frame_file(path: Path, as_text: Collection[str] = (), *, headerless: bool = False) -> "pd.DataFrame":
+def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool = False) -> "pd.DataFrame":
     """Read a table; its index, where it is not 0, 1, …, is what an index of pandas was written as.
 
-    Columns named in ``as_text`` keep every character, as ids with leading zeros need it. With ``headerless``, a .csv
-    whose first row is one of numbers has columns 0, 1, ….
+    Columns named in ``as_text`` keep every character, as ids with leading zeros need it. With ``foreign``, a .csv
+    whose first row is one of numbers has columns 0, 1, …, and cells may hold lists.
 
     Raises
     ------
     FileError
-        The file is damaged, has no header, or a column twice.
+        The file is damaged, has no header, a column twice, or lists in its cells.
     """
-    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text, headerless)
+    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text, headerless=foreign)
     frame.columns = [str(column).strip() for column in frame.columns]
     check_different(list(frame.columns), path)
     if frame.shape[0] == 0 or frame.shape[1] == 0:
@@ -40,6 +42,8 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, headerless: bo
             f"{path}: holds {len(frame)} rows and {frame.shape[1]} columns, expected a header of names and rows"
         )
     check_characters(frame, path)
+    if not foreign:
+        refuse_lists(frame, path)
     return frame
 
 
@@ -52,6 +56,17 @@ def check_characters(frame: "pd.DataFrame", path: Path) -> None:
         if "\0" in "".join(texts):
             row = next(row for row, text in enumerate(texts) if "\0" in text)
             raise FileError(f"{path}: row {row} has a NUL character in column {name!r}, expected text: is it damaged?")
+
+
+def refuse_lists(frame: "pd.DataFrame", path: Path) -> None:
+    """Raise where cells are lists, which are a member's row each."""
+    lists = list_columns(frame)
+    if lists:
+        raise FileError(
+            f"{path}: column {lists[0]!r} holds lists, expected a number in each cell; make a prediction set of it "
+            "with ensembler import",
+            remedy=import_words(str(path)),
+        )
 
 
 def check_different(names: Sequence[str], path: Path) -> None:
@@ -89,7 +104,7 @@ def is_plain_index(index: Any) -> bool:
     return index.dtype.kind in "iu" and bool((index.to_numpy() == np.arange(len(index))).all())
 
 
-def read_csv(path: Path, as_text: Collection[str] = (), headerless: bool = False) -> "pd.DataFrame":
+def read_csv(path: Path, as_text: Collection[str] = (), *, headerless: bool = False) -> "pd.DataFrame":
     """Read a .csv whose cells are separated by commas, semicolons, tabs or bars, as its header shows.
 
     Texts stay texts, ``NA`` and ``None`` too; only empty cells are missing.
@@ -153,12 +168,3 @@ def without_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":
     """Return a table whose first column, which has no name, is its index."""
     index = frame.pop(name)
     return frame.set_axis(index.rename(ROW_NUMBERS), axis=0)
-
-
-def is_number(text: str) -> bool:
-    """Whether a text can be read as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

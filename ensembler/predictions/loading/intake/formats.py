@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing, readable
@@ -15,6 +14,7 @@ from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import ImportRequest, Item, Opened
+from ensembler.predictions.loading.lists import list_columns, stacked_lists
 from ensembler.serialization import parse_json
 
 if TYPE_CHECKING:
@@ -104,37 +104,21 @@ def open_matlab(path: Path, _: ImportRequest) -> Opened:
 def open_table(path: Path, request: ImportRequest) -> Opened:
     """Read a .csv or .parquet table; columns of lists become arrays."""
     as_text = () if request.columns.id is None else (request.columns.id,)
-    frame = read_frame_file(path, as_text, headerless=True)
+    frame = read_frame_file(path, as_text, foreign=True)
     return opened_frame(path, frame)
 
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists as arrays beside it."""
     items = []
+    lists = list_columns(frame)
     for name in list(frame.columns):
-        if frame[name].dtype != object:
-            continue
-        kinds = set(map(type, frame[name]))
-        if dict in kinds:
+        if name in lists:
+            items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
+        elif frame[name].dtype == object and dict in set(map(type, frame[name])):
             # What is nested is no column.
             frame.pop(name)
-        elif kinds & {list, tuple, np.ndarray}:
-            items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
     return Opened(path, items, frame)
-
-
-def stacked_lists(path: Path, name: str, lists: Sequence[Any]) -> NDArray[Any]:
-    """Return lists of one length as rows of an array."""
-    odd = [index for index, values in enumerate(lists) if not isinstance(values, (list, tuple, np.ndarray))]
-    if odd:
-        raise FileError(
-            f"{path}: row {odd[0]} has {str(lists[odd[0]])[:40]!r} in {name!r}, expected a list as elsewhere"
-        )
-    lengths = {len(values) for values in lists}
-    if len(lengths) > 1:
-        raise FileError(f"{path}: the lists in {name!r} have from {min(lengths)} to {max(lengths)} values")
-    with parsing(path, f"lists of numbers in {name!r}"):
-        return np.array([np.asarray(values) for values in lists])
 
 
 def open_json(path: Path, _: ImportRequest) -> Opened:

@@ -198,7 +198,7 @@ def frame_tables(
     roles = find_roles(frame, columns, aligned_labels(frame, columns, labels), guess=True)
     if roles.id is not None and path.suffix in (".csv", ".tsv", ".txt"):
         # Once more, so that ids keep their zeros.
-        again = read_frame_file(path, (roles.id,), headerless=True)
+        again = read_frame_file(path, (roles.id,), foreign=True)
         frame = frame.assign(**{roles.id: again[roles.id].to_numpy()})
     tell_roles(path, roles, columns, decisions)
     if file.items:
