@@ -668,6 +668,16 @@ def test_texts_in_brackets_are_no_lists(run, tmp_path, monkeypatch):
     assert "column 'note' is no class" in run("bench", "cnn.csv", "--labels", "labels.npy", "--rule", "mean").err
 
 
+def test_dictionaries_beside_probabilities_are_told_to_be_imported(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    columns = {"no": proba["cat"][:, 0], "yes": proba["cat"][:, 1], "about": [{"size": 3}] * 60, "label": labels}
+    pd.DataFrame(columns).to_parquet("cat.parquet")
+    refused = run("bench", "cat.parquet", "--label-column", "label", "--rule", "mean")
+    assert "column 'about' holds dictionaries" in refused.err
+    assert run(*shlex.split(refused.err.split("try: ensembler ")[1])).code == 0
+
+
 @pytest.mark.parametrize("option", ["--labels", "--like"])
 def test_lists_are_no_labels_and_no_submission(option, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing
 from ensembler.predictions.loading.import_advice import import_words
-from ensembler.predictions.loading.lists import is_number, list_columns
+from ensembler.predictions.loading.lists import is_number, list_columns, record_columns
 from ensembler.predictions.loading.table import ID_COLUMN
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
     Raises
     ------
     FileError
-        The file is damaged, has no header, a column twice, or lists in its cells.
+        The file is damaged, has no header, a column twice, or lists or dictionaries in its cells.
     """
     frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text, headerless=foreign)
     frame.columns = [str(column).strip() for column in frame.columns]
@@ -43,7 +43,7 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
         )
     check_characters(frame, path)
     if not foreign:
-        refuse_lists(frame, path)
+        refuse_nested(frame, path)
     return frame
 
 
@@ -58,13 +58,14 @@ def check_characters(frame: "pd.DataFrame", path: Path) -> None:
             raise FileError(f"{path}: row {row} has a NUL character in column {name!r}, expected text: is it damaged?")
 
 
-def refuse_lists(frame: "pd.DataFrame", path: Path) -> None:
-    """Raise where cells are lists, which are a member's row each."""
-    lists = list_columns(frame)
-    if lists:
+def refuse_nested(frame: "pd.DataFrame", path: Path) -> None:
+    """Raise where cells are lists, which are a member's row each, or dictionaries."""
+    lists, records = list_columns(frame), record_columns(frame)
+    if lists or records:
+        name, what = (lists[0], "lists") if lists else (records[0], "dictionaries")
         raise FileError(
-            f"{path}: column {lists[0]!r} holds lists, expected a number in each cell; make a prediction set of it "
-            "with ensembler import",
+            f"{path}: column {name!r} holds {what}, expected a number in each cell; make a prediction set of it with "
+            "ensembler import",
             remedy=import_words(str(path)),
         )
 

@@ -31,6 +31,12 @@ def list_columns(frame: "pd.DataFrame") -> list[str]:
     return [str(name) for name in frame.columns if frame[name].dtype.kind not in "biufmM" and has_lists(frame[name])]
 
 
+def record_columns(frame: "pd.DataFrame") -> list[str]:
+    """Return the columns with dictionaries in them."""
+    nested = [name for name in frame.columns if frame[name].dtype == object]
+    return [str(name) for name in nested if any(isinstance(cell, dict) for cell in frame[name].tolist())]
+
+
 def has_lists(values: "pd.Series[Any]") -> bool:
     """Whether some values are lists, or all are texts of lists with two values or more."""
     cells = values.tolist()

@@ -14,7 +14,7 @@ from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import ImportRequest, Item, Opened
-from ensembler.predictions.loading.lists import list_columns, stacked_lists
+from ensembler.predictions.loading.lists import list_columns, record_columns, stacked_lists
 from ensembler.serialization import parse_json
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists as arrays beside it."""
     items = []
-    lists = list_columns(frame)
+    lists, records = list_columns(frame), record_columns(frame)
     for name in list(frame.columns):
-        if name in lists:
-            items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
-        elif frame[name].dtype == object and dict in set(map(type, frame[name])):
+        if name in records:
             # What is nested is no column.
             frame.pop(name)
+        elif name in lists:
+            items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
     return Opened(path, items, frame)
 
 
