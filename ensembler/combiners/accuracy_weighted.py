@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import WeightedMean
+from ensembler.combiners.additive import WeightedMean
 from ensembler.combiners.fitted_state import ACCURACY, Kind
 from ensembler.combiners.missing_votes import vote_accuracy
 

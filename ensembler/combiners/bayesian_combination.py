@@ -8,7 +8,8 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, clip_accuracy, softmax
 from ensembler.combiners._drawn_weights import best_first, weighted_accuracies
-from ensembler.combiners.base import FittedMean, is_whole, require
+from ensembler.combiners.additive import FittedMean
+from ensembler.combiners.base import is_whole, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind
 
 

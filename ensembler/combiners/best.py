@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import FittedMean
+from ensembler.combiners.additive import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Number
 from ensembler.combiners.missing_votes import class_prior, fill_unanswered
 from ensembler.metrics import get_metric

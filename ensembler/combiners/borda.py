@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.fitted_state import Kind
 
 

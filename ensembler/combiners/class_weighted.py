@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
-from ensembler.combiners.base import Combiner, require, weighted_sum
+from ensembler.combiners.additive import weighted_sum
+from ensembler.combiners.base import Combiner, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 from ensembler.combiners.missing_votes import vote_counts
 

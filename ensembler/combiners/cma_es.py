@@ -8,7 +8,8 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax
 from ensembler.combiners._drawn_weights import best_first, weighted_accuracies
-from ensembler.combiners.base import FittedMean, is_number, is_whole, require, weighted_sum
+from ensembler.combiners.additive import FittedMean, weighted_sum
+from ensembler.combiners.base import is_number, is_whole, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import NotApplicableError

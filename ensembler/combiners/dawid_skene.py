@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ensembler.arrays import MISSING_VOTE, Floats, Labels, Values
-from ensembler.combiners.base import Combiner, is_number, is_whole, require, sum_contributions
+from ensembler.combiners.additive import sum_contributions
+from ensembler.combiners.base import Combiner, is_number, is_whole, require
 from ensembler.combiners.behaviour_knowledge import list_votes, vote_shares
 from ensembler.combiners.fitted_state import TINY, Kind, Numbers
 from ensembler.combiners.missing_votes import answered

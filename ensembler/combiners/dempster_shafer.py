@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import AdditiveCombiner, require
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import require
 from ensembler.combiners.decision_templates import TEMPLATES, class_templates, has_template, squared_distances
 from ensembler.combiners.fitted_state import Kind
 from ensembler.combiners.product_rule import PROBABILITY_CLIP

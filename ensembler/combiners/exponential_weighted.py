@@ -9,7 +9,8 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax
 from ensembler.combiners._weight_grid import accuracy_over_grid
-from ensembler.combiners.base import FittedMean, is_number, require
+from ensembler.combiners.additive import FittedMean
+from ensembler.combiners.base import is_number, require
 from ensembler.combiners.fitted_state import ACCURACY, WEIGHTS, Kind, Number, Numbers
 from ensembler.combiners.missing_votes import answered, vote_accuracy
 from ensembler.errors import FitWarning

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import WeightedMean, check_weights, is_number
+from ensembler.combiners.additive import WeightedMean
+from ensembler.combiners.base import check_weights, is_number
 from ensembler.combiners.fitted_state import Kind
 from ensembler.errors import ParameterError, UnknownNameError
 

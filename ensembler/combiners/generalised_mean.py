@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise, softmax, with_argmax_of
-from ensembler.combiners.base import AdditiveCombiner, is_number, require
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import is_number, require
 from ensembler.combiners.fitted_state import Kind
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 

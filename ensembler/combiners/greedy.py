@@ -8,7 +8,8 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
 from ensembler.combiners._greedy_candidates import candidates_for
-from ensembler.combiners.base import FittedMean, is_number, is_whole, require
+from ensembler.combiners.additive import FittedMean
+from ensembler.combiners.base import is_number, is_whole, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Number, Numbers, Several
 from ensembler.metrics import TIED_DECIMALS, get_metric
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Rows, Values, row_blocks
 from ensembler.combiners._box_newton import Expansion, minimise
-from ensembler.combiners.base import Combiner, check_weights, is_number, require, sum_contributions
+from ensembler.combiners.additive import sum_contributions
+from ensembler.combiners.base import Combiner, check_weights, is_number, require
 from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import WeightedMean, is_number, require
+from ensembler.combiners.additive import WeightedMean
+from ensembler.combiners.base import is_number, require
 from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.metrics.scores import log_loss
 

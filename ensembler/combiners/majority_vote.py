@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, normalise
-from ensembler.combiners.base import AdditiveCombiner, require
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import require
 from ensembler.combiners.fitted_state import Kind
 from ensembler.combiners.missing_votes import answered
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.fitted_state import PRIORS, Kind, Numbers
 from ensembler.combiners.missing_votes import answered, class_prior
 from ensembler.metrics.confusion import confusion_matrix

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax, with_argmax_of
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.fitted_state import Kind
 
 PROBABILITY_CLIP = 1e-15

@@ -9,7 +9,7 @@ import numpy as np
 
 from ensembler.arrays import Floats, Labels, Rows, Values
 from ensembler.combiners._box_newton import Expansion, minimise
-from ensembler.combiners.base import FittedMean
+from ensembler.combiners.additive import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning

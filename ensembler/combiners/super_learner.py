@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Values, normalise, one_hot, row_blocks
-from ensembler.combiners.base import FittedMean
+from ensembler.combiners.additive import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 from ensembler.parallel.blas import one_blas_thread
 

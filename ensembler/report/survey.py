@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
-from ensembler.combiners.base import AdditiveCombiner, Combiner, clone
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import Combiner, clone
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.simple_average import SimpleAverage
 from ensembler.comparison.compare import compare_rules

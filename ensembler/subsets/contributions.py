@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, as_slice
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.additive import AdditiveCombiner
 
 BLOCK_VALUES = 1 << 21
 """Most float64 values of a block of contributions."""

@@ -8,7 +8,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Rows, Values, present_classes
-from ensembler.combiners.base import AdditiveCombiner, Combiner
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import Combiner
 from ensembler.combiners.registry import all_rules
 from ensembler.comparison.candidates import Candidate, bind_rule, own_metric
 from ensembler.comparison.folds import Folds

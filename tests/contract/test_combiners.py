@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 
 from ensembler import Median
+from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.balanced import Balanced
-from ensembler.combiners.base import AdditiveCombiner
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import all_rules
 from ensembler.errors import FitWarning, NotApplicableError, NotFittedError, ParameterError, ShapeError, ValueRangeError

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ensembler import load_predictions, sweep_subsets
-from ensembler.combiners.base import AdditiveCombiner, clone
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import clone
 from ensembler.combiners.registry import family_rules, make_rule
 from ensembler.predictions import bundled
 from ensembler.subsets.contributions import Contributions

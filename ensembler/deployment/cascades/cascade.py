@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ensembler.arrays import Floats, Labels, Rows, Values, check_proba
-from ensembler.combiners.base import AdditiveCombiner, Combiner
+from ensembler.combiners.additive import AdditiveCombiner
+from ensembler.combiners.base import Combiner
 from ensembler.deployment.cascades.committees import Block
 from ensembler.deployment.cascades.definition import CascadeDefinition
 from ensembler.deployment.cascades.document import load_cascade, save_cascade

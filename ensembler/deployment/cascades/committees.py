@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, most_probable
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.deployment.cascades.costs import Inside
 from ensembler.metrics.confidence import OF_PROBABILITIES, confidence_of_proba, share_of_votes, votes
 from ensembler.subsets.contributions import Contributions

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import Rows, Values
-from ensembler.combiners.base import AdditiveCombiner
+from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.subsets.contributions import BLOCK_VALUES, Contributions
 
 Block = tuple[Rows, AdditiveCombiner, Callable[[], Values]]
