@@ -1,8 +1,11 @@
 """All rules and members of a comparison with their figures, ranked."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import call
+from typing import Any
 
 from ensembler.comparison.choice import Choice, ranking_value
 from ensembler.comparison.fitting import Fit
@@ -12,6 +15,10 @@ from ensembler.comparison.scoring import Measured, measure_all, measure_members
 from ensembler.comparison.verdict import Contest, Inference
 from ensembler.metrics import Metric
 from ensembler.metrics.intervals import wilson
+from ensembler.parallel.threads import side_by_side
+
+SIDE_BY_SIDE = 1 << 24
+"""Probabilities of a rule up to which several rules are measured side by side; of more, one has to be in memory."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,17 @@ class Scores:
         cls, split: Split, metrics: tuple[Metric, ...], fits: Sequence[Fit], best: Fit | None, choice: Choice
     ) -> "Scores":
         """Measure everything on the scored rows, and rank it by the first metric."""
-        first, scored = metrics[0], split.scored
-        base = None if best is None else score_rule(best, measure_all(metrics, scored, best.predicted, split.seed))
-        measured = {fit.name: score_rule(fit, measure_all(metrics, scored, fit.predicted, split.seed)) for fit in fits}
-        chosen = choice.best
+        first, scored, chosen = metrics[0], split.scored, choice.best
+        every = [*fits, *([] if best is None else [best])]
+        parts: list[Callable[[], Any]] = [
+            partial(measure_members, metrics, split),
+            *(partial(measure_all, metrics, scored, fit.predicted, split.seed) for fit in every),
+        ]
+        together = scored.n_samples * scored.n_classes <= SIDE_BY_SIDE
+        members, *found = side_by_side(call, parts) if together else map(call, parts)
+        scores = [score_rule(fit, measured) for fit, measured in zip(every, found, strict=True)]
+        measured = {fit.name: score for fit, score in zip(fits, scores, strict=False)}
+        base = None if best is None else scores[-1]
 
         def rank(fit: Fit) -> tuple[float, bool]:
             return -ranking_value(first, measured[fit.name].metrics[first.name]), fit.name != chosen
@@ -64,7 +78,7 @@ class Scores:
         return cls(
             ranked=tuple(ranked),
             rules=rules,
-            members=tuple(measure_members(metrics, split)),
+            members=tuple(members),
             best_member=base,
             best_member_name=None if base is None else base.heaviest_member(scored.names),
             chosen=chosen,

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import call
 from typing import Any, ParamSpec, TypeVar
 
 from ensembler.combiners.additive import AdditiveCombiner
@@ -118,7 +119,7 @@ def survey(
     ]
     with warnings.catch_warnings():
         # Fits silence some warnings for all threads; only out here is it certain that this ends.
-        (cascades, no_cascades), (found, no_committees), diversity, findings = side_by_side(lambda part: part(), parts)
+        (cascades, no_cascades), (found, no_committees), diversity, findings = side_by_side(call, parts)
     study, search = found or (None, None)
     diversity = replace(diversity, redundancy=diversity.redundancy.without(valued_members(study, search)))
     reasons = (("committees", no_committees), ("cascades", no_cascades))

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info
 
 from ensembler import compare_rules, load_predictions
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import fitting
+from ensembler.comparison import fitting, scores
 from ensembler.metrics import predicted, temperature
 from ensembler.metrics.temperature import MOST_VALUES, at_best_of_many, at_best_temperature, by_brent, fit_temperature
 from tests.conftest import draw
@@ -50,6 +50,7 @@ def test_half_precision_is_kept_of_all_members_or_of_none(write_set):
 def test_bench_of_half_precision_takes_little_more_memory_than_its_arrays(write_set, monkeypatch):
     monkeypatch.setattr(predicted, "MOST_KEPT", 1 << 20)
     monkeypatch.setattr(fitting, "BLOCK_VALUES", 1 << 18)
+    monkeypatch.setattr(scores, "SIDE_BY_SIDE", 1 << 18)
     folder = write_set(val=False, dtype=np.float16, n_members=8, n_samples=4000, n_classes=300)
     predictions = load_predictions(folder, half=True)
     tracemalloc.start()
