@@ -204,6 +204,15 @@ def as_texts(home, written):
     return ["all.csv"], proba, labels
 
 
+def dictionaries(home):
+    proba, labels = members(3)
+    frame = pd.DataFrame({"id": np.arange(60), "label": np.array(["cat", "dog", "owl"])[labels]})
+    for name in NAMES:
+        frame[name] = [dict(zip(("cat", "dog", "owl"), row.tolist(), strict=True)) for row in proba[name]]
+    frame.to_parquet(home / "all.parquet")
+    return ["all.parquet"], proba, labels
+
+
 def saved_dataset(home):
     pa = pytest.importorskip("pyarrow")
     proba, labels = members(3)
@@ -325,6 +334,7 @@ FORMS = (
     kaggle_pairs, wide_binary, wide_classes, predictions_and_probabilities, actual_predicted_probability, archive,
     archive_with_labels_of_a_split, archives_each_with_labels_of_a_split,
     stacked_rows_first, one_file_name_in_many_folders, deepstack, pickles, pickle_by_model, tensors, list_columns,
+    dictionaries,
     lists_as_python_writes_them, lists_as_numpy_writes_them, lists_of_numpy_numbers, lists_as_torch_writes_them,
     saved_dataset, harness, json_lines, matlab, semicolons_without_a_header, label_is_the_prediction,
 )  # fmt: skip
@@ -649,6 +659,35 @@ def test_every_file_that_cannot_be_read_is_named_at_once(tmp_path, run, monkeypa
     assert result.code == 1
     assert "a.xyz: cannot read .xyz" in result.err
     assert "b.npy: the file is empty" in result.err
+
+
+@pytest.mark.parametrize("written", ["a matrix of objects", "a vector of lists", "a vector of arrays"])
+def test_arrays_of_objects_keep_their_rows(written, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    rows = list(proba["cat"]) if written == "a vector of arrays" else proba["cat"].tolist()
+    array = np.empty(60, dtype=object)
+    array[:] = rows
+    np.save("cat.npy", np.array(rows, dtype=object) if written == "a matrix of objects" else array)
+    np.save("labels.npy", labels)
+    assert run("import", "cat.npy", "--labels", "labels.npy", "--out", "preds").code == 0
+    np.testing.assert_allclose(np.load("preds/cat.npy"), proba["cat"], atol=1e-6)
+    np.testing.assert_array_equal(np.load("preds/labels.npy"), labels)
+
+
+@pytest.mark.parametrize("form", ["npy", "csv", "lists"])
+def test_given_labels_of_other_rows_are_refused(form, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    if form == "npy":
+        np.save("cat.npy", proba["cat"])
+    else:
+        columns = dict(enumerate(proba["cat"].T)) if form == "csv" else {"cat": proba["cat"].tolist()}
+        pd.DataFrame({f"class {key}": column for key, column in columns.items()}).to_csv("cat.csv", index=False)
+    np.save("labels.npy", labels[:-1])
+    result = run("import", next(tmp_path.glob("cat.*")).name, "--labels", "labels.npy", "--out", "preds")
+    assert result.code == 1
+    assert "has 59 rows, the predictions have 60; expected one label a row" in result.err
 
 
 def test_lists_that_were_shortened_are_refused(run, tmp_path, monkeypatch):

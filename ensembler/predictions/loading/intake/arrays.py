@@ -75,6 +75,12 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
     parts = {split: read_group(group, given, request, decisions) for split, group in groups.items() if group.members}
     note_unused(groups, decisions)
     parts = {split: part for split, part in parts.items() if part[0]}
+    if given is not None and parts and all(own is not given for _, own in parts.values()):
+        lengths = sorted({len(table.array) for tables, _ in parts.values() for table in tables})
+        shown = " or ".join(map(str, lengths))
+        raise ShapeError(
+            f"{given.path}: has {len(given.array)} rows, the predictions have {shown}; expected one label a row"
+        )
     if len(set(names_of.values())) > 1:
         # Each file has its own order of classes: columns are brought into one by name.
         parts = {

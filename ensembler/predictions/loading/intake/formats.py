@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing, readable
@@ -109,16 +110,27 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
 
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
-    """Return a table, with its columns of lists as arrays beside it."""
+    """Return a table, with its columns of lists, and of numbers by class, as arrays beside it."""
     items = []
     lists, records = list_columns(frame), record_columns(frame)
     for name in list(frame.columns):
         if name in records:
-            # What is nested is no column.
-            frame.pop(name)
+            # What else is nested is no column.
+            items += classes_of_records(path, str(name), frame.pop(name).tolist())
         elif name in lists:
             items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
     return Opened(path, items, frame)
+
+
+def classes_of_records(path: Path, name: str, cells: Sequence[Any]) -> list[Item]:
+    """Return dictionaries of a number a class as an array, and the names of the classes; of others nothing."""
+    classes = list(cells[0]) if isinstance(cells[0], dict) else []
+    if len(classes) < 2 or not all(isinstance(cell, dict) and set(cell) == set(classes) for cell in cells):
+        return []
+    rows = [[cell[one] for one in classes] for cell in cells]
+    if not all(map(is_vector, rows)):
+        return []
+    return [Item(path, name, np.array(rows)), Item(path, "class_names", np.array(list(map(str, classes))))]
 
 
 def open_json(path: Path, _: ImportRequest) -> Opened:
@@ -210,9 +222,12 @@ def flatten(path: Path, key: str, value: Any, level: int = 0) -> Iterator[Item]:
 
 
 def flatten_list(path: Path, key: str, values: Sequence[Any], level: int) -> Iterator[Item]:
-    """Yield a list of plain values as an array, batches of rows as one array, anything else one by one."""
+    """Yield plain values, rows and batches of rows as one array, anything else one by one."""
     if values and all(isinstance(value, (int, float, str, np.generic)) for value in values):
         yield Item(path, key, np.array(values))
+        return
+    if (rows := stacked_rows(values)) is not None:
+        yield Item(path, key, rows)
         return
     arrays = [value for value in values if isinstance(value, np.ndarray) and value.ndim]
     batches = len(arrays) == len(values) > 1 and len({array.shape[1:] for array in arrays}) == 1
@@ -224,6 +239,26 @@ def flatten_list(path: Path, key: str, values: Sequence[Any], level: int) -> Ite
         return
     for index, value in enumerate(values):
         yield from flatten(path, f"{key}/{index}" if key else str(index), value, level + 1)
+
+
+def stacked_rows(values: Sequence[Any]) -> NDArray[Any] | None:
+    """Return vectors as the rows of an array, if there are more of them than each has numbers, some not whole.
+
+    >>> stacked_rows([[0.5, 0.5], [1, 0], [0.25, 0.75]]).shape
+    (3, 2)
+    """
+    lengths = {len(value) if isinstance(value, (list, np.ndarray)) else 0 for value in values}
+    if len(lengths) != 1 or not 1 < min(lengths) < len(values) or not all(map(is_vector, values)):
+        return None
+    rows = np.array([np.asarray(value) for value in values])
+    return rows if rows.dtype.kind == "f" else None
+
+
+def is_vector(value: Any) -> bool:
+    """Whether a value is numbers, in a list or in an array of one axis."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1 and value.dtype.kind in "biuf"
+    return isinstance(value, list) and all(isinstance(one, (int, float)) for one in value)
 
 
 Reader = Callable[[Path, ImportRequest], Opened]

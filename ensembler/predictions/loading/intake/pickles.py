@@ -1,6 +1,7 @@
 """Reading pickles of plain arrays, through an unpickler that knows nothing else and runs nothing."""
 
 import io
+import math
 import pickle
 import re
 from pathlib import Path
@@ -71,9 +72,24 @@ class StoredArray:
         if kind.code.startswith("O"):
             if not isinstance(content, list):
                 raise pickle.UnpicklingError("it describes an array of objects in an unknown way")
-            self.items = content
+            self.items = nested(content, shape)
         else:
             self.array = array_from_bytes(content, kind, shape, "F" if is_fortran else "C")
+
+
+def nested(items: list[Any], shape: Any) -> list[Any]:
+    """Return the objects of an array, which are listed row by row, as lists in lists.
+
+    >>> nested([1, 2, 3, 4, 5, 6], (3, 2))
+    [[1, 2], [3, 4], [5, 6]]
+    """
+    valid = isinstance(shape, tuple) and all(isinstance(size, int) and size >= 0 for size in shape)
+    if not valid or len(shape) > MOST_LEVELS or math.prod(shape) != len(items):
+        raise pickle.UnpicklingError(f"it describes an array of {len(items)} objects with another shape")
+    if len(shape) < 2 or not items:
+        return items
+    size = len(items) // shape[0]
+    return [nested(items[start : start + size], shape[1:]) for start in range(0, len(items), size)]
 
 
 def array_from_bytes(content: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
