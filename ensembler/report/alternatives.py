@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.results import Comparison
 from ensembler.metrics import TIED_DECIMALS
+from ensembler.metrics.sums import weighted_mean
 from ensembler.report.leading import rule_named
 from ensembler.report.survey import Survey
 from ensembler.subsets.baselines import paired
@@ -147,7 +148,8 @@ def cheapest_alternative(survey: Survey, rule: RuleStudy) -> list[Alternative]:
     members = members_of(mask, result.predictions.names)
     cost, priced = committee_cost(survey, members)
     names = committee_names(rule.rule, members, result)
-    return [Alternative(names[0], float(correct.mean()), cost, priced, test, alone, names[1])]
+    accuracy = float(weighted_mean(correct, scored.sample_weight))
+    return [Alternative(names[0], accuracy, cost, priced, test, alone, names[1])]
 
 
 def members_of(mask: int, names: tuple[str, ...]) -> list[str]:

@@ -31,6 +31,7 @@ from ensembler.errors import NotApplicableError
 from ensembler.metrics.bootstrap import enough_units
 from ensembler.metrics.intervals import Interval
 from ensembler.metrics.paired import Discordance, standard_error_of_mean
+from ensembler.metrics.sums import weighted_mean
 from ensembler.parallel.progress import Progress
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.subsets.baselines import paired
@@ -280,21 +281,27 @@ def difference(first: Correct, second: Correct, scored: Predictions) -> tuple[fl
 
 
 def class_shares(escalated: Correct, correct: Correct, full: Correct, scored: Predictions) -> list[ClassShare]:
-    """Return how each class fares: which rows are passed on, and what that brings."""
+    """Return how each class fares: which rows are passed on, and what that brings, by weight where rows have one."""
+    weight = np.ones(scored.n_samples) if scored.sample_weight is None else scored.sample_weight
+
+    def share(values: Correct, rows: Correct) -> float | None:
+        return float(weighted_mean(values[rows], weight[rows])) if rows.any() else None
+
     shares = []
     for number, name in enumerate(scored.classes):
-        of_class = scored.true_labels == number
-        if not of_class.any():
+        of_class = (scored.true_labels == number) & (weight > 0)
+        passed_on = share(escalated, of_class)
+        if passed_on is None:
             continue
         stopped, passed = of_class & ~escalated, of_class & escalated
         shares.append(
             ClassShare(
                 name=name,
                 n_rows=int(of_class.sum()),
-                escalated=float(escalated[of_class].mean()),
-                accuracy_stopped=float(correct[stopped].mean()) if stopped.any() else None,
-                accuracy_escalated=float(correct[passed].mean()) if passed.any() else None,
-                accuracy_full=float(full[passed].mean()) if passed.any() else None,
+                escalated=passed_on,
+                accuracy_stopped=share(correct, stopped),
+                accuracy_escalated=share(correct, passed),
+                accuracy_full=share(full, passed),
             )
         )
     return shares

@@ -9,6 +9,7 @@ from ensembler import Predictions, load_predictions
 from ensembler.deployment.cascades.cascade import Cascade
 from ensembler.deployment.cascades.costs import Costs, SharedCost
 from ensembler.deployment.cascades.fitting import CascadeOptions
+from ensembler.deployment.cascades.results import CascadeStudy, ClassShare
 from ensembler.deployment.cascades.study import study_cascades
 from ensembler.errors import FileError, NotApplicableError, ShapeError, UnknownNameError, UsageError, ValueRangeError
 from ensembler.metrics.confidence import confidence
@@ -273,3 +274,15 @@ def test_row_weights_count(data: Predictions) -> None:
     correct = run.predicted == data.labels
     assert study.summary.accuracy == pytest.approx(np.average(correct, weights=weight))
     assert study.summary.against_full.p_value is None
+    of_class, passed = data.labels == 1, run.stage > 0
+    share = next(share for share in study.summary.by_class if share.name == data.classes[1])
+    assert share.escalated == pytest.approx(np.average(passed[of_class], weights=weight[of_class]))
+    for value, rows in ((share.accuracy_stopped, of_class & ~passed), (share.accuracy_escalated, of_class & passed)):
+        assert value == pytest.approx(np.average(correct[rows], weights=weight[rows]))
+    together = sum(share.escalated * weight[data.labels == number].sum() for number, share in by_number(study))
+    assert study.summary.reached[1] == pytest.approx(together / weight.sum())
+
+
+def by_number(study: CascadeStudy) -> list[tuple[int, ClassShare]]:
+    """Pair what is said of classes with their numbers."""
+    return [(study.predictions.classes.index(share.name), share) for share in study.summary.by_class]
