@@ -5,7 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-IMPORT_OPTIONS = ("--id", "--label-column", "--drop-column", "--proba-column", "--labels", "--max-bytes", "--axes")
+IMPORT_OPTIONS = (
+    "--id",
+    "--label-column",
+    "--drop-column",
+    "--proba-column",
+    "--labels",
+    "--max-bytes",
+    "--axes",
+    "--classes",
+)
 """Options of `ensembler import` that errors may suggest."""
 MOST_WORDS = 12
 """Longer command lines, as of a pattern that the shell expanded, are told by their options only."""

@@ -690,6 +690,35 @@ def test_given_labels_of_other_rows_are_refused(form, run, tmp_path, monkeypatch
     assert "has 59 rows, the predictions have 60; expected one label a row" in result.err
 
 
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_predicted_classes_by_name_beside_the_true_ones(with_ids, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    names = np.array(["ant", "bee", "fly"])
+    frame = pd.DataFrame({name: names[member.argmax(axis=1)] for name, member in proba.items()})
+    frame.insert(0, "label", names[labels])
+    if with_ids:
+        frame.insert(0, "id", [f"row-{row}" for row in range(60)])
+    frame.to_csv("votes.csv", index=False)
+    refused = run("bench", "votes.csv", "--rule", "majority-vote")
+    assert refused.err.endswith("try: ensembler import votes.csv --out preds\n")
+    assert run("import", "votes.csv", "--out", "preds").code == 0
+    data = load_predictions(tmp_path / "preds")
+    assert (data.names, data.class_names, data.any_hard) == (NAMES, ("ant", "bee", "fly"), True)
+    np.testing.assert_array_equal(data.votes, [member.argmax(axis=1) for member in proba.values()])
+    np.testing.assert_array_equal(data.labels, labels)
+
+
+def test_the_names_of_classes_that_are_asked_for_can_be_pasted(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    np.savez("all.npz", **proba, y_true=np.array(["ant", "bee", "fly"])[labels])
+    refused = run("import", "all.npz", "--out", "preds")
+    assert "say so: --classes ant,bee,fly" in refused.err
+    assert run(*shlex.split(refused.err.split("try: ensembler ")[1])).code == 0
+    check(load_predictions(tmp_path / "preds"), proba, labels)
+
+
 def test_lists_that_were_shortened_are_refused(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole, short = "[0.25 0.25 0.5]", "[0.25 ... 0.5]"

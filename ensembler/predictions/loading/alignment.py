@@ -75,14 +75,24 @@ def refuse_texts(tables: Sequence[Table], labels: Sequence[Table]) -> None:
         raise nameless(f"{subject} ({texts[0].path})", [table.array for table in texts])
 
 
-def nameless(subject: str, arrays: Sequence[NDArray[Any]]) -> ValueRangeError:
+class NamelessError(ValueRangeError):
+    """Classes are told as texts, and nothing says the order of the columns."""
+
+    def __init__(self, message: str = "", *, remedy: Sequence[str] = (), what: str = "", names: Sequence[str] = ()):
+        super().__init__(message, remedy=remedy)
+        self.what, self.names = what, tuple(names)
+
+
+def nameless(subject: str, arrays: Sequence[NDArray[Any]]) -> NamelessError:
     """Return the error for texts of classes that have no names."""
     names = sorted({str(name) for array in arrays for name in array.ravel().tolist() if str(name)})
     shown = names[:MOST_NAMES] + ["…"] * (len(names) > MOST_NAMES)
-    return ValueRangeError(
-        f"{subject} are texts such as {names[0] if names else ''!r}, and the classes have no names; if the columns are "
-        f"in this order, as scikit-learn's are, add {METADATA_FILE} beside them: "
-        + json.dumps({"class_names": shown}, ensure_ascii=False)
+    what = f"{subject} are texts such as {names[0] if names else ''!r}, and the classes have no names"
+    return NamelessError(
+        f"{what}; if the columns are in this order, as scikit-learn's are, add {METADATA_FILE} beside them: "
+        + json.dumps({"class_names": shown}, ensure_ascii=False),
+        what=what,
+        names=names,
     )
 
 

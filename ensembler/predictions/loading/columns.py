@@ -328,7 +328,9 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
         numbers = frame.index.astype(str).to_numpy(dtype=str)
     if not roles.proba:
         raise FileError(
-            f"{path}: holds no column of predictions beside {', '.join(map(str, frame.columns))}; expected one a class"
+            f"{path}: holds no column of predictions beside {', '.join(map(str, frame.columns))}; expected one a class",
+            # Columns of texts may be several members' predicted classes.
+            remedy=import_words(str(path)) if len(roles.texts) > 1 else (),
         )
     part = frame[list(roles.proba)]
     array: NDArray[Any]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ensembler import serialization
-from ensembler.errors import Problems
+from ensembler.errors import Problems, ValueRangeError
 from ensembler.predictions.files import write_text, writing_folder
+from ensembler.predictions.loading.alignment import NamelessError
 from ensembler.predictions.loading.intake.formats import ARROW
 from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Plan
 from ensembler.predictions.loading.options import ReadOptions
@@ -35,7 +36,10 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
         which: RowSet({SCORED: "", FITTING: "validation ", NEW: "new "}[which], safe_names(part.tables), part.labels)
         for which, part in plan.parts.items()
     }
-    classes = class_space(plan.class_names, list(row_sets.values()))
+    try:
+        classes = class_space(plan.class_names, list(row_sets.values()))
+    except NamelessError as error:
+        raise asked_for_names(error) from error
     problems = Problems()
     made: dict[str, Predictions] = {}
     for which, rows in row_sets.items():
@@ -47,6 +51,17 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
     if FITTING in made:
         scored = scored.replace(validation=made[FITTING])
     return scored, made.get(NEW)
+
+
+def asked_for_names(error: NamelessError) -> ValueRangeError:
+    """Return the error for classes without names as an import mends it."""
+    if len(error.names) < 2 or any("," in name for name in error.names):
+        return error
+    names = ",".join(error.names)
+    return ValueRangeError(
+        f"{error.what}; if the columns are in this order, as scikit-learn's are, say so: --classes {names[:200]}",
+        remedy=("--classes", names),
+    )
 
 
 def safe_names(tables: list[Any]) -> list[Any]:

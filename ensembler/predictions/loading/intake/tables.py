@@ -200,6 +200,8 @@ def frame_tables(
         # Once more, so that ids keep their zeros.
         again = read_frame_file(path, (roles.id,), foreign=True)
         frame = frame.assign(**{roles.id: again[roles.id].to_numpy()})
+    if not (roles.proba or file.items):
+        roles = roles_of_votes(frame, roles)
     tell_roles(path, roles, columns, decisions)
     if file.items:
         return [*list_tables(file, frame, roles, name, decisions)]
@@ -271,6 +273,20 @@ def tell_roles(path: Path, roles: Roles, columns: Columns, decisions: list[Decis
         decisions.append(Decision(f"{path} ({roles.label})", "labels", why))
     for name in roles.surplus:
         decisions.append(Decision(f"{path} ({name})", "nothing", "it is no probability"))
+
+
+def roles_of_votes(frame: "pd.DataFrame", roles: Roles) -> Roles:
+    """Find the names of classes in columns of texts: the labels, and predictions of nothing but these."""
+    label = roles.label or next((name for name in roles.texts if simple(name) in LABEL_NAMES), None)
+    if label is None:
+        return roles
+    classes = set(frame[label].dropna().map(str))
+    others = [name for name in roles.texts if name != label]
+    votes = [name for name in others if 0 < len(set(frame[name].dropna().map(str))) <= len(classes)]
+    votes = [name for name in votes if set(frame[name].dropna().map(str)) <= classes]
+    if not votes:
+        return roles
+    return replace(roles, label=label, texts=tuple(name for name in others if name not in votes), proba=tuple(votes))
 
 
 def is_vote(frame: "pd.DataFrame", column: str, labels: Table | None) -> bool:
