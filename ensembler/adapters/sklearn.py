@@ -126,6 +126,11 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"X has {width} columns, expected a multiple of {n_classes}: one column a member and class"
             )
+        if n_classes > 2 and are_votes(features, self.classes_):
+            raise ValueError(
+                f"X has {width} columns of predicted classes, expected probabilities or decision values, one column a "
+                f"member and class; give votes as {n_classes} columns of 0 and 1 each"
+            )
         self.n_members_ = width // n_classes if self.per_class_ else width
         self.class_order_ = np.arange(n_classes)
         columns = self._split(features)
@@ -180,6 +185,13 @@ def is_proba(columns: NDArray[np.float64]) -> bool:
     """Whether a member's columns are probabilities: in [0, 1], rows summing to 1 if there are several."""
     inside = bool((columns >= 0).all() and (columns <= 1).all())
     return inside and (columns.shape[1] == 1 or bool((np.abs(columns.sum(axis=1) - 1.0) <= ROW_SUM_TOLERANCE).all()))
+
+
+def are_votes(X: NDArray[np.float64], classes: NDArray[Any]) -> bool:
+    """Whether all columns hold classes by their numbers, of which no rows of 0 and 1 are probabilities."""
+    if classes.dtype.kind not in "iuf" or columns_of_a_member(X) is not None:
+        return False
+    return bool(np.isin(X, classes).all()) and len(np.unique(X)) > 2
 
 
 def columns_of_a_member(X: NDArray[np.float64]) -> int | None:

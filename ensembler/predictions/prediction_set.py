@@ -134,7 +134,7 @@ class Predictions(Votes):
             "hard": hard_members,
             "missing": None if missing is None else missing_votes(missing, array, members, hard_members),
             "sample_weight": None if sample_weight is None else check_sample_weight(sample_weight, n_samples),
-            "groups": None if groups is None else one_a_row(groups, n_samples, "groups"),
+            "groups": None if groups is None else checked_groups(groups, n_samples),
             "ids": None if ids is None else one_a_row(ids, n_samples, "ids"),
             "validation": validation,
         }
@@ -315,6 +315,22 @@ def is_match(name: str, pattern: str) -> bool:
     (True, True)
     """
     return name == pattern or fnmatchcase(name, pattern)
+
+
+def checked_groups(groups: ArrayLike, n_samples: int) -> NDArray[Any]:
+    """Return the group of each row; `ValueRangeError` where a row has none."""
+    array = one_a_row(groups, n_samples, "groups")
+    # What is not there is not equal to itself.
+    absent = (
+        np.array([value is None or value != value for value in array]) if array.dtype.kind == "O" else array != array
+    )
+    if absent.any():
+        row = int(np.flatnonzero(absent)[0])
+        raise ValueRangeError(
+            f"groups: row {row} is {array[row]} (of {np.count_nonzero(absent):,} such), expected a group in every row; "
+            "give rows without one groups of their own"
+        )
+    return array
 
 
 def one_a_row(values: ArrayLike, n_samples: int, subject: str) -> NDArray[Any]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from ensembler.comparison.wording import format_signed_interval, fraction
 from ensembler.metrics import Metric
+from ensembler.metrics.intervals import Interval
+from ensembler.metrics.pooling import PooledEffect
 from ensembler.ranking.results import RankedRule, RulePair, pairs_against
 
 MOST_NAMED = 4
@@ -52,9 +54,18 @@ def use_sentence(metric: Metric, best: RankedRule, where: str) -> str:
     if effect.interval is not None:
         text += f" (95 % interval {interval(metric, effect.interval)})"
     text += f", better on {tally.wins}, worse on {tally.losses}"
-    if effect.prediction_interval is not None:
-        text += f"; expect {interval(metric, effect.prediction_interval)} on a new set"
+    ends = expected_on_a_new_set(metric, effect)
+    if ends is not None:
+        text += f"; expect {interval(metric, ends)} on a new set"
+    elif effect.prediction_interval is not None:
+        text += "; so few sets do not say what to expect of a new one"
     return f"{text}."
+
+
+def expected_on_a_new_set(metric: Metric, effect: PooledEffect) -> Interval | None:
+    """Return the prediction interval where it says something: shares differ by one at most, in either direction."""
+    ends = effect.prediction_interval
+    return None if ends is None or (metric.share and max(-ends[0], ends[1]) > 1) else ends
 
 
 def cost_sentence(metric: Metric, rules: Sequence[RankedRule], best: RankedRule, pairs: Sequence[RulePair]) -> str:

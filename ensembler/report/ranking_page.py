@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ensembler.ranking.results import RankedRule, Ranking
-from ensembler.ranking.wording import interval
+from ensembler.ranking.wording import expected_on_a_new_set, interval
 from ensembler.report import rank
 from ensembler.report.blocks import Block, Card, Listing, Section, Text
 from ensembler.report.differences import decimals, scale
@@ -85,9 +85,9 @@ def cards(ranking: Ranking) -> list[Card]:
     best = ranking[ranking.recommended]
     made = [effect_card(ranking, mark_optimistic("Use", optimistic=rank.is_optimistic(ranking)), best)]
     effect = best.effect
-    if effect is not None and effect.prediction_interval is not None:
-        ends = interval(ranking.metric, effect.prediction_interval)
-        made.append(Card("On a new set", ends, "95 % prediction interval"))
+    ends = None if effect is None else expected_on_a_new_set(ranking.metric, effect)
+    if ends is not None:
+        made.append(Card("On a new set", interval(ranking.metric, ends), "95 % prediction interval"))
     first = ranking.rules[0]
     if first.mean_rank is not None and len(ranking.rules) > 1:
         made.append(Card("Best mean rank", number(first.mean_rank, 2), first.name, f"of {len(ranking.rules)} rules"))

@@ -97,6 +97,15 @@ def test_a_class_that_no_label_is_of_is_not_read_as_another_member(n_classes, n_
         EnsembleClassifier().fit(X[some], labels[some])
 
 
+def test_predicted_classes_are_not_read_as_decision_values():
+    proba, labels = draw(5, 3, 200, 3)
+    with pytest.raises(ValueError, match="3 columns of predicted classes"):
+        EnsembleClassifier("majority-vote").fit(proba.argmax(axis=2).T, labels)
+    votes = np.concatenate(np.eye(3)[proba.argmax(axis=2)], axis=1)
+    fitted = EnsembleClassifier("majority-vote").fit(votes, labels)
+    assert fitted.n_members_ == 3
+
+
 def test_rules_can_be_searched():
     proba, labels = draw(3, 3, 150, 3)
     X = np.concatenate(list(proba), axis=1)

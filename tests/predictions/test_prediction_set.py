@@ -304,3 +304,10 @@ def test_missing_votes_that_cannot_be_are_refused(voters):
     for make, error, message in cases:
         with pytest.raises(error, match=message):
             make()
+
+
+@pytest.mark.parametrize("groups", [[1.0, np.nan, 2.0], np.array(["a", None, "b"], dtype=object)])
+def test_a_row_without_a_group_is_refused(groups) -> None:
+    proba, labels = draw(0, 2, 3, 2)
+    with pytest.raises(ValueRangeError, match="groups: row 1 is (nan|None) .* expected a group in every row"):
+        Predictions(proba, labels, groups=groups)

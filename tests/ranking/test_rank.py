@@ -2,18 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ensembler import FixedWeights, Metric, Predictions
 from ensembler.errors import FileError, ParameterError, UsageError
+from ensembler.metrics import get_metric
 from ensembler.metrics.differences import Tally
 from ensembler.metrics.pooling import PooledEffect
 from ensembler.parallel.workers import process_pool, thread_pool
 from ensembler.ranking.rank import rank_rules
 from ensembler.ranking.results import RankedRule
 from ensembler.ranking.tables import recommend
+from ensembler.ranking.wording import expected_on_a_new_set
 from tests.conftest import draw
 from tests.ranking.draw import draw_set
 
@@ -304,3 +307,12 @@ def test_a_rule_that_is_no_answer_is_not_recommended():
     ]
     assert recommend(rules).name == "mean"
     assert recommend(rules[:1]).name == "dawid-skene:tol=0.001"
+
+
+def test_an_interval_wider_than_any_difference_is_not_expected() -> None:
+    metric = get_metric("accuracy")
+    wide = PooledEffect(0.2, 0.3, (-0.5, 0.9), (-3.6, 4.1), 0.3, 3)
+    assert expected_on_a_new_set(metric, wide) is None
+    narrow = replace(wide, prediction_interval=(-0.6, 1.0))
+    assert expected_on_a_new_set(metric, narrow) == (-0.6, 1.0)
+    assert expected_on_a_new_set(get_metric("log-loss"), wide) == (-3.6, 4.1)
