@@ -69,7 +69,8 @@ def predict(
         ),
     ] = None,
     proba: Annotated[
-        bool, typer.Option("--proba", help="Write probabilities into the .csv too, one column a class.")
+        bool,
+        typer.Option("--proba", help="Write probabilities into the .csv, one column a class, in place of the label."),
     ] = False,
     like: Annotated[
         Path | None,

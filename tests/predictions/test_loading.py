@@ -422,3 +422,14 @@ def test_tables_that_are_separated_otherwise(tmp_path, mark):
     (tmp_path / "b.csv").write_text("x;y\n0,2;0,8\n0,5;0,5\n")
     (tmp_path / "labels.csv").write_text("label\n1\n0\n")
     np.testing.assert_allclose(load_predictions(tmp_path).proba, [[[0.1, 0.9], [0.75, 0.25]], [[0.2, 0.8], [0.5, 0.5]]])
+
+
+def test_the_member_that_lacks_a_class_is_named_though_it_is_the_first(tmp_path) -> None:
+    proba, labels = draw(0, 3, 30, 3)
+    for name, member in zip("abc", proba, strict=True):
+        np.save(tmp_path / f"{name}.npy", member)
+    np.save(tmp_path / "a.npy", proba[0, :, :2] / proba[0, :, :2].sum(axis=1, keepdims=True))
+    np.save(tmp_path / "labels.npy", labels)
+    with pytest.raises(ShapeError, match="member 'a' has 2 columns, expected 3 as in the other members") as refused:
+        load_predictions(tmp_path)
+    assert "'b'" not in str(refused.value)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,15 +145,16 @@ def check_alike(names: Sequence[str]) -> None:
 
 
 def count_classes(class_names: tuple[str, ...] | None, tables: Sequence[Table], labels: Sequence[Table]) -> int:
-    """Return C: the columns of a member, else two for P(class 1), else the class names, else the largest label + 1."""
-    for table in tables:
-        if table.array.ndim == 2 and table.array.shape[1] > 1:
-            if class_names is not None and len(class_names) != table.array.shape[1]:
-                raise ShapeError(
-                    f"{table.subject} has {table.array.shape[1]} columns, expected {len(class_names)}, "
-                    f"one for each class: {', '.join(class_names)}"
-                )
-            return int(table.array.shape[1])
+    """Return C: the columns of most members, else two for P(class 1), else the names, else the largest label + 1."""
+    wide = [table for table in tables if table.array.ndim == 2 and table.array.shape[1] > 1]
+    if wide:
+        n_columns = Counter(table.array.shape[1] for table in wide).most_common(1)[0][0]
+        if class_names is not None and len(class_names) != wide[0].array.shape[1]:
+            raise ShapeError(
+                f"{wide[0].subject} has {wide[0].array.shape[1]} columns, expected {len(class_names)}, "
+                f"one for each class: {', '.join(class_names)}"
+            )
+        return n_columns if class_names is None else len(class_names)
     if any(table.array.dtype.kind == "f" for table in tables):
         return 2
     if class_names is not None:
