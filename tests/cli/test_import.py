@@ -728,6 +728,18 @@ def test_lists_that_were_shortened_are_refused(run, tmp_path, monkeypatch):
     assert "row 1 has '[0.25 ... 0.5]' in 'cnn', a list that was shortened when it was printed" in result.err
 
 
+def test_a_column_with_a_cell_that_is_no_list_can_be_left_out(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    frame = pd.DataFrame({"label": labels, **{name: list(member) for name, member in proba.items()}})
+    frame.at[5, "cat"] = None
+    frame.to_parquet("all.parquet")
+    refused = run("import", "all.parquet", "--out", "preds")
+    assert "row 5 has 'None' in 'cat', expected a list as elsewhere" in refused.err
+    assert run(*shlex.split(refused.err.split("try: ensembler ")[1])).code == 0
+    assert load_predictions(tmp_path / "preds").names == ("lgbm", "xgb")
+
+
 def test_texts_in_brackets_are_no_lists(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame({"note": ["[sic]", "(1)", "[a, b]", "(see 2)"], "no": [0.1, 0.9, 0.2, 0.7]})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError
+from ensembler.errors import FileError, setting
 from ensembler.predictions.files import parsing
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def list_of(path: Path, name: str, row: int, cell: Any) -> Any:
         return cell
     inner = between_brackets(cell) if isinstance(cell, str) else None
     if inner is None:
-        raise FileError(f"{path}: row {row} has {str(cell)[:40]!r} in {name!r}, expected a list as elsewhere")
+        raise FileError(
+            f"{path}: row {row} has {str(cell)[:40]!r} in {name!r}, expected a list as elsewhere; leave the column out "
+            f"({setting('drop', name)})",
+            remedy=("--drop-column", name),
+        )
     if SHORTENED.search(inner):
         raise FileError(
             f"{path}: row {row} has {cell[:40]!r} in {name!r}, a list that was shortened when it was printed, so that "

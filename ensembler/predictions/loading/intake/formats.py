@@ -106,7 +106,8 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
     """Read a .csv or .parquet table; columns of lists become arrays."""
     as_text = () if request.columns.id is None else (request.columns.id,)
     frame = read_frame_file(path, as_text, foreign=True)
-    return opened_frame(path, frame)
+    # Before lists in it are looked at, which may be what is wrong with it.
+    return opened_frame(path, frame.drop(columns=list(request.columns.drop), errors="ignore"))
 
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
