@@ -97,27 +97,27 @@ class LogisticRows:
         """Return the weighted mean log loss, without the ridge."""
         return _mean_loss(coefficients @ self.columns, self._targets(), self.share)[0]
 
-    def fit(self, strength: float, start: Values, root: Values | None, tolerance: float = TOLERANCE) -> Optimum:
-        """Minimise the loss at a strength C, from ``start`` (K, F + 1), in the coordinates of ``root``."""
+    def fit(self, strength: float, start: Values, factor: Values | None, tolerance: float = TOLERANCE) -> Optimum:
+        """Minimise the loss at a strength C, from ``start`` (K, F + 1), in the coordinates of ``factor``."""
         from scipy.linalg.blas import dtrsv
         from scipy.optimize import minimize
 
         share, targets, ridge = self.share, self._targets(), self.ridge(strength)
 
         def moved(step: Values) -> Values:
-            return start + (step if root is None else dtrsv(root.T, step)).reshape(start.shape)
+            return start + (step if factor is None else dtrsv(factor.T, step)).reshape(start.shape)
 
         def loss_and_slope(step: Values) -> tuple[float, Values]:
             at = moved(step)
             loss, residuals = _mean_loss(at.dot(self.columns), targets, share)
             slope = (residuals.dot(self.columns.T) + ridge * at).ravel()
             loss += 0.5 * float((ridge * at**2).sum())
-            return loss, slope if root is None else dtrsv(root.T, slope, trans=1)
+            return loss, slope if factor is None else dtrsv(factor.T, slope, trans=1)
 
         options = {"gtol": tolerance, "ftol": 0.0, "maxiter": MOST_ITERATIONS, "maxfun": 2 * MOST_ITERATIONS}
         found = minimize(loss_and_slope, np.zeros(start.size), jac=True, method="L-BFGS-B", options=options)
         step, slope = found.x, found.jac
-        if root is not None and tolerance == TOLERANCE:
+        if factor is not None and tolerance == TOLERANCE:
             step, slope = _descended(lambda at: loss_and_slope(at)[1], step)
         return Optimum(moved(step), bool(np.abs(slope).max() <= CONVERGED * tolerance))
 
@@ -152,7 +152,7 @@ class LogisticRows:
                 hessian[one, :, other] = hessian[other, :, one] = block if one == other else -block
         return hessian.reshape(size, size)
 
-    def root(self, curvature: Values | None, strength: float) -> Values | None:
+    def factor(self, curvature: Values | None, strength: float) -> Values | None:
         """Return the Cholesky factor of the Hessian with the ridge, a lower triangle."""
         if curvature is None:
             return None
@@ -216,18 +216,18 @@ def chosen_fit(
     ends = [start] * len(folds)
     chosen, least, converged = min(strengths), np.inf, True
     for strength in sorted(strengths) if folds else []:
-        root = some.root(some.curvature(np.mean(ends, axis=0)), strength)
-        tolerance = SEARCH_TOLERANCE if root is not None else some.tolerance(strength)
+        factor = some.factor(some.curvature(np.mean(ends, axis=0)), strength)
+        tolerance = SEARCH_TOLERANCE if factor is not None else some.tolerance(strength)
         fits: list[Optimum] = []
         moved = np.zeros((len(folds), *start.shape))
         for number, (train, _) in enumerate(parts):
             change = moved[:number].mean(axis=0) if number else 0.0
-            fits.append(train.fit(strength, ends[number] + change, root, tolerance))
+            fits.append(train.fit(strength, ends[number] + change, factor, tolerance))
             moved[number] = fits[-1].coefficients - ends[number]
         ends = [fit.coefficients for fit in fits]
         loss = float(np.mean([rest.log_loss(at) for at, (_, rest) in zip(ends, parts, strict=True)]))
         if loss < least:
             chosen, least, converged = strength, loss, all(fit.converged for fit in fits)
             start = np.mean(ends, axis=0)
-    optimum = rows.fit(chosen, start, rows.root(rows.curvature(start), chosen))
+    optimum = rows.fit(chosen, start, rows.factor(rows.curvature(start), chosen))
     return Optimum(optimum.coefficients, optimum.converged and converged)

@@ -3,8 +3,9 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import call
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.base import Combiner, clone
@@ -31,7 +32,6 @@ from ensembler.subsets.rules import EXACT_METRICS
 from ensembler.subsets.search import SearchStudy, search_subsets
 from ensembler.subsets.study import study_subsets
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 EXACT_MEMBERS = 20
@@ -112,10 +112,10 @@ def survey(
     if predictions.n_members < 2:
         return Survey(comparison, findings=examine(predictions))
     parts: list[Callable[[], Any]] = [
-        lambda: attempted(cheap_cascades, split),
-        lambda: attempted(committees, comparison, progress),
-        lambda: measure_diversity(comparison.scored, split.seed),
-        lambda: examine(predictions),
+        partial(attempted, partial(cheap_cascades, split)),
+        partial(attempted, partial(committees, comparison, progress)),
+        partial(measure_diversity, comparison.scored, split.seed),
+        partial(examine, predictions),
     ]
     with warnings.catch_warnings():
         # Fits silence some warnings for all threads; only out here is it certain that this ends.
@@ -127,10 +127,10 @@ def survey(
     return Survey(comparison, study, search, cascades, diversity, findings, left_out)
 
 
-def attempted(look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, str | None]:
+def attempted(look: Callable[[], T]) -> tuple[T | None, str | None]:
     """Return what a look at the set finds, or why there is nothing to find."""
     try:
-        return look(*args, **kwargs), None
+        return look(), None
     except (UsageError, NotApplicableError) as error:
         return None, str(error)
 
