@@ -740,6 +740,43 @@ def test_a_column_with_a_cell_that_is_no_list_can_be_left_out(run, tmp_path, mon
     assert load_predictions(tmp_path / "preds").names == ("lgbm", "xgb")
 
 
+def test_dictionaries_are_read_by_their_keys(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    names = ("owl", "cat", "dog")
+    with (tmp_path / "all.jsonl").open("w", encoding="utf-8") as stream:
+        for row, label in enumerate(labels):
+            record = {"id": f"row-{row}", "label": names[label]}
+            for number, (name, member) in enumerate(proba.items()):
+                record[name] = dict(list(zip(names, member[row].tolist(), strict=True))[:: 1 - 2 * (number % 2)])
+            stream.write(json.dumps(record) + "\n")
+    assert run("import", "all.jsonl", "--out", "preds").code == 0
+    data = load_predictions(tmp_path / "preds")
+    assert data.class_names == ("cat", "dog", "owl")
+    of_name = dict(zip(data.names, data.proba, strict=True))
+    for name, member in proba.items():
+        np.testing.assert_allclose(of_name[name], member[:, [1, 2, 0]], atol=1e-6)
+
+
+def test_dictionaries_of_other_classes_are_refused(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    frame = pd.DataFrame({"id": [f"row-{row}" for row in range(60)], "label": np.array(["cat", "dog"])[labels]})
+    for name, classes in (("cat", ("cat", "dog")), ("xgb", ("cat", "owl"))):
+        frame[name] = [dict(zip(classes, row.tolist(), strict=True)) for row in proba[name]]
+    frame.to_parquet("all.parquet")
+    refused = run("import", "all.parquet", "--out", "preds")
+    assert refused.code == 1
+    assert "the dictionaries in 'xgb' are of cat, owl, those in 'cat' of cat, dog; expected the same" in refused.err
+    assert "--drop-column xgb" in refused.err
+
+
+def test_a_long_text_that_opens_a_bracket_is_read_in_one_pass(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"note": ["[" + ")," * 300_000 + "["] * 4, "no": [0.1, 0.9, 0.2, 0.7]}).to_csv("cnn.csv", index=False)
+    assert "column 'note'" in run("bench", "cnn.csv", "--rule", "mean").err
+
+
 def test_texts_in_brackets_are_no_lists(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frame = pd.DataFrame({"note": ["[sic]", "(1)", "[a, b]", "(see 2)"], "no": [0.1, 0.9, 0.2, 0.7]})

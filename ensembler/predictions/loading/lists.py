@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LISTS = (list, tuple, np.ndarray)
-TEXT_LIST = re.compile(r"\s*(?:(?:np\.)?array\(|tensor\()?\s*[\[(](.*?),?\s*[\])]\s*(?:,[^\[\]]*)?\)?\s*", re.DOTALL)
-"""A list as Python, NumPy or PyTorch print it; its group is what stands between the brackets."""
+CALLS = ("np.array(", "array(", "tensor(")
+"""What NumPy and PyTorch print before a list, and options behind it."""
+BRACKETS = (("[", "]"), ("(", ")"))
 NUMPY_NUMBER = re.compile(r"np\.float\d+\(([^()]*)\)")
 SHORTENED = re.compile(r"\.\.\.|…")
 
@@ -51,10 +52,13 @@ def between_brackets(text: str) -> str | None:
     >>> between_brackets("array([0.25, 0.75], dtype=float32)"), between_brackets("[not a list]")
     ('0.25, 0.75', None)
     """
-    match = TEXT_LIST.fullmatch(text)
-    if match is None:
+    text = text.strip()
+    call = next((call for call in CALLS if text.startswith(call) and text.endswith(")")), None)
+    if call is not None:
+        text = text[len(call) : text.rfind("]") + 1]
+    if (text[:1], text[-1:]) not in BRACKETS:
         return None
-    inner = NUMPY_NUMBER.sub(r"\1", match[1])
+    inner = NUMPY_NUMBER.sub(r"\1", text[1:-1].strip().removesuffix(","))
     return inner if all(SHORTENED.fullmatch(part) or is_number(part) for part in parts(inner)) else None
 
 

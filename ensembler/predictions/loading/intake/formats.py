@@ -2,14 +2,14 @@
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError
+from ensembler.errors import FileError, setting
 from ensembler.predictions.files import parsing, readable
 from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
 from ensembler.predictions.loading.frame_files import read_frame_file
@@ -112,26 +112,36 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists, and of numbers by class, as arrays beside it."""
-    items = []
-    lists, records = list_columns(frame), record_columns(frame)
-    for name in list(frame.columns):
-        if name in records:
-            # What else is nested is no column.
-            items += classes_of_records(path, str(name), frame.pop(name).tolist())
-        elif name in lists:
-            items.append(Item(path, str(name), stacked_lists(path, str(name), frame.pop(name).tolist())))
+    # What else is nested in dictionaries is no column.
+    items = classes_of_records(path, {name: frame.pop(name).tolist() for name in record_columns(frame)})
+    for name in list_columns(frame):
+        items.append(Item(path, name, stacked_lists(path, name, frame.pop(name).tolist())))
     return Opened(path, items, frame)
 
 
-def classes_of_records(path: Path, name: str, cells: Sequence[Any]) -> list[Item]:
-    """Return dictionaries of a number a class as an array, and the names of the classes; of others nothing."""
-    classes = list(cells[0]) if isinstance(cells[0], dict) else []
-    if len(classes) < 2 or not all(isinstance(cell, dict) and set(cell) == set(classes) for cell in cells):
+def classes_of_records(path: Path, columns: Mapping[str, Sequence[Any]]) -> list[Item]:
+    """Return columns of dictionaries of a number a class as arrays, and the names of the classes; of others nothing."""
+    arrays: dict[str, tuple[list[str], NDArray[Any]]] = {}
+    for name, cells in columns.items():
+        keys = sorted({key for cell in cells if isinstance(cell, dict) for key in cell}, key=str)
+        if len(keys) < 2 or not all(isinstance(cell, dict) and len(cell) == len(keys) for cell in cells):
+            continue
+        rows = [[cell[key] for key in keys] for cell in cells]
+        if all(map(is_vector, rows)):
+            arrays[name] = list(map(str, keys)), np.array(rows)
+    if not arrays:
         return []
-    rows = [[cell[one] for one in classes] for cell in cells]
-    if not all(map(is_vector, rows)):
-        return []
-    return [Item(path, name, np.array(rows)), Item(path, "class_names", np.array(list(map(str, classes))))]
+    classes = next(iter(arrays.values()))[0]
+    other = next((name for name, (keys, _) in arrays.items() if keys != classes), None)
+    if other is not None:
+        raise FileError(
+            f"{path}: the dictionaries in {other!r} are of {', '.join(arrays[other][0][:8])}, those in "
+            f"{next(iter(arrays))!r} of {', '.join(classes[:8])}; expected the same classes, or leave one out "
+            f"({setting('drop', other)})",
+            remedy=("--drop-column", other),
+        )
+    items = [Item(path, name, array) for name, (_, array) in arrays.items()]
+    return [*items, Item(path, "class_names", np.array(classes))]
 
 
 def open_json(path: Path, _: ImportRequest) -> Opened:

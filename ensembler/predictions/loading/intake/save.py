@@ -22,6 +22,8 @@ from ensembler.predictions.prediction_set import Predictions
 NEW_FOLDER = "new"
 FORBIDDEN = re.compile(r"[/\\\x00-\x1f]+")
 """What no file name may hold."""
+MOST_SHOWN = 200
+"""Characters of names of classes in a message."""
 
 
 def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
@@ -39,6 +41,8 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
     try:
         classes = class_space(plan.class_names, list(row_sets.values()))
     except NamelessError as error:
+        if len(error.names) < 2 or any("," in name for name in error.names):
+            raise
         raise asked_for_names(error) from error
     problems = Problems()
     made: dict[str, Predictions] = {}
@@ -55,11 +59,10 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
 
 def asked_for_names(error: NamelessError) -> ValueRangeError:
     """Return the error for classes without names as an import mends it."""
-    if len(error.names) < 2 or any("," in name for name in error.names):
-        return error
     names = ",".join(error.names)
+    shown = names if len(names) <= MOST_SHOWN else f"{names[:MOST_SHOWN]}…"
     return ValueRangeError(
-        f"{error.what}; if the columns are in this order, as scikit-learn's are, say so: --classes {names[:200]}",
+        f"{error.what}; if the columns are in this order, as scikit-learn's are, say so: --classes {shown}",
         remedy=("--classes", names),
     )
 

@@ -1,7 +1,7 @@
 """Tables: one a model, as in competitions, or one with a column a model, or a row a model."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,7 +205,9 @@ def frame_tables(
     tell_roles(path, roles, columns, decisions)
     if file.items:
         return [*list_tables(file, frame, roles, name, decisions)]
-    votes = [column for column in roles.texts if is_vote(frame, column, labels)]
+    texts = labels is not None and labels.array.dtype.kind in "US"
+    classes = np.unique(labels.array).tolist() if labels is not None and texts else []
+    votes = [column for column in roles.texts if is_vote(frame, column, classes)]
     proba = [*roles.proba, *votes] if votes else list(roles.proba)
     proba = [column for column in proba if not is_derived(column, proba, path, decisions)]
     if not proba:
@@ -280,21 +282,22 @@ def roles_of_votes(frame: "pd.DataFrame", roles: Roles) -> Roles:
     label = roles.label or next((name for name in roles.texts if simple(name) in LABEL_NAMES), None)
     if label is None:
         return roles
-    classes = set(frame[label].dropna().map(str))
+    classes = values_of(frame, label)
     others = [name for name in roles.texts if name != label]
-    votes = [name for name in others if 0 < len(set(frame[name].dropna().map(str))) <= len(classes)]
-    votes = [name for name in votes if set(frame[name].dropna().map(str)) <= classes]
+    votes = [name for name in others if is_vote(frame, name, classes)]
     if not votes:
         return roles
     return replace(roles, label=label, texts=tuple(name for name in others if name not in votes), proba=tuple(votes))
 
 
-def is_vote(frame: "pd.DataFrame", column: str, labels: Table | None) -> bool:
-    """Whether a column of texts holds predicted classes: few different ones, as the labels are."""
-    values = set(frame[column].dropna().map(str))
-    if labels is None or labels.array.dtype.kind not in "US":
-        return False
-    return values <= set(np.unique(labels.array).tolist())
+def is_vote(frame: "pd.DataFrame", column: str, classes: Collection[str]) -> bool:
+    """Whether a column of texts holds predicted classes: nothing but what labels are called."""
+    return bool(values := values_of(frame, column)) and values <= set(classes)
+
+
+def values_of(frame: "pd.DataFrame", column: str) -> set[str]:
+    """Return the different values of a column, as texts."""
+    return set(frame[column].dropna().map(str))
 
 
 def list_tables(file: Opened, frame: "pd.DataFrame", roles: Roles, name: str, decisions: list[Decision]) -> list[Table]:
