@@ -1,6 +1,7 @@
 """Reading .csv and .parquet files as they are written: no column renamed, no id changed, no value taken for a hole."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,17 +9,17 @@ import numpy as np
 
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing
+from ensembler.predictions.loading.headers import check_different, decimal_mark, read_header
 from ensembler.predictions.loading.import_advice import import_words
-from ensembler.predictions.loading.lists import is_number, list_columns, record_columns
+from ensembler.predictions.loading.lists import list_columns, record_columns
 from ensembler.predictions.loading.table import ID_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = (";", "\t", "|")
-"""What separates cells besides commas."""
 NO_NAME = ("", "Unnamed: 0")
 """How the first column is called where an index was written without a name."""
+PERCENTAGE = re.compile(r"\s*\d+(\.\d*)?\s*%\s*")
 ROW_NUMBERS = "row numbers"
 """How an index without a name is called in `DataFrame.index`."""
 
@@ -27,14 +28,15 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
     """Read a table; its index, where it is not 0, 1, …, is what an index of pandas was written as.
 
     Columns named in ``as_text`` keep every character, as ids with leading zeros need it. With ``foreign``, a .csv
-    whose first row is one of numbers has columns 0, 1, …, and cells may hold lists.
+    whose first row is one of numbers has columns 0, 1, …, one with two rows of names joins them, percentages become
+    fractions, and cells may hold lists.
 
     Raises
     ------
     FileError
-        The file is damaged, has no header, a column twice, or lists or dictionaries in its cells.
+        The file is damaged, has no header, a column twice, or percentages, lists or dictionaries in its cells.
     """
-    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text, headerless=foreign)
+    frame = read_parquet(path) if path.suffix == ".parquet" else read_csv(path, as_text, foreign=foreign)
     frame.columns = [str(column).strip() for column in frame.columns]
     check_different(list(frame.columns), path)
     if frame.shape[0] == 0 or frame.shape[1] == 0:
@@ -43,7 +45,9 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
         )
     check_characters(frame, path)
     if not foreign:
-        refuse_nested(frame, path)
+        refuse_foreign(frame, path)
+    for name in percent_columns(frame):
+        frame[name] = frame[name].str.rstrip("% ").astype(np.float64) / 100
     return frame
 
 
@@ -58,23 +62,32 @@ def check_characters(frame: "pd.DataFrame", path: Path) -> None:
             raise FileError(f"{path}: row {row} has a NUL character in column {name!r}, expected text: is it damaged?")
 
 
-def refuse_nested(frame: "pd.DataFrame", path: Path) -> None:
-    """Raise where cells are lists, which are a member's row each, or dictionaries."""
-    lists, records = list_columns(frame), record_columns(frame)
-    if lists or records:
-        name, what = (lists[0], "lists") if lists else (records[0], "dictionaries")
+def percent_columns(frame: "pd.DataFrame") -> list[str]:
+    """Return the columns of texts such as ``12.5%``.
+
+    >>> import pandas as pd
+    >>> percent_columns(pd.DataFrame({"cat": ["12.5%", "30 %"], "dog": ["87.5%", "70"]}))
+    ['cat']
+    """
+    texts = {name: frame[name].dropna() for name in frame.columns if frame[name].dtype.kind not in "biufmM"}
+    return [
+        str(name)
+        for name, cells in texts.items()
+        if len(cells) and all(isinstance(cell, str) and PERCENTAGE.fullmatch(cell) for cell in cells)
+    ]
+
+
+def refuse_foreign(frame: "pd.DataFrame", path: Path) -> None:
+    """Raise where cells are lists, which are a member's row each, dictionaries or percentages."""
+    kinds = {"lists": list_columns(frame), "dictionaries": record_columns(frame), "percentages": percent_columns(frame)}
+    what = next((kind for kind, names in kinds.items() if names), None)
+    if what is not None:
+        name = kinds[what][0]
         raise FileError(
             f"{path}: column {name!r} holds {what}, expected a number in each cell; make a prediction set of it with "
             "ensembler import",
             remedy=import_words(str(path)),
         )
-
-
-def check_different(names: Sequence[str], path: Path) -> None:
-    """Raise where two columns have one name, blanks around it aside."""
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise FileError(f"{path}: two columns have one name ({twice!r}) in {', '.join(names)}; rename one")
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":
@@ -92,6 +105,8 @@ def read_parquet(path: Path) -> "pd.DataFrame":
             frame = frame.reset_index()
         elif not is_plain_index(frame.index):
             frame.index.name = ROW_NUMBERS
+        if frame.columns.nlevels > 1:
+            frame.columns = ["_".join(str(part) for part in name if str(part)) for name in frame.columns]
         check_different([str(name).strip() for name in frame.columns], path)
         # Texts are only decoded when they are looked at; damaged ones shall be found here.
         for name in frame.columns:
@@ -105,7 +120,7 @@ def is_plain_index(index: Any) -> bool:
     return index.dtype.kind in "iu" and bool((index.to_numpy() == np.arange(len(index))).all())
 
 
-def read_csv(path: Path, as_text: Collection[str] = (), *, headerless: bool = False) -> "pd.DataFrame":
+def read_csv(path: Path, as_text: Collection[str] = (), *, foreign: bool = False) -> "pd.DataFrame":
     """Read a .csv whose cells are separated by commas, semicolons, tabs or bars, as its header shows.
 
     Texts stay texts, ``NA`` and ``None`` too; only empty cells are missing.
@@ -113,13 +128,14 @@ def read_csv(path: Path, as_text: Collection[str] = (), *, headerless: bool = Fa
     import pandas as pd
 
     with parsing(path, "csv"):
-        separator, names, has_header = read_header(path, headerless=headerless)
+        header = read_header(path, foreign=foreign)
+        names = list(header.names)
         frame = pd.read_csv(
             path,
-            header=0 if has_header else None,
+            header=header.rows - 1 if header.rows else None,
             names=names,
-            sep=separator,
-            decimal=decimal_mark(path, separator),
+            sep=header.separator,
+            decimal=decimal_mark(path, header),
             dtype=dict.fromkeys((name for name in names if name in as_text or name.lower() == ID_COLUMN), str),
             skipinitialspace=True,
             keep_default_na=False,
@@ -131,38 +147,6 @@ def read_csv(path: Path, as_text: Collection[str] = (), *, headerless: bool = Fa
     if names[0] in NO_NAME:
         frame = without_index(frame, names[0])
     return frame
-
-
-def read_header(path: Path, *, headerless: bool) -> tuple[str, list[str], bool]:
-    """Return what separates the cells of a .csv, the names in its first line, checked, and whether they are there."""
-    import pandas as pd
-
-    with path.open(encoding="utf-8-sig") as stream:
-        first = stream.readline(1 << 20)
-    separator = "," if "," in first else next((mark for mark in SEPARATORS if mark in first), ",")
-    cells = pd.read_csv(
-        path, header=None, nrows=1, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig"
-    )
-    names = [str(name).strip() for name in cells.iloc[0]]
-    numbers = [is_number(name) and ("." in name or len(names) == 1) for name in names]
-    if all(numbers) or (len(names) > 2 and sum(numbers) >= len(names) - 1):
-        if not headerless:
-            raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
-        return separator, [str(column) for column in range(len(names))], False
-    check_different(names, path)
-    if "" in names[1:]:
-        raise FileError(f"{path}: column {names.index('', 1) + 1} has no name, expected a header of names")
-    return separator, names, True
-
-
-def decimal_mark(path: Path, separator: str) -> str:
-    """Return what separates decimals: a comma where cells are separated by semicolons, and numbers have commas."""
-    if separator != ";":
-        return "."
-    with path.open(encoding="utf-8-sig") as stream:
-        stream.readline(1 << 20)
-        second = stream.readline(1 << 20)
-    return "," if "," in second and "." not in second else "."
 
 
 def without_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ensembler.errors import FileError, setting
 from ensembler.predictions.files import parsing, readable
 from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
+from ensembler.predictions.loading.columns import ID_NAMES, simple
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import ImportRequest, Item, Opened
@@ -115,6 +116,9 @@ def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     # What else is nested in dictionaries is no column.
     items = classes_of_records(path, {name: frame.pop(name).tolist() for name in record_columns(frame)})
     for name in list_columns(frame):
+        if ID_NAMES.fullmatch(simple(name)) and not any("." in str(cell) for cell in frame[name].tolist()):
+            frame[name] = frame[name].map(str)  # such as [subject, trial]
+            continue
         items.append(Item(path, name, stacked_lists(path, name, frame.pop(name).tolist())))
     return Opened(path, items, frame)
 

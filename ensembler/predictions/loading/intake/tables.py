@@ -200,7 +200,9 @@ def frame_tables(
         # Once more, so that ids keep their zeros.
         again = read_frame_file(path, (roles.id,), foreign=True)
         frame = frame.assign(**{roles.id: again[roles.id].to_numpy()})
-    if not (roles.proba or file.items):
+    if file.items:
+        roles = roles_beside_lists(frame, roles)
+    elif not roles.proba:
         roles = roles_of_votes(frame, roles)
     tell_roles(path, roles, columns, decisions)
     if file.items:
@@ -268,8 +270,9 @@ def aligned_labels(frame: "pd.DataFrame", columns: Columns, labels: Table | None
 
 def tell_roles(path: Path, roles: Roles, columns: Columns, decisions: list[Decision]) -> None:
     """Tell what columns are taken for."""
-    if roles.id is not None and roles.id.lower() != ID_COLUMN:
-        decisions.append(Decision(f"{path} ({roles.id})", "row ids", "its values are all different"))
+    if roles.id is not None:
+        why = "it is called so" if roles.id.lower() == ID_COLUMN else "its values are all different"
+        decisions.append(Decision(f"{path} ({roles.id})", "row ids", why))
     if roles.label is not None:
         why = "given" if columns.label is not None else "by its name and whole values, or since it equals the labels"
         decisions.append(Decision(f"{path} ({roles.label})", "labels", why))
@@ -290,6 +293,14 @@ def roles_of_votes(frame: "pd.DataFrame", roles: Roles) -> Roles:
     return replace(roles, label=label, texts=tuple(name for name in others if name not in votes), proba=tuple(votes))
 
 
+def roles_beside_lists(frame: "pd.DataFrame", roles: Roles) -> Roles:
+    """Find the labels beside columns of lists by their name alone, since no column of numbers tells more."""
+    named = (name for name in frame.columns if simple(name) in LABEL_NAMES)
+    label = roles.label or next(named, None)
+    texts, proba = (tuple(name for name in names if name != label) for names in (roles.texts, roles.proba))
+    return replace(roles, label=label, texts=texts, proba=proba)
+
+
 def is_vote(frame: "pd.DataFrame", column: str, classes: Collection[str]) -> bool:
     """Whether a column of texts holds predicted classes: nothing but what labels are called."""
     return bool(values := values_of(frame, column)) and values <= set(classes)
@@ -306,9 +317,8 @@ def list_tables(file: Opened, frame: "pd.DataFrame", roles: Roles, name: str, de
     arrays = [item for item in file.items if item.array.ndim == 2]
     names = [name] if len(arrays) == 1 else member_names([(path, item.key) for item in arrays])
     identity = None if roles.id is None else frame[roles.id].map(str).to_numpy(dtype=str)
-    label_name = roles.label or next((column for column in frame.columns if simple(column) in LABEL_NAMES), None)
     labels = [item.array for item in file.items if says_labels(item.key) and item.array.ndim == 1]
-    own = labels[0] if labels else None if label_name is None else frame[label_name].to_numpy()
+    own = labels[0] if labels else None if roles.label is None else frame[roles.label].to_numpy()
     if own is not None and own.dtype.kind not in "biuf":
         own = own.astype(str)
     tables = []

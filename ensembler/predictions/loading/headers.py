@@ -1,0 +1,110 @@
+"""What the first rows of a .csv say: how cells are separated, and what the columns are called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensembler.errors import FileError
+from ensembler.predictions.loading.lists import is_number
+
+SEPARATORS = (";", "\t", "|")
+"""What separates cells besides commas."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """How the cells of a .csv are separated, the columns' names, and how many rows these stand in."""
+
+    separator: str
+    names: tuple[str, ...]
+    rows: int = 1
+
+
+def read_header(path: Path, *, foreign: bool = False) -> Header:
+    """Return the header of a .csv; with ``foreign``, one of two rows, or none where the first row is numbers.
+
+    Raises
+    ------
+    FileError
+        The first row is numbers, or names that are missing or stand there twice.
+    """
+    with path.open(encoding="utf-8-sig") as stream:
+        first = stream.readline(1 << 20)
+    separator = "," if "," in first else next((mark for mark in SEPARATORS if mark in first), ",")
+    names = cells_of(path, separator, 1)[0]
+    numbers = [is_number(name) and ("." in name or len(names) == 1) for name in names]
+    if all(numbers) or (len(names) > 2 and sum(numbers) >= len(names) - 1):
+        if not foreign:
+            raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
+        return Header(separator, tuple(map(str, range(len(names)))), 0)
+    if foreign and (len(set(names)) < len(names) or "" in names[1:]):
+        two_rows = header_of_two_rows(path, separator)
+        if two_rows is not None:
+            return two_rows
+    check_different(names, path)
+    if "" in names[1:]:
+        raise FileError(f"{path}: column {names.index('', 1) + 1} has no name, expected a header of names")
+    return Header(separator, tuple(names))
+
+
+def cells_of(path: Path, separator: str, rows: int) -> list[list[str]]:
+    """Return the texts in the first rows, blanks around them taken away."""
+    import pandas as pd
+
+    cells = pd.read_csv(
+        path, header=None, nrows=rows, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig"
+    )
+    return [[str(cell).strip() for cell in row] for row in cells.to_numpy().tolist()]
+
+
+def header_of_two_rows(path: Path, separator: str) -> Header | None:
+    """Return the header whose first row names members and whose second names classes, as pandas writes such columns.
+
+    A blank in the first row, as spreadsheets leave where cells were merged, stands for the name on its left. A third
+    row that only names the index belongs to the header.
+    """
+    rows = cells_of(path, separator, 4)
+    if len(rows) < 3 or any(map(is_decimal, rows[1])) or not all(rows[1][1:]):
+        return None
+    names = joined_names(rows[0], rows[1])
+    count = 2
+    if rows[2][0] and not any(rows[2][1:]):
+        names[0], count = rows[2][0], 3
+    below = rows[count] if count < len(rows) else []
+    if len(set(names)) < len(names) or not any(map(is_decimal, below)):
+        return None
+    return Header(separator, tuple(names), count)
+
+
+def is_decimal(text: str) -> bool:
+    """Whether a cell is a number, with a decimal comma or point, or a percentage."""
+    return is_number(text.replace(",", ".").rstrip("% "))
+
+
+def joined_names(members: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return the names of columns from two rows, or levels, of names.
+
+    >>> joined_names(["", "resnet", "", "vgg", "vgg"], ["id", "cat", "dog", "cat", "dog"])
+    ['id', 'resnet_cat', 'resnet_dog', 'vgg_cat', 'vgg_dog']
+    """
+    names, member = [], ""
+    for given, of_class in zip(members, classes, strict=True):
+        member = given or member
+        names.append("_".join(part for part in (member, of_class) if part))
+    return names
+
+
+def check_different(names: Sequence[str], path: Path) -> None:
+    """Raise where two columns have one name, blanks around it aside."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FileError(f"{path}: two columns have one name ({twice!r}) in {', '.join(names)}; rename one")
+
+
+def decimal_mark(path: Path, header: Header) -> str:
+    """Return what separates decimals: a comma where cells are separated by semicolons, and numbers have commas."""
+    if header.separator != ";":
+        return "."
+    with path.open(encoding="utf-8-sig") as stream:
+        lines = [stream.readline(1 << 20) for _ in range(header.rows + 1)]
+    return "," if "," in lines[-1] and "." not in lines[-1] else "."
