@@ -220,8 +220,7 @@ class Problems:
         if len(self.errors) == 1:
             raise self.errors[0]
         texts = alike_together([str(error) for error in self.errors])
-        kinds = {type(error) for error in self.errors if not isinstance(error, UnknownNameError)}
-        kind = kinds.pop() if len(kinds) == 1 else DataError
+        kind = common_kind(self.errors)
         shown = texts[:MOST_PROBLEMS]
         if len(texts) > MOST_PROBLEMS:
             shown.append(f"and {len(texts) - MOST_PROBLEMS} more")
@@ -229,6 +228,18 @@ class Problems:
         together = kind(message, remedy=joined_remedy([error.remedy for error in self.errors]))
         together.parts = tuple(self.errors)
         raise together
+
+
+def common_kind(errors: Iterable[EnsemblerError]) -> type[EnsemblerError]:
+    """Return the kind of an error that tells several: their own where it is one, else what was asked for or the data.
+
+    >>> common_kind([ParameterError("--seed is -1"), UnknownNameError("rule", "meen", ["mean"])]).__name__
+    'UsageError'
+    """
+    kinds = {UsageError if isinstance(error, UnknownNameError) else type(error) for error in errors}
+    if len(kinds) == 1:
+        return kinds.pop()
+    return UsageError if all(issubclass(kind, UsageError) for kind in kinds) else DataError
 
 
 def alike_together(texts: Iterable[str]) -> list[str]:

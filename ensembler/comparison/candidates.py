@@ -10,7 +10,7 @@ from ensembler.combiners.base import Combiner, clone, describe_missing
 from ensembler.combiners.best import BestMember
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.registry import default_rules, make_rule, named_rules
-from ensembler.errors import NotApplicableError, ParameterError, UnknownNameError, UsageError, argument
+from ensembler.errors import NotApplicableError, ParameterError, Problems, UnknownNameError, UsageError, argument
 from ensembler.metrics import METRICS, Metric, get_metric
 from ensembler.predictions.prediction_set import Predictions
 
@@ -115,7 +115,15 @@ def list_candidates(
     """Bind all rules to the members; those that take long on such a set run where they are named themselves."""
     named = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else rules
     asked = named_rules(named)
-    candidates = [bind_rule(rule, predictions, own_metric(metric)) for rule in asked]
+    problems, candidates = Problems(), []
+    for rule in asked:
+        with problems.collected():
+            candidates.append(bind_rule(rule, predictions, own_metric(metric)))
+    with problems.collected():
+        check_calibrate(calibrate, predictions)
+    with problems.collected():
+        check_balance(balance)
+    problems.raise_all()
     # Objects are not looked for among others: a field of theirs may be an array, which has no one answer to ==.
     texts = set() if rules is None else {rule for rule in named if isinstance(rule, str)}
     candidates = [
@@ -128,8 +136,6 @@ def list_candidates(
             raise UsageError(f"rule {name!r} is given twice; drop one")
     if not candidates:
         raise UsageError("no rules given, expected at least one")
-    check_calibrate(calibrate, predictions)
-    check_balance(balance)
     return [candidate.calibrated(calibrate).balanced(balance, metric) for candidate in candidates]
 
 
@@ -147,7 +153,11 @@ def own_metric(metric: Metric) -> str | Metric:
 def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predictions) -> tuple[Metric, ...]:
     """Return the metrics asked for, then those that are always reported, each once."""
     asked = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
-    metrics = [get_metric(item) for item in asked]
+    problems, metrics = Problems(), []
+    for item in asked:
+        with problems.collected():
+            metrics.append(get_metric(item))
+    problems.raise_all()
     for index, item in enumerate(metrics):
         if item.name in [other.name for other in metrics[:index]] or METRICS.get(item.name, item) != item:
             raise UsageError(f"two metrics are called {item.name!r}; rename the function, or give it once")

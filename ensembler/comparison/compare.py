@@ -22,13 +22,13 @@ from ensembler.comparison.choice import Choice, score_choices
 from ensembler.comparison.fitting import Fit
 from ensembler.comparison.outcome import Advice, Recommendation, are_some
 from ensembler.comparison.progress import FitCounter
-from ensembler.comparison.protocol import DEFAULT_PART, Split, divide, resolve_fit_on, split_of
+from ensembler.comparison.protocol import DEFAULT_PART, Split, check_predictions, divide, resolve_fit_on, split_of
 from ensembler.comparison.results import Comparison
 from ensembler.comparison.scores import Scores
 from ensembler.comparison.scoring import LeftOut, fit_rules_in_folds, oracle_accuracy
 from ensembler.comparison.verdict import Contest, Inference, reach_verdict
-from ensembler.errors import NotApplicableError, ParameterError, UsageError, argument
-from ensembler.metrics import Metric
+from ensembler.errors import NotApplicableError, ParameterError, Problems, UsageError, argument
+from ensembler.metrics import METRICS, Metric
 from ensembler.metrics.bootstrap import FEWEST_RESAMPLES, RESAMPLES
 from ensembler.metrics.predicted import Predicted
 from ensembler.parallel.blas import one_blas_thread
@@ -111,10 +111,18 @@ def compare_rules(
     >>> result.recommended, result.chosen, result.luckiest
     ('accuracy-weighted', 'median', 'accuracy-weighted')
     """
-    check_resamples(n_resamples, letters=letters)
-    split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
-    metrics = list_metrics(metric, predictions)
-    candidates = list_candidates(rules, predictions, metrics[0], calibrate, balance)
+    check_predictions(predictions)
+    problems = Problems()
+    metrics: tuple[Metric, ...] = (METRICS["accuracy"],)
+    with problems.collected():
+        check_resamples(n_resamples, letters=letters)
+    with problems.collected():
+        split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
+    with problems.collected():
+        metrics = list_metrics(metric, predictions)
+    with problems.collected():
+        candidates = list_candidates(rules, predictions, metrics[0], calibrate, balance)
+    problems.raise_all()
     findings = warn_of_findings(predictions)
     fitted = fit_and_advise(candidates, best_member(metrics[0], calibrate, balance), split, metrics[0], progress)
     best, choice, advice = fitted.best_member, fitted.choice, fitted.advice

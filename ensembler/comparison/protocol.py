@@ -1,7 +1,7 @@
 """Which rows weights are fitted on, and which are scored."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -121,12 +121,8 @@ class Split:
         (897, 2692, 5, False)
         """
         n_folds = DEFAULT_FOLDS if folds is None else folds
+        check_predictions(predictions)
         check_seed(seed, n_folds)
-        if not hasattr(predictions, "true_labels"):
-            got = type(predictions).__name__
-            raise UsageError(
-                f"predictions is a {got}, expected Predictions: load_predictions(…) or Predictions(proba, labels)"
-            )
         fit_on = resolve_fit_on(fit_on, part, predictions)
         share = DEFAULT_PART if part is None else part
         fitting, scored = divide(predictions, fit_on, share, seed)
@@ -222,6 +218,15 @@ def split_of(
     if split.predictions is not predictions:
         raise UsageError("the split is of other predictions; make one of these: Split.of(predictions, …)")
     return split
+
+
+def check_predictions(predictions: Any) -> None:
+    """Refuse arrays in the place of predictions."""
+    if not hasattr(predictions, "true_labels"):
+        got = type(predictions).__name__
+        raise UsageError(
+            f"predictions is a {got}, expected Predictions: load_predictions(…) or Predictions(proba, labels)"
+        )
 
 
 def check_seed(seed: int, folds: int = DEFAULT_FOLDS) -> None:

@@ -12,7 +12,7 @@ from ensembler.combiners.base import Combiner, clone
 from ensembler.combiners.calibrated import Calibrated
 from ensembler.combiners.simple_average import SimpleAverage
 from ensembler.comparison.compare import compare_rules
-from ensembler.comparison.protocol import Split, split_of
+from ensembler.comparison.protocol import Split
 from ensembler.comparison.results import Comparison
 from ensembler.deployment.cascades.results import CascadeStudy
 from ensembler.deployment.cascades.study import study_cascades
@@ -99,11 +99,14 @@ def survey(
     progress : callable, optional
         Called as ``progress(done, total, what)``.
     """
-    split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
     comparison = compare_rules(
         predictions,
         rules,
         metric=metric,
+        fit_on=fit_on,
+        folds=folds,
+        part=part,
+        seed=seed,
         split=split,
         n_resamples=n_resamples,
         calibrate=calibrate,
@@ -112,9 +115,9 @@ def survey(
     if predictions.n_members < 2:
         return Survey(comparison, findings=examine(predictions))
     parts: list[Callable[[], Any]] = [
-        partial(attempted, partial(cheap_cascades, split)),
+        partial(attempted, partial(cheap_cascades, comparison.split)),
         partial(attempted, partial(committees, comparison, progress)),
-        partial(measure_diversity, comparison.scored, split.seed),
+        partial(measure_diversity, comparison.scored, comparison.split.seed),
         partial(examine, predictions),
     ]
     with warnings.catch_warnings():

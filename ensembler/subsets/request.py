@@ -103,7 +103,8 @@ class SweepRequest:
         """
         if not isinstance(metric, str):
             raise UnknownNameError("metric of a sweep", str(getattr(metric, "name", metric)), METRICS)
-        if predictions.any_hard and get_metric(metric).bind(predictions.classes).needs_probabilities:
+        bound = get_metric(metric).bind(predictions.classes)
+        if predictions.any_hard and bound.needs_probabilities:
             raise UsageError(
                 f"metric {metric} needs probabilities, and some members are hard labels; sweep by accuracy"
             )

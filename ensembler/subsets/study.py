@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from ensembler.arrays import Correct
 from ensembler.combiners.base import Combiner
-from ensembler.combiners.registry import named_rules
+from ensembler.combiners.registry import make_rule, named_rules
 from ensembler.comparison.candidates import check_members_calibrate
-from ensembler.comparison.protocol import Split, split_of
-from ensembler.errors import NotApplicableError, UsageError
+from ensembler.comparison.protocol import Split, check_predictions, split_of
+from ensembler.errors import NotApplicableError, Problems, UsageError
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers
@@ -89,22 +89,32 @@ def study_subsets(
     DataError
         There are no labels, or no validation rows where they are asked for.
     """
-    request = SweepRequest.of(
-        predictions,
-        metric=metric,
-        sizes=sizes,
-        must=must,
-        top=top,
-        workers=workers,
-        store=store,
-        progress=progress,
-        announce=announce,
-        with_accuracy=with_accuracy,
-    )
-    check_members_calibrate(calibrate, predictions)
-    split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
+    check_predictions(predictions)
+    problems = Problems()
+    with problems.collected():
+        request = SweepRequest.of(
+            predictions,
+            metric=metric,
+            sizes=sizes,
+            must=must,
+            top=top,
+            workers=workers,
+            store=store,
+            progress=progress,
+            announce=announce,
+            with_accuracy=with_accuracy,
+        )
+    with problems.collected():
+        check_members_calibrate(calibrate, predictions)
+    with problems.collected():
+        split = split_of(predictions, split, fit_on=fit_on, folds=folds, part=part, seed=seed)
+    asked = named_rules(rules)
+    for rule in asked:
+        with problems.collected():
+            make_rule(rule) if isinstance(rule, str) else rule.check_parameters()
+    problems.raise_all()
     found, left_out = [], []
-    for rule in named_rules(rules):
+    for rule in asked:
         try:
             swept = SweptRule.of(rule, split.fitting, metric, freeze=freeze, calibrate=calibrate == "members")
             found.append(study_rule(swept, split, request))

@@ -363,6 +363,20 @@ def test_wrong_usage_has_exit_code_2(case, write_set, run):
     assert result.out == ""
 
 
+WRONG = ["--rule", "meen", "--rule", "median", "--rule", "madian", "--metric", "accurcy", "--seed", "-1"]
+
+
+@pytest.mark.parametrize("command", ["bench", "subsets", "report"])
+def test_everything_wrong_that_was_asked_for_is_told_at_once(command, write_set, run, tmp_path):
+    where = ["--out", tmp_path / "page.html"] if command == "report" else []
+    result = run(command, write_set(), *WRONG, "--calibrate", "yes", *where)
+    assert result.code == 2
+    assert "error: 5 problems" in result.err
+    for told in ("rule 'meen'", "rule 'madian'", "metric 'accurcy'", "--seed is -1", "value of --calibrate 'yes'"):
+        assert result.err.count(told) == 1, told
+    assert "median'" not in result.err.replace("did you mean 'median'", "")
+
+
 def test_hard_labels_cannot_be_ranked_by_log_loss(write_set, run):
     result = run("bench", write_set(hard=True), "--metric", "log-loss")
     assert result.code == 2
