@@ -135,8 +135,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.class_order_ = np.arange(n_classes)
         columns = self._split(features)
         self.is_proba_ = np.array([is_proba(member) for member in columns])
-        rule = make_rule(self.rule) if isinstance(self.rule, str) else self.rule
-        self.rule_ = clone(rule).fit(self._to_proba(columns), labels, weight, check_input=False)
+        self.rule_ = clone(make_rule(self.rule)).fit(self._to_proba(columns), labels, weight, check_input=False)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -123,7 +123,7 @@ class RuleEnsembler:
         return self.rule_
 
     def _unfitted(self) -> Combiner:
-        rule = make_rule(self.rule) if isinstance(self.rule, str) else clone(self.rule)
+        rule = clone(make_rule(self.rule))
         fields = [field.name for field in dataclasses.fields(rule)]  # type: ignore[arg-type]
         if self.metric is not None and "metric" in fields and "metric" not in rule.changed_parameters():
             rule.set_params(metric=METRIC_NAMES.get(getattr(self.metric, "name", ""), self._quality))

@@ -72,11 +72,10 @@ class Blend(Combiner):
         valid = valid and all(isinstance(rule, (str, Combiner)) for rule in self.rules)
         require(valid, self, "rules", 'a list of at least two rules, as in rules=["log-pool","stacking"]')
         require(self.weights in ("equal", "log-loss"), self, "weights", "'equal' or 'log-loss'")
-        for rule in self._rule_objects():
-            rule.check_parameters()
+        self._rule_objects()
 
     def _rule_objects(self) -> list[Combiner]:
-        return [make_rule(rule) if isinstance(rule, str) else rule for rule in self.rules]
+        return [make_rule(rule) for rule in self.rules]
 
     def bind(self, names: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> Self:
         """Bind the rules inside; those given as text stay text."""

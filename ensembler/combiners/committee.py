@@ -202,12 +202,7 @@ class HierarchicalCommittee(Combiner):
             raise ParameterError(
                 f"{self.name}: rules is {self.rules!r}, expected a list with one rule a level, at least two"
             )
-        rules = [make_rule(rule) if isinstance(rule, str) else rule for rule in self.rules]
-        for rule in rules:
-            if not isinstance(rule, Combiner):
-                raise ParameterError(f"{self.name}: rules holds {rule!r}, expected names of rules or combiners")
-            rule.check_parameters()
-        return rules
+        return [make_rule(rule) for rule in self.rules]
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self._check_groups(self.n_members_)

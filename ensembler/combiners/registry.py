@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from ensembler import combiners
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.families import ALL, FAMILIES
-from ensembler.errors import RegistryError, UnknownNameError, UsageError
+from ensembler.errors import ParameterError, RegistryError, UnknownNameError, UsageError
 from ensembler.serialization import parse_spec
 
 AnyRule = TypeVar("AnyRule", bound=Combiner)
@@ -140,13 +140,25 @@ def collect(rules: Iterable[Any]) -> dict[str, type[Combiner]]:
     return found
 
 
-def make_rule(spec: str) -> Combiner:
-    """Return the rule that ``name`` or ``name:key=value,…`` describes.
+def make_rule(given: Any) -> Combiner:
+    """Return the rule that ``name`` or ``name:key=value,…`` describes, and a rule as it is, its parameters checked.
+
+    Raises
+    ------
+    UsageError
+        It is neither, or there is no such rule or parameter.
 
     >>> make_rule("trimmed-mean:proportion=0.1")
     TrimmedMean(proportion=0.1)
     """
-    name, parameters = parse_spec(spec)
+    if isinstance(given, Combiner):
+        given.check_parameters()
+        return given
+    if not isinstance(given, str):
+        is_class = inspect.isclass(given) and issubclass(given, Combiner)
+        got, fix = (f"the class {given.__name__}", f"{given.__name__}()") if is_class else (repr(given), "'mean'")
+        raise ParameterError(f"rule is {got}, expected a rule or its text, as in {fix}")
+    name, parameters = parse_spec(given)
     rules = all_rules()
     if name not in rules:
         if name in (ALL, *FAMILIES):

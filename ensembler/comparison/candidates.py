@@ -88,11 +88,10 @@ def bind_rule(rule: str | Combiner, data: Predictions, metric: str | Callable[..
 
     Rules written as text that have a metric of their own use ``metric`` unless the text says otherwise.
     """
-    written = isinstance(rule, str)
+    given = make_rule(rule)
     name = rule if isinstance(rule, str) else rule.to_text()
-    given = make_rule(rule) if isinstance(rule, str) else rule
-    given.check_parameters()
-    if written and metric is not None and "metric" in given.get_params(deep=False) and "metric=" not in name:
+    takes_metric = "metric" in given.get_params(deep=False) and "metric=" not in name
+    if isinstance(rule, str) and metric is not None and takes_metric:
         given.set_params(metric=metric)
     if data.any_hard and given.needs_probabilities():
         return Candidate(name, given, given, "needs probabilities, and some members are hard labels")

@@ -61,6 +61,8 @@ class SubsetSweep:
     plan : Plan
         Which committees were asked for.
     n_rows : int
+    n_top : int
+        How many of the best committees `top` returns.
     tally : Tally
     table : (2^M,) or None
         The value of every committee (correct rows for accuracy, -1 or NaN for those not asked for); None where there
@@ -76,6 +78,7 @@ class SubsetSweep:
     metric: str
     plan: Plan
     n_rows: int
+    n_top: int
     tally: Tally
     table: NDArray[Any] | None
     evaluator: Evaluator
@@ -145,9 +148,9 @@ class SubsetSweep:
         return self.committee(int(self.tally.best_masks[k]), float(self.tally.best_values[k]))
 
     def top(self) -> list[Committee]:
-        """Return the best committees, best first, as many as were asked to be kept."""
-        pairs = zip(self.tally.top_masks.tolist(), self.tally.top_values.tolist(), strict=True)
-        return [self.committee(mask, value) for mask, value in pairs]
+        """Return the best committees, best first, as many as were asked for."""
+        masks, values = self.tally.top_masks[: self.n_top], self.tally.top_values[: self.n_top]
+        return [self.committee(mask, value) for mask, value in zip(masks.tolist(), values.tolist(), strict=True)]
 
     def by_size(self) -> list[SizeSummary]:
         """Return how the committees of each size did."""

@@ -64,7 +64,7 @@ def summarize_rule(rule: RuleStudy, study: SubsetStudy) -> RuleSummary:
         sizes=(plan.size_min, plan.size_max),
         complete=plan.complete and not scored.notes,
         optimistic=scored.optimistic,
-        best=entries(rule, [committee.mask for committee in choice.top()[: study.top]], metric),
+        best=entries(rule, [committee.mask for committee in choice.top()], metric),
         chosen=None if rule.chosen is None else entries(rule, [rule.chosen.mask], metric)[0],
         luckiest=entries(rule, [rule.luckiest.mask], metric)[0],
         whole=whole,

@@ -180,6 +180,7 @@ class SweepRequest:
             metric=metric,
             plan=plan,
             n_rows=scored.n_samples,
+            n_top=self.top,
             tally=tally,
             table=table,
             evaluator=evaluator,

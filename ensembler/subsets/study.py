@@ -111,7 +111,7 @@ def study_subsets(
     asked = named_rules(rules)
     for rule in asked:
         with problems.collected():
-            make_rule(rule) if isinstance(rule, str) else rule.check_parameters()
+            make_rule(rule)
     problems.raise_all()
     found, left_out = [], []
     for rule in asked:

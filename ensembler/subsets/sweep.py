@@ -49,7 +49,7 @@ def sweep_subsets(
     missing : (M, N) bool, optional
         Votes that are missing, where members are hard labels: rows of zeros of ``proba``.
     top : int
-        How many of the best committees are kept in the order of `SubsetSweep.top`.
+        How many of the best committees `SubsetSweep.top` returns.
     n_jobs : int, optional
         Number of threads; by default one a core. The result does not depend on it.
     progress : callable, optional

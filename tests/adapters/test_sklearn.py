@@ -1,5 +1,7 @@
 """The scikit-learn classifier, by scikit-learn's own checks and in its company."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,9 +13,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ensembler import ExponentialWeightedAverage, SimpleAverage
+from ensembler import ExponentialWeightedAverage, Predictions, SimpleAverage, compare_rules
 from ensembler.adapters.sklearn import EnsembleClassifier
-from ensembler.errors import ParameterError
+from ensembler.errors import ParameterError, UsageError
 from tests.conftest import draw
 
 # These feed three or four classes with a number of columns that no members could have produced.
@@ -117,3 +119,15 @@ def test_rules_can_be_searched():
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ParameterError.__mro__[1], match="unknown rule 'meen'; did you mean 'mean'"):
         EnsembleClassifier("meen").fit(np.eye(2), [0, 1])
+
+
+@pytest.mark.parametrize(
+    "rule", [None, [], ["mean"], 3, SimpleAverage], ids=["none", "empty", "list", "number", "class"]
+)
+def test_what_is_no_rule_is_refused(rule):
+    proba, labels = draw(3, 3, 60, 3)
+    fix = "SimpleAverage()" if rule is SimpleAverage else "'mean'"
+    with pytest.raises(UsageError, match=re.escape(f"expected a rule or its text, as in {fix}")):
+        EnsembleClassifier(rule).fit(np.concatenate(list(proba), axis=1), labels)
+    with pytest.raises(UsageError, match=re.escape(f"expected a rule or its text, as in {fix}")):
+        compare_rules(Predictions(proba, labels), [rule])

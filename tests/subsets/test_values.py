@@ -71,7 +71,7 @@ def test_sizes_are_summed_up_exactly(swept):
 def test_the_top_is_in_order_of_value_size_and_mask(swept):
     sweep, _ = swept
     order = sorted(range(1, 64), key=lambda mask: (-sweep.correct[mask], mask.bit_count(), mask))
-    assert [one.mask for one in sweep.top()][:7] == order[:7]
+    assert [one.mask for one in sweep.top()] == order[:7]
     assert sweep.best().mask == order[0]
 
 
@@ -120,6 +120,14 @@ def test_brier_scores_of_other_rules_are_refused():
     proba, labels = draw("random", 3, 20, 3, seed=6)
     with pytest.raises(NotApplicableError, match="no quadratic form"):
         sweep_subsets(proba, labels, "product", metric="brier")
+
+
+@pytest.mark.parametrize("top", [1, 5, 100])
+def test_as_many_of_the_best_are_returned_as_were_asked_for(top):
+    proba, labels = draw("random", 6, 50, 3, seed=1)
+    sweep = sweep_subsets(proba, labels, top=top)
+    assert len(sweep.top()) == min(top, 63)
+    assert sweep.top()[0] == sweep.best()
 
 
 def test_streamed_and_kept_sweeps_say_the_same(monkeypatch):

@@ -238,7 +238,7 @@ def fit_cascade(
 
 def check_additive(rule: str | Combiner) -> None:
     """Raise unless committees of a rule are sums of what members add, with weights that stay as they are."""
-    given = make_rule(rule) if isinstance(rule, str) else rule
+    given = make_rule(rule)
     if not can_be_additive(given):
         raise NotApplicableError(
             f"{given.name}: its committees are no sums of what members add, so that there are no cascades of it; take "
