@@ -5,19 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ensembler.arrays import Rows, Values, as_slice, widened
+from ensembler.arrays import Rows, Values
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate, bind_rule
 from ensembler.comparison.fit_warnings import kept_fit_warnings
 from ensembler.comparison.folds import Folds
+from ensembler.comparison.predicting import predicted_by, predicted_of_each
 from ensembler.comparison.protocol import Split
 from ensembler.errors import NotApplicableError
 from ensembler.metrics.predicted import Predicted
 from ensembler.parallel.threads import side_by_side
 from ensembler.predictions.prediction_set import Predictions
 
-BLOCK_VALUES = 1 << 23
-"""Probabilities of members that are combined at a time."""
 TINY_SET, SMALL_SET = 1 << 15, 1 << 23
 """Probabilities of members of a set whose fits go side by side; those of fewer would wait for Python, not calculate."""
 MOST_TOGETHER = 1 << 25
@@ -57,35 +56,6 @@ def fit_and_apply(candidate: Candidate, fitting: Predictions, scored: Prediction
     with kept_fit_warnings() as taken_warnings:
         rule = candidate.fit(fitting)
         return Fit(candidate.name, rule, predicted_by(rule, scored), taken_warnings())
-
-
-def predicted_by(rule: Combiner, data: Predictions, rows: Rows | None = None) -> Predicted:
-    """Return what a fitted rule predicts of some rows, by default all."""
-    n_rows = data.n_samples if rows is None else len(rows)
-    return predicted_in_folds([(np.arange(n_rows), rule)], data, rows)
-
-
-def predicted_in_folds(
-    parts: Sequence[tuple[Rows, Combiner]], data: Predictions, rows: Rows | None = None
-) -> Predicted:
-    """Return what fitted rules predict of the rows that belong to each, which together are all.
-
-    ``rows`` are those of the data that are meant, by default all; parts are numbered among them.
-    """
-    labels = data.true_labels if rows is None else data.true_labels[rows]
-
-    def make() -> Values:
-        proba = np.empty((len(labels), data.n_classes))
-        size = max(1, BLOCK_VALUES // (data.n_members * data.n_classes))
-        for places, rule in parts:
-            # A block of rows at a time where they are many, so that little more than the result is kept.
-            for start in range(0, len(places), size):
-                some = places[start : start + size]
-                block = data.proba[:, as_slice(some if rows is None else rows[some])]
-                proba[as_slice(some)] = rule.predict_proba(widened(block), check_input=False)
-        return proba
-
-    return Predicted(labels, make, data.n_classes)
 
 
 def mean_of_members(split: Split) -> Predicted:
@@ -246,12 +216,7 @@ def out_of_fold(
             continue
         rules = result.rules[name] = [part.rules[name] for part in fitted]
         parts[name] = [(rest, rule) for (_, rest), rule in zip(folds.pairs, rules, strict=True)]
-
-    def predict(name: str) -> Predicted:
-        return predicted_in_folds(parts[name], data, rows)
-
-    predicted = side_by_side(predict, list(parts)) if together else map(predict, parts)
-    result.predicted.update(zip(parts, predicted, strict=True))
+    result.predicted.update(predicted_of_each(parts, data, rows, together=together))
     return result
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from ensembler.arrays import Values
 from ensembler.combiners.missing_votes import class_prior, fill_unanswered
 from ensembler.comparison.candidates import Candidate
-from ensembler.comparison.fitting import CrossFit, Fit, Part, cross_fit, fit_parts, predicted_by
+from ensembler.comparison.fitting import CrossFit, Fit, Part, cross_fit, fit_parts
+from ensembler.comparison.predicting import predicted_by
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.results import MemberScore

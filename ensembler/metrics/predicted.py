@@ -36,7 +36,7 @@ class Predicted:
         self._make = make
         self._taken: dict[tuple[Any, ...], Any] = {}
         self._held: Values | None = None
-        if 8 * len(labels) * n_classes <= MOST_KEPT:
+        if are_kept(len(labels), n_classes):
             self._held = make()
 
     @classmethod
@@ -78,6 +78,11 @@ class Predicted:
     def of_rows(self, rows: Rows) -> "Predicted":
         """Return the same of some of the rows."""
         return SomeRows(self, rows)
+
+
+def are_kept(n_rows: int, n_classes: int) -> bool:
+    """Whether probabilities of so many rows and classes are kept."""
+    return 8 * n_rows * n_classes <= MOST_KEPT
 
 
 class SomeRows(Predicted):

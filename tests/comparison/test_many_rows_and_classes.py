@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info
 
 from ensembler import compare_rules, load_predictions
 from ensembler.combiners.base import Combiner
-from ensembler.comparison import fitting, scores
+from ensembler.comparison import predicting, scores
 from ensembler.metrics import predicted, temperature
 from ensembler.metrics.temperature import MOST_VALUES, at_best_of_many, at_best_temperature, by_brent, fit_temperature
 from tests.conftest import draw
@@ -29,7 +29,7 @@ def test_predictions_that_are_made_anew_have_the_same_figures(write_set, monkeyp
     folder = write_set(val=val)
     kept = figures(folder, **options)
     monkeypatch.setattr(predicted, "MOST_KEPT", 0)
-    monkeypatch.setattr(fitting, "BLOCK_VALUES", 100)
+    monkeypatch.setattr(predicting, "BLOCK_VALUES", 100)
     assert figures(folder, **options) == kept
 
 
@@ -49,7 +49,7 @@ def test_half_precision_is_kept_of_all_members_or_of_none(write_set):
 
 def test_bench_of_half_precision_takes_little_more_memory_than_its_arrays(write_set, monkeypatch):
     monkeypatch.setattr(predicted, "MOST_KEPT", 1 << 20)
-    monkeypatch.setattr(fitting, "BLOCK_VALUES", 1 << 18)
+    monkeypatch.setattr(predicting, "BLOCK_VALUES", 1 << 18)
     monkeypatch.setattr(scores, "SIDE_BY_SIDE", 1 << 18)
     folder = write_set(val=False, dtype=np.float16, n_members=8, n_samples=4000, n_classes=300)
     predictions = load_predictions(folder, half=True)
