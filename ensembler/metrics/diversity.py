@@ -90,18 +90,42 @@ def cohen_kappa(predicted: NDArray[np.int64], n_classes: int) -> Values:
     vote: only rows that both have answered count. NaN for two members that predict one and the same class in every such
     row, or have none. Cohen 1960, doi 10.1177/001316446002000104.
     """
-    kappa = np.empty((len(predicted), len(predicted)))
-    for first, second in zip(*np.triu_indices(len(predicted)), strict=True):
-        pair = predicted[[first, second]]
-        pair = pair[:, (pair != MISSING_VOTE).all(axis=0)]
-        n_rows = pair.shape[1]
-        one, other = (np.bincount(classes, minlength=n_classes) for classes in pair)
-        by_chance = int(one @ other)
-        both = int((pair[0] == pair[1]).sum())
-        certain = by_chance == n_rows**2
-        value = np.nan if certain else (n_rows * both - by_chance) / (n_rows**2 - by_chance)
-        kappa[first, second] = kappa[second, first] = value
-    return kappa
+    same, n_rows = agreement_counts(predicted)
+    answered = predicted != MISSING_VOTE
+    by_chance = np.zeros_like(same)
+    if answered.all():
+        counts = np.array([np.bincount(classes, minlength=n_classes) for classes in predicted])
+        by_chance = counts @ counts.T
+    else:
+        for label in range(n_classes):
+            # Of the rows that both have answered, those in which the first predicts the class.
+            counts = np.rint((predicted == label).astype(np.float64) @ answered.T.astype(np.float64)).astype(np.int64)
+            by_chance += counts * counts.T
+    with np.errstate(invalid="ignore"):
+        return (n_rows * same - by_chance) / np.where(by_chance == n_rows**2, np.nan, n_rows**2 - by_chance)
+
+
+def share_different(predicted: NDArray[np.int64]) -> Values:
+    """Return the share of the rows that two members have both answered in which they differ, (L, L); NaN without any.
+
+    >>> share_different(np.array([[0, 1, 1, -1], [0, 1, 0, 1]])).round(2).tolist()
+    [[0.0, 0.33], [0.33, 0.0]]
+    """
+    same, n_rows = agreement_counts(predicted)
+    return np.asarray((n_rows - same) / np.where(n_rows == 0, np.nan, n_rows))
+
+
+def agreement_counts(predicted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return in how many rows two members predict the same, and how many both have answered, each (L, L)."""
+    answered = predicted != MISSING_VOTE
+    same, n_rows = np.empty((2, len(predicted), len(predicted)), dtype=np.int64)
+    for number in range(len(predicted)):
+        others = slice(number, None)
+        both = answered[others] & answered[number]
+        n_rows[number, others] = n_rows[others, number] = np.count_nonzero(both, axis=1)
+        alike = (predicted[others] == predicted[number]) & both
+        same[number, others] = same[others, number] = np.count_nonzero(alike, axis=1)
+    return same, n_rows
 
 
 def mean_of_pairs(matrix: Values) -> float:

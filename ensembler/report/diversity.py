@@ -56,9 +56,10 @@ def diversity_document(diversity: Diversity, data: Predictions, measure: str) ->
     """Arrange the diversity of a set for reading; ``measure`` fills the pairwise table."""
     parts: list[Table | str] = [f"{count(data.n_members, 'member')}, {count(data.n_samples, 'row')}."]
     if data.missing is not None:
+        n_missing = int(data.n_missing.sum())
         parts.append(
-            f"{int(data.n_missing.sum()):,} votes are missing: a pair is measured on the rows that both have answered, "
-            "other measures on the rows that two or more have; a missing vote is never right."
+            f"{count(n_missing, 'vote')} {'is' if n_missing == 1 else 'are'} missing: a pair is measured on the rows "
+            "that both have answered, other measures on the rows that two or more have; a missing vote is never right."
         )
     if data.n_members > 1:
         parts += [pair_table(diversity, data, measure), measure_table(diversity)]

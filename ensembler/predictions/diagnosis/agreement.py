@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembler.arrays import Values
-from ensembler.metrics.diversity import cohen_kappa
+from ensembler.arrays import Correct, Labels, Values
+from ensembler.metrics.diversity import cohen_kappa, share_different
 from ensembler.predictions.diagnosis.groups import near_groups
 from ensembler.predictions.prediction_set import Predictions
 
@@ -20,13 +20,13 @@ class Agreement:
     Attributes
     ----------
     different : (M, M)
-        Share of rows with different classes.
+        Share of the rows that both have answered with different classes; NaN where there are none.
     cohen_kappa : (M, M)
         Cohen's :math:`\kappa` of each pair: agreement beyond what the class shares of both would give by chance.
     unanimous : float
-        Share of rows on which all members predict one class.
+        Share of the rows that anybody answers on which all who do predict one class.
     class_shares : (M, C)
-        How often each member predicts each class.
+        How often each member predicts each class, in the rows that it has answered.
     clusters : list of list of str
         Groups of members that predict the same classes nearly everywhere.
     """
@@ -46,12 +46,28 @@ def measure_agreement(data: Predictions) -> Agreement:
     >>> measure_agreement(Predictions(proba)).unanimous
     0.5
     """
-    predicted = np.array([member.argmax(axis=1) for member in data.proba])
-    different = np.array([[(first != second).mean() for second in predicted] for first in predicted])
+    predicted, answered = data.votes, data.answered
+    different = share_different(predicted)
     return Agreement(
         different,
         cohen_kappa(predicted, data.n_classes),
-        float((predicted == predicted[0]).all(axis=0).mean()),
-        np.array([np.bincount(classes, minlength=data.n_classes) / data.n_samples for classes in predicted]),
-        [[data.names[member] for member in group] for group in near_groups(different, 1 - NEARLY_SAME)],
+        unanimous(predicted, answered),
+        np.array(
+            [
+                np.bincount(own[there], minlength=data.n_classes) / max(1, there.sum())
+                for own, there in zip(predicted, answered, strict=True)
+            ]
+        ),
+        [
+            [data.names[member] for member in group]
+            for group in near_groups(np.nan_to_num(different, nan=1.0), 1 - NEARLY_SAME)
+        ],
     )
+
+
+def unanimous(predicted: Labels, answered: Correct) -> float:
+    """Return the share of rows with one class only, of those with an answer; NaN without any."""
+    first = np.take_along_axis(predicted, answered.argmax(axis=0)[None], axis=0)
+    same = ((predicted == first) | ~answered).all(axis=0)
+    rows = answered.any(axis=0)
+    return float(same[rows].mean()) if rows.any() else float("nan")

@@ -1,36 +1,38 @@
 """How diverse a prediction set is, which members err alike, and whether diversity predicts a committee's gain."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import MISSING_VOTE, Correct, Labels, Values, mid_ranks
+from ensembler.arrays import Correct, Values, mid_ranks
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.metrics.diversity import (
     MEASURES,
     MORE_IS_DIVERSE,
+    OF_ROWS,
     PAIRWISE,
     Ambiguity,
     ambiguity,
     cohen_kappa,
     measures,
+    of_counts,
     of_rows,
     pairwise,
+    share_different,
 )
-from ensembler.predictions.diagnosis.redundancy import (
-    Redundancy,
-    agreement_beyond_accuracy,
-    committee_accuracy,
-    measure_redundancy,
-)
+from ensembler.predictions.diagnosis.committee_accuracy import committee_accuracies, memberships
+from ensembler.predictions.diagnosis.redundancy import Redundancy, agreement_beyond_accuracy, measure_redundancy
 from ensembler.predictions.prediction_set import Predictions
 
 MOST_COMMITTEES = 4096
 """So many committees are looked at for the correlations; of more, this many are drawn with the seed."""
 FEWEST_COMMITTEES = 10
 """Of one size, for a rank correlation to say anything."""
+BLOCK_VALUES = 1 << 20
+"""Rows times committees that are counted at a time."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,7 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
     answered = None if data.missing is None else data.answered
     pairs = pairwise(correct, answered)
     pairs["cohen-kappa"] = cohen_kappa(predicted, data.n_classes)
-    different = np.array([[share_different(first, second) for second in predicted] for first in predicted])
-    pairs["different"] = different
+    pairs["different"] = share_different(predicted)
     agreement = agreement_beyond_accuracy(data)
     pairs["excess-agreement"] = agreement.kappa
     hits = correct.sum(axis=0)
@@ -119,12 +120,6 @@ def measure_diversity(data: Predictions, seed: int = 0) -> Diversity:
         len(committees),
         sampled,
     )
-
-
-def share_different(first: Labels, second: Labels) -> float:
-    """Return the share of the rows that two members have answered in which they differ; NaN without such rows."""
-    both = (first != MISSING_VOTE) & (second != MISSING_VOTE)
-    return float((first[both] != second[both]).mean()) if both.any() else float("nan")
 
 
 def draw_committees(n_members: int, seed: int) -> tuple[list[tuple[int, ...]], bool]:
@@ -148,17 +143,11 @@ def correlate_with_gains(
 
     A missing vote is a member's error, and a row that nobody in the committee answers has the largest class.
     """
-    correct, answered = data.correct, None if data.missing is None else data.answered
-    member_accuracy = correct.mean(axis=1)
-    values = {name: np.empty(len(committees)) for name in MEASURES}
-    accuracies, gains, sizes = np.empty(len(committees)), np.empty(len(committees)), np.array([*map(len, committees)])
-    for number, committee in enumerate(committees):
-        members = list(committee)
-        for name, value in committee_measures(correct, answered, pairs, members).items():
-            values[name][number] = value
-        accuracy = committee_accuracy(data, members)
-        accuracies[number] = accuracy
-        gains[number] = accuracy - float(member_accuracy[members].mean())
+    having = memberships(committees, data.n_members)
+    sizes = having.sum(axis=1)
+    accuracies = committee_accuracies(data, having)
+    gains = accuracies - having @ data.correct.mean(axis=1) / sizes
+    values = committee_measures(data, pairs, having)
 
     def by_size(diversity: Values, outcome: Values) -> dict[int, float]:
         return {
@@ -174,13 +163,40 @@ def correlate_with_gains(
     return correlations
 
 
-def committee_measures(
-    correct: Correct, answered: Correct | None, pairs: dict[str, Values], members: list[int]
-) -> dict[str, float]:
-    """Return the ten measures of some of the members, those of pairs from the matrices of all."""
-    upper = np.triu_indices(len(members), 1)
-    of_pairs = {name: float(pairs[name][np.ix_(members, members)][upper].mean()) for name in PAIRWISE}
-    return of_pairs | of_rows(correct[members], None if answered is None else answered[members])
+def committee_measures(data: Predictions, pairs: dict[str, Values], having: Correct) -> dict[str, Values]:
+    """Return the ten measures of committees (K, M), those of pairs from the matrices of all; each (K,)."""
+    values = {name: mean_of_committee_pairs(pairs[name], having) for name in PAIRWISE}
+    found = (
+        [of_counts(counts) for counts in correct_members(data.correct, having)]
+        if data.missing is None
+        else [of_rows(data.correct[members], data.answered[members]) for members in having]
+    )
+    return values | {name: np.array([measures[name] for measures in found]) for name in OF_ROWS}
+
+
+def mean_of_committee_pairs(matrix: Values, having: Correct) -> Values:
+    """Return the mean of a symmetric matrix over the pairs in each committee; NaN where one of these is."""
+    unknown = np.isnan(matrix)
+    known = np.where(unknown, 0.0, matrix)
+    np.fill_diagonal(known, 0.0)
+    np.fill_diagonal(unknown, val=False)
+    members = having.astype(np.float64)
+    sizes = members.sum(axis=1)
+    total, n_unknown = (((members @ each) * members).sum(axis=1) for each in (known, unknown.astype(np.float64)))
+    return np.asarray(np.where(n_unknown > 0, np.nan, total / (sizes * (sizes - 1))))
+
+
+def correct_members(correct: Correct, having: Correct) -> Iterator[NDArray[np.int64]]:
+    """Yield for each committee the number of rows with l of its L members correct, (L + 1,)."""
+    n_committees, most = having.shape[0], having.shape[1] + 1
+    counts = np.zeros(n_committees * most, dtype=np.int64)
+    members, first = having.astype(np.float32), np.arange(n_committees)[:, None] * most
+    size = max(1, BLOCK_VALUES // max(1, n_committees))
+    for start in range(0, correct.shape[1], size):
+        hits = (members @ correct[:, start : start + size].astype(np.float32)).astype(np.int64)
+        counts += np.bincount((first + hits).ravel(), minlength=len(counts))
+    for row, committee_size in zip(counts.reshape(n_committees, most), having.sum(axis=1), strict=True):
+        yield row[: committee_size + 1]
 
 
 def rank_correlation(diversity: Values, outcome: Values) -> float:

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ensembler.metrics.excess_agreement import ExcessAgreement, excess_agreement
+from ensembler.predictions.diagnosis.committee_accuracy import committee_accuracies, memberships
 from ensembler.predictions.diagnosis.groups import near_groups
 from ensembler.predictions.prediction_set import Predictions
 
@@ -91,22 +91,9 @@ def mean_effect(data: Predictions, member: int, committees: Sequence[tuple[int, 
     having = [committee for committee in committees if member in committee]
     most = int(np.clip(MOST_WORK / data.proba[0].size / data.n_members, FEWEST_TRIED, MOST_TRIED))
     tried = having[:: -(-len(having) // most)] if having else []
-    gains = [
-        committee_accuracy(data, list(committee))
-        - committee_accuracy(data, [other for other in committee if other != member])
-        for committee in tried
-    ]
-    return float(np.mean(gains)) if gains else 0.0
-
-
-def committee_accuracy(data: Predictions, members: list[int]) -> float:
-    """Return the accuracy of the mean of some members; rows that none of them has answered go to the largest class."""
-    return float((committee_votes(data, members) == data.true_labels).mean())
-
-
-def committee_votes(data: Predictions, members: list[int]) -> NDArray[np.int64]:
-    """Return the classes that the mean of some members names."""
-    said: NDArray[np.int64] = data.proba[members].sum(axis=0, dtype=np.float64).argmax(axis=1)
-    if data.missing is not None:
-        said[~data.answered[members].any(axis=0)] = int(np.bincount(data.true_labels).argmax())
-    return said
+    if not tried:
+        return 0.0
+    with_it = memberships(tried, data.n_members)
+    without = with_it.copy()
+    without[:, member] = False
+    return float(np.mean(committee_accuracies(data, with_it) - committee_accuracies(data, without)))
