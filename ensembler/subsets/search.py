@@ -21,7 +21,8 @@ from ensembler.subsets.contributions import Contributions, outcomes
 from ensembler.subsets.request import SweepRequest
 from ensembler.subsets.rules import TOO_STEEP, Part, SweptRule
 
-MOST_VALUES = 1 << 22
+BLOCK_VALUES = 1 << 15
+"""Scores that are looked at together: a quarter of a megabyte, so that they stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,7 @@ def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
     Among equally good committees the smaller mask comes first.
     """
     added, start = whole_contributions(data)
+    of_truth = added[:, data.labels, np.arange(data.n_rows)]
     must, sizes = beam.must, beam.sizes
     kept = {sum(1 << member for member in must): start + added[list(must)].sum(axis=0)}
     path: list[int] = []
@@ -223,7 +225,7 @@ def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
         seen: dict[int, tuple[int, int, int]] = {}
         for mask, scores in kept.items():
             others = [member for member in range(data.n_members) if not mask >> member & 1]
-            for member, correct in zip(others, count_each(scores, added, others, data.labels), strict=True):
+            for member, correct in zip(others, count_each(scores, added, of_truth, others, data.labels), strict=True):
                 seen.setdefault(mask | 1 << member, (correct, mask, member))
         n_evaluated += len(seen)
         best = sorted(seen.items(), key=lambda item: (-item[1][0], item[0]))[: beam.width]
@@ -233,21 +235,35 @@ def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
     return path, n_evaluated
 
 
-def count_each(scores: Values, added: Values, members: list[int], labels: Labels) -> list[int]:
-    """Return how many rows are correct with each of some members added."""
-    size = max(1, MOST_VALUES // scores.size)
-    found: list[int] = []
-    for begin in range(0, len(members), size):
-        block = scores + added[members[begin : begin + size]]
-        found += (block.argmax(axis=2) == labels).sum(axis=1).tolist()
-    return found
+def count_each(scores: Values, added: Values, of_truth: Values, members: list[int], labels: Labels) -> list[int]:
+    """Return how many rows are correct with each of some members added to the scores (C, N) of a committee.
+
+    Correct is a row in which the true class has the largest score, and no class before it has the same. ``of_truth`` is
+    what members add to the true classes, (M, N).
+    """
+    n_classes, n_rows = scores.shape
+    found = np.zeros(len(members), dtype=np.int64)
+    size = max(1, BLOCK_VALUES // n_classes)
+    for start in range(0, n_rows, size):
+        rows = slice(start, start + size)
+        own, so_far = labels[rows], np.ascontiguousarray(scores[:, rows])
+        so_far_own, before = so_far[own, np.arange(len(own))], np.arange(n_classes)[:, None] < own
+        total, beaten = np.empty_like(so_far), np.empty(so_far.shape, dtype=bool)
+        for number, member in enumerate(members):
+            np.add(so_far, added[member, :, rows], out=total)
+            largest = total.max(axis=0)
+            np.equal(total, largest, out=beaten)
+            beaten &= before
+            correct = (so_far_own + of_truth[member, rows] == largest) & ~beaten.any(axis=0)
+            found[number] += np.count_nonzero(correct)
+    return [int(count) for count in found]
 
 
 def whole_contributions(data: Contributions) -> tuple[Values, Values]:
-    """Return all contributions, (M, N, C), and the offsets, (N, C)."""
-    added = np.empty((data.n_members, data.n_rows, data.n_classes))
-    start = np.empty((data.n_rows, data.n_classes))
+    """Return all contributions, (M, C, N), and the offsets, (C, N): classes first, so that maxima are along memory."""
+    added = np.empty((data.n_members, data.n_classes, data.n_rows))
+    start = np.empty((data.n_classes, data.n_rows))
     for rows, rule in data.blocks():
-        added[:, rows] = data.of(rows, rule)
-        start[rows] = rule.start()
+        added[..., rows] = np.moveaxis(data.of(rows, rule), 1, 2)
+        start[:, rows] = np.broadcast_to(rule.start(), (len(rows), data.n_classes)).T
     return added, start
