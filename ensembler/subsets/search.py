@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.arrays import Correct, Labels, Values
 from ensembler.combiners.base import Combiner
@@ -21,8 +22,8 @@ from ensembler.subsets.contributions import Contributions, outcomes
 from ensembler.subsets.request import SweepRequest
 from ensembler.subsets.rules import TOO_STEEP, Part, SweptRule
 
-BLOCK_VALUES = 1 << 15
-"""Scores that are looked at together: a quarter of a megabyte, so that they stay in a core's cache."""
+BLOCK_VALUES = 1 << 17
+"""Scores that are looked at together: a megabyte, so that they stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,9 @@ def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
             beam.progress(size - first, sizes[1] - first + 1, what)
         seen: dict[int, tuple[int, int, int]] = {}
         for mask, scores in kept.items():
-            others = [member for member in range(data.n_members) if not mask >> member & 1]
-            for member, correct in zip(others, count_each(scores, added, of_truth, others, data.labels), strict=True):
-                seen.setdefault(mask | 1 << member, (correct, mask, member))
+            for member, correct in enumerate(count_each(scores, added, of_truth, data.labels).tolist()):
+                if not mask >> member & 1:
+                    seen.setdefault(mask | 1 << member, (correct, mask, member))
         n_evaluated += len(seen)
         best = sorted(seen.items(), key=lambda item: (-item[1][0], item[0]))[: beam.width]
         kept = {mask: kept[parent] + added[member] for mask, (_, parent, member) in best}
@@ -235,28 +236,27 @@ def grow(data: Contributions, beam: Beam, what: str) -> tuple[list[int], int]:
     return path, n_evaluated
 
 
-def count_each(scores: Values, added: Values, of_truth: Values, members: list[int], labels: Labels) -> list[int]:
-    """Return how many rows are correct with each of some members added to the scores (C, N) of a committee.
+def count_each(scores: Values, added: Values, of_truth: Values, labels: Labels) -> NDArray[np.int64]:
+    """Return how many rows are correct with each member added to the scores (C, N) of a committee, (M,).
 
     Correct is a row in which the true class has the largest score, and no class before it has the same. ``of_truth`` is
     what members add to the true classes, (M, N).
     """
     n_classes, n_rows = scores.shape
-    found = np.zeros(len(members), dtype=np.int64)
+    found = np.zeros(len(added), dtype=np.int64)
     size = max(1, BLOCK_VALUES // n_classes)
     for start in range(0, n_rows, size):
         rows = slice(start, start + size)
-        own, so_far = labels[rows], np.ascontiguousarray(scores[:, rows])
+        own, so_far = labels[rows], scores[:, rows]
         so_far_own, before = so_far[own, np.arange(len(own))], np.arange(n_classes)[:, None] < own
-        total, beaten = np.empty_like(so_far), np.empty(so_far.shape, dtype=bool)
-        for number, member in enumerate(members):
-            np.add(so_far, added[member, :, rows], out=total)
-            largest = total.max(axis=0)
-            np.equal(total, largest, out=beaten)
-            beaten &= before
-            correct = (so_far_own + of_truth[member, rows] == largest) & ~beaten.any(axis=0)
-            found[number] += np.count_nonzero(correct)
-    return [int(count) for count in found]
+        together = max(1, BLOCK_VALUES // so_far.size)
+        for first in range(0, len(added), together):
+            some = slice(first, first + together)
+            total = so_far + added[some, :, rows]
+            largest = total.max(axis=1)
+            beaten = ((total == largest[:, None]) & before).any(axis=1)
+            found[some] += np.count_nonzero((so_far_own + of_truth[some, rows] == largest) & ~beaten, axis=1)
+    return found
 
 
 def whole_contributions(data: Contributions) -> tuple[Values, Values]:
