@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
-from ensembler.combiners._greedy_candidates import candidates_for
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values
+from ensembler.combiners._greedy_candidates import AccuracyCandidates, Candidates, LogLossCandidates
+from ensembler.combiners._greedy_many_classes import of_many_classes
 from ensembler.combiners.additive import FittedMean
 from ensembler.combiners.base import is_number, is_whole, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Number, Numbers, Several
-from ensembler.metrics import TIED_DECIMALS, get_metric
+from ensembler.metrics import METRICS, TIED_DECIMALS, Metric, get_metric
 
 TIED = 10.0**-TIED_DECIMALS
 
@@ -166,3 +167,11 @@ class GreedySelection(FittedMean):
     def n_fitted(self) -> int:
         """One weight a member."""
         return self.n_members_
+
+
+def candidates_for(metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> Candidates:
+    """Return the fastest bookkeeping that the metric allows."""
+    if metric == METRICS["accuracy"] and proba.shape[2] > FEW_CLASSES:
+        return of_many_classes(metric, proba, labels, sample_weight)
+    special = {METRICS["accuracy"]: AccuracyCandidates, METRICS["log-loss"]: LogLossCandidates}
+    return special.get(metric, Candidates)(metric, proba, labels, sample_weight)

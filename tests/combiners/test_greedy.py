@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from ensembler import GreedySelection
-from ensembler.combiners._greedy_candidates import Candidates, candidates_for
+from ensembler.combiners import _greedy_many_classes
+from ensembler.combiners._greedy_candidates import Candidates
+from ensembler.combiners.greedy import candidates_for
 from ensembler.errors import ParameterError
 from ensembler.metrics import METRICS, get_metric
 from tests.conftest import draw
@@ -162,10 +164,14 @@ def test_impossible_options(options, message):
         GreedySelection(**options).fit(*draw(10))
 
 
-@pytest.mark.parametrize("kind", ["random", "good", "coarse", "missing"])
-@pytest.mark.parametrize("n_classes", [3, 40])
-def test_leads_within_bounds_are_those_of_every_row(n_classes, kind):
+@pytest.mark.parametrize("kind", ["random", "good", "coarse", "missing", "single", "tied"])
+@pytest.mark.parametrize(
+    ("n_classes", "most", "used"),
+    [(3, 8, "AccuracyCandidates"), (40, 1, "FewRivals"), (40, 10**6, "ManyClassAccuracy")],
+)
+def test_leads_within_bounds_are_those_of_every_row(n_classes, most, used, kind, monkeypatch):
     """The shortcuts for accuracy say what the metric says, whatever was added before."""
+    monkeypatch.setattr(_greedy_many_classes, "FEW_RIVALS", most)
     rng = np.random.default_rng(6)
     labels = rng.integers(0, n_classes, 300)
     scores = rng.exponential(size=(6, 300, n_classes)) ** 2
@@ -178,10 +184,17 @@ def test_leads_within_bounds_are_those_of_every_row(n_classes, kind):
     if kind == "missing":
         proba[rng.random((6, 300)) < 0.3] = 0
         proba[:, :5] = 0
+    if kind == "single":
+        proba = proba.astype(np.float32)
+    if kind == "tied":
+        # Next to the true class, one is as probable or nearly so in every member.
+        beside = (labels + rng.choice([-1, 1], 300)) % n_classes
+        proba[:, np.arange(300), beside] = proba[:, np.arange(300), labels] + rng.choice([0, 1e-12, -1e-9], (6, 300))
+        proba = proba.astype(np.float32)
     weight = rng.random(300)
     quick = candidates_for(METRICS["accuracy"], proba, labels, weight)
     plain = Candidates(METRICS["accuracy"], proba, labels, weight)
-    assert type(quick).__name__ == ("AccuracyCandidates" if n_classes == 3 else "ManyClassAccuracy")
+    assert type(quick).__name__ == used
     for member in rng.integers(0, 6, 40):
         np.testing.assert_allclose(quick.signed_scores(), plain.signed_scores(), rtol=0, atol=1e-12)
         np.testing.assert_allclose(quick.log_losses(np.arange(6)), plain.log_losses(np.arange(6)), atol=1e-12)
