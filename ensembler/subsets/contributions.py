@@ -109,11 +109,6 @@ def undisputed(added: Values, labels: Labels) -> tuple[NDArray[np.bool_], NDArra
     """
     rows = np.arange(len(labels))
     true, enough = added[:, rows, labels], 1e-9 * np.abs(added).max(initial=1e-290)
-    if added.shape[2] > FEW_CLASSES:
-        margins = true[:, :, None] - added
-        wrong = (margins < -enough).all(axis=0).any(axis=1)
-        margins[:, rows, labels] = np.inf
-        return (margins > enough).all(axis=(0, 2)), wrong
     # A class at a time: reductions over a short last axis take many times as long.
     correct, wrong = np.ones(len(labels), dtype=bool), np.zeros(len(labels), dtype=bool)
     for label, scores in enumerate(np.moveaxis(added, 2, 0)):
@@ -128,32 +123,81 @@ def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Ite
 
     The scores of a committee are those of the committee without its last member, plus that member's contribution:
     by doubling, every committee costs one addition, and the order of terms is that of the definition. Classes that the
-    true one is ahead of for every member win in no committee.
+    true one is ahead of for every member win in no committee. Of few classes, rows of one true class go together, with
+    all of their rivals; of many, each row has rivals of its own.
     """
     n_members, n_classes, start = data.n_members, data.n_classes, rule.start()
+    many_classes = n_classes > FEW_CLASSES
     size = max(1, DOUBLING_BLOCK // (n_classes << n_members))
-    at_a_time = max(size, BLOCK_VALUES // (n_members * n_classes))
-    for label in np.unique(data.labels[rows]):
-        of_class = rows[data.labels[rows] == label]
-        for first in range(0, len(of_class), at_a_time):
-            many = of_class[first : first + at_a_time]
-            added = data.of(many, rule)
-            is_rival = ~leads(added, int(label), start)
+    at_a_time = max(1 if many_classes else size, BLOCK_VALUES // (n_members * n_classes))
+    kinds = [rows] if many_classes else [rows[data.labels[rows] == label] for label in np.unique(data.labels[rows])]
+    for alike in kinds:
+        for first in range(0, len(alike), at_a_time):
+            many = alike[first : first + at_a_time]
+            added, labels = data.of(many, rule), data.labels[many]
+            is_rival = ~leads(added, labels, start)
+            if many_classes:
+                for part, correct in doubled_each(added, labels, is_rival, start):
+                    yield many[part], correct
+                continue
             for place in range(0, len(many), size):
                 part = slice(place, min(place + size, len(many)))
                 rivals = np.flatnonzero(is_rival[part].any(axis=0))
-                yield many[part], doubled(added[:, part], int(label), rivals, start)
+                yield many[part], doubled(added[:, part], int(labels[0]), rivals, start)
 
 
-def leads(added: Values, label: int, start: Values) -> NDArray[np.bool_]:
+def leads(added: Values, labels: Labels, start: Values) -> NDArray[np.bool_]:
     """Say in which rows the true class is ahead of a class for every member, by more than rounding: (n, C)."""
     enough = 1e-9 * np.abs(added).max(initial=1e-290)
-    true = added[:, :, label] - enough
+    true = added[:, np.arange(len(labels)), labels] - enough
     ahead = np.ones(added.shape[1:], dtype=bool)
     for member, of_true in zip(added, true, strict=True):
         ahead &= of_true[:, None] > member
-    ahead &= start[label] - start > -enough / 2
+    if start.any():
+        ahead &= start[labels][:, None] - start > -enough / 2
     return ahead
+
+
+def doubled_each(
+    added: Values, labels: Labels, is_rival: NDArray[np.bool_], start: Values
+) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+    """Yield some of the rows at a time, and about which of them all committees are correct, (2^M, n).
+
+    Sums are of the true classes, and of each row's rivals (n, C), which lie side by side.
+    """
+    places = np.arange(len(labels))
+    is_rival[places, labels] = False
+    row, rival = np.nonzero(is_rival)
+    ends = np.cumsum(np.bincount(row, minlength=len(labels)))
+    most, begin = max(1, DOUBLING_BLOCK >> len(added)), 0
+    while begin < len(labels):
+        done = ends[begin - 1] if begin else 0
+        # As many rows as have so many rivals, or fewer than so many rows, but one at least.
+        end = min(max(begin + 1, int(np.searchsorted(ends, done + most, side="right"))), begin + most)
+        part, of_part = slice(begin, end), slice(done, ends[end - 1])
+        own, against = places[part], rival[of_part]
+        true = sums_of_all(added[:, own, labels[part]], start[labels[part]])
+        others = sums_of_all(added[:, row[of_part], against], start[against])
+        correct = np.ones(true.shape, dtype=bool)
+        if len(against):
+            beside = true[:, row[of_part] - begin]
+            is_first = against < labels[row[of_part]]
+            beaten = others > beside
+            beaten[:, is_first] |= others[:, is_first] == beside[:, is_first]
+            with_rivals, first = np.unique(row[of_part] - begin, return_index=True)
+            correct[:, with_rivals] = ~np.logical_or.reduceat(beaten, first, axis=1)
+        yield part, correct
+        begin = end
+
+
+def sums_of_all(added: Values, start: Values) -> Values:
+    """Return the sums of all committees, (2^M, k), of what members add (M, k)."""
+    sums = np.empty((1 << len(added), added.shape[1]))
+    sums[0] = start
+    for member, scores in enumerate(added):
+        width = 1 << member
+        np.add(sums[:width], scores, out=sums[width : 2 * width])
+    return sums
 
 
 def doubled(added: Values, label: int, rivals: NDArray[np.intp], start: Values) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Values
+from ensembler.arrays import FEW_CLASSES, Values
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
 from ensembler.subsets.kernel.counter import Counter
@@ -98,7 +98,7 @@ class CountsByDoubling(IndividualCounts):
         found = np.zeros(1 << data.n_members)
         for rows, rule in data.blocks():
             disputed = rows
-            if not rule.offset().any():
+            if data.n_classes <= FEW_CLASSES and not rule.offset().any():
                 correct, wrong = undisputed(data.of(rows, rule), data.labels[rows])
                 found += correct.sum()
                 disputed = rows[~correct & ~wrong]
