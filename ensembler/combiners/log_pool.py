@@ -1,9 +1,9 @@
 """The log-linear pool: a product of the members' probabilities, each to a power that is fitted."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,9 @@ from ensembler.combiners.fitted_state import Kind, Numbers
 from ensembler.combiners.product_rule import PROBABILITY_CLIP
 from ensembler.errors import FitWarning
 from ensembler.parallel.blas import one_blas_thread
+from ensembler.parallel.threads import side_by_side
+
+T = TypeVar("T")
 
 LARGEST_WEIGHT = 10.0
 """On separable rows the weights would grow without end."""
@@ -23,6 +26,8 @@ PRIOR_SPREAD = 2.0
 """Before any row is seen, the sum of the weights is expected at 1 ± 2."""
 KEPT_VALUES = 1 << 25
 """So many logarithms are kept during a fit; more are taken again in every step."""
+SPANS = 8
+"""Where logarithms are not kept, rows are gone through in so many spans, side by side on the cores."""
 FEWEST_BLOCK_ROWS = 32
 START_SHARE, FEWEST_START_ROWS = 8, 1024
 """A fit starts where one of eight rows, where these are enough, would end."""
@@ -187,7 +192,10 @@ class PoolLoss:
         self.proba, self.labels, self.ridge, self.n_biases = proba, labels, ridge, n_biases
         self.share = sample_weight / sample_weight.sum()
         self.prior = 1.0 / (2.0 * PRIOR_SPREAD**2 * len(labels))
-        self.kept = list(self._blocks()) if proba.size <= KEPT_VALUES else None
+        n_rows = len(labels)
+        self.kept = list(self._blocks(slice(0, n_rows))) if proba.size <= KEPT_VALUES else None
+        step = n_rows if self.kept is not None else -(-n_rows // SPANS)
+        self.spans = [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 
     @property
     def start(self) -> Values:
@@ -197,7 +205,11 @@ class PoolLoss:
 
     def value(self, point: Values) -> float:
         """Return the loss at some weights and biases."""
-        return self.penalty(point) + sum(self._block_loss(point, *block)[0] for block in self.blocks())
+
+        def of_span(span: slice) -> float:
+            return sum(self._block_loss(point, *block)[0] for block in self.blocks(span))
+
+        return self.penalty(point) + sum(self._of_spans(of_span))
 
     def expand(self, point: Values) -> Expansion:
         r"""Return the loss with its derivatives.
@@ -208,31 +220,38 @@ class PoolLoss:
         """
         n_members = len(self.proba)
         centred = point[:n_members] - point[:n_members].mean()
-        value = self.penalty(point)
+        every = np.arange(len(point))
+
+        def of_span(span: slice) -> tuple[float, Values, Values, list[Values]]:
+            value, gradient, whole = 0.0, np.zeros(len(point)), np.zeros((len(point), len(point)))
+            probas: list[Values] = []
+            for rows, logs in self.blocks(span):
+                share, labels = self.share[rows], self.labels[rows]
+                loss, proba = self._block_loss(point, rows, logs)
+                value += loss
+                true = logs[:, labels, np.arange(len(labels))].dot(share)
+                gradient[:n_members] += logs.reshape(n_members, -1).dot(proba.ravel()) - true
+                if self.n_biases:
+                    gradient[n_members:] += proba.sum(axis=1) - np.bincount(labels, share, self.n_biases)
+                if self.kept is None:
+                    # Logarithms that are not kept would be taken again.
+                    whole += self._block_hessian(rows, logs, proba, every)
+                else:
+                    probas.append(proba)
+            return value, gradient, whole, probas
+
+        values, gradients, wholes, of_spans = zip(*self._of_spans(of_span), strict=True)
+        value = self.penalty(point) + sum(values)
         gradient = 2 * self.ridge * np.concatenate([centred, point[n_members:]])
         gradient[:n_members] += 2 * self.prior * (point[:n_members].sum() - 1)
-        every = np.arange(len(point))
-        probas: list[Values] = []
-        whole = self._penalty_hessian(every)
-        for rows, logs in self.blocks():
-            share, labels = self.share[rows], self.labels[rows]
-            loss, proba = self._block_loss(point, rows, logs)
-            value += loss
-            true = logs[:, labels, np.arange(len(labels))].dot(share)
-            gradient[:n_members] += logs.reshape(n_members, -1).dot(proba.ravel()) - true
-            if self.n_biases:
-                gradient[n_members:] += proba.sum(axis=1) - np.bincount(labels, share, self.n_biases)
-            if self.kept is None:
-                # Logarithms that are not kept would be taken again.
-                whole += self._block_hessian(rows, logs, proba, every)
-            else:
-                probas.append(proba)
+        gradient += sum(gradients)
+        whole = self._penalty_hessian(every) + sum(wholes)
 
         def hessian(free: Rows) -> Values:
             if self.kept is None:
                 return np.asarray(whole[np.ix_(free, free)])
             found = self._penalty_hessian(free)
-            for (rows, logs), proba in zip(self.kept, probas, strict=True):
+            for (rows, logs), proba in zip(self.kept, of_spans[0], strict=True):
                 found += self._block_hessian(rows, logs, proba, free)
             return found
 
@@ -269,14 +288,19 @@ class PoolLoss:
         spread = ((weights - weights.mean()) ** 2).sum() + (biases**2).sum()
         return float(self.ridge * spread + self.prior * (weights.sum() - 1) ** 2)
 
-    def blocks(self) -> Iterable[tuple[slice, Values]]:
-        """Return the rows in blocks of n, each with its members' logarithms (M, C, n)."""
-        return self._blocks() if self.kept is None else self.kept
+    def _of_spans(self, function: Callable[[slice], T]) -> list[T]:
+        """Return a function of each span of rows; where there are several, side by side on the cores."""
+        return [function(self.spans[0])] if len(self.spans) == 1 else side_by_side(function, self.spans)
 
-    def _blocks(self) -> Iterator[tuple[slice, Values]]:
-        n_members, n_samples, n_classes = self.proba.shape
+    def blocks(self, span: slice) -> Iterable[tuple[slice, Values]]:
+        """Return the rows of a span, all of them where logarithms are kept, in blocks of n with their (M, C, n)."""
+        return self._blocks(span) if self.kept is None else self.kept
+
+    def _blocks(self, span: slice) -> Iterator[tuple[slice, Values]]:
+        n_members, _, n_classes = self.proba.shape
         # Rows come last: sums over classes are then long additions, not many short ones.
-        for rows in row_blocks(n_samples, min(n_members * n_classes, BLOCK_VALUES // FEWEST_BLOCK_ROWS)):
+        for part in row_blocks(span.stop - span.start, min(n_members * n_classes, BLOCK_VALUES // FEWEST_BLOCK_ROWS)):
+            rows = slice(span.start + part.start, span.start + part.stop)
             logs = self.proba[:, rows].transpose(0, 2, 1).astype(np.float64, order="C")
             np.maximum(logs, PROBABILITY_CLIP, out=logs)
             yield rows, np.log(logs, out=logs)
@@ -313,7 +337,7 @@ def near_start(loss: PoolLoss, low: Values, high: Values) -> Values:
 def equal_weights(loss: PoolLoss) -> Values:
     """Return the best of the points at which all weights are equal and there are no biases."""
     mean = np.empty(loss.proba.shape[1:])
-    for rows, logs in loss.blocks():
+    for rows, logs in loss.blocks(slice(0, len(mean))):
         mean[rows] = np.exp(logs.mean(axis=0)).T
     alone = PoolLoss(mean[None], loss.labels, loss.share, loss.ridge, 0)
     total = minimise(alone.expand, alone.value, alone.start, np.zeros(1), np.full(1, LARGEST_WEIGHT)).point
