@@ -75,6 +75,8 @@ SHAPES = (
     Shape("13-members-all-rules", 13, 50_000, 10, bench(), seconds=60),
     Shape("500-members", 500, 1_000, 7, bench("mean", "median", "accuracy-weighted", "greedy")),
     Shape("300-members-all-rules", 300, 3_000, 7, bench(), seconds=40),
+    Shape("300-members-report", 300, 3_000, 7, ("report",), seconds=60),
+    Shape("20-members-1,000-classes", 20, 50_000, 1_000, bench(), seconds=600, gigabytes=24),
 )
 
 
@@ -101,7 +103,8 @@ def measure(shape: Shape, limit: float) -> dict[str, Any]:
     """Run the command on the shape; a run that takes longer than the limit of wall time is ended and said so."""
     with tempfile.TemporaryDirectory() as home:
         draw(shape, Path(home))
-        command = [sys.executable, "-m", "ensembler", shape.command[0], home, *shape.command[1:], "--json"]
+        result = ["--out", str(Path(home, "page.html"))] if shape.command == ("report",) else ["--json"]
+        command = [sys.executable, "-m", "ensembler", shape.command[0], home, *shape.command[1:], *result]
         started, before = time.perf_counter(), os.times()
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             timer = time.monotonic() + limit
@@ -175,7 +178,7 @@ def main() -> None:
     """Measure what was asked for, keep what was measured before, and write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="*", choices=[shape.name for shape in SHAPES])
-    parser.add_argument("--limit", type=float, default=1200.0, help="wall seconds after which a run is ended")
+    parser.add_argument("--limit", type=float, default=2400.0, help="wall seconds after which a run is ended")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()

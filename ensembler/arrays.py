@@ -30,6 +30,8 @@ ROW_SUM_TOLERANCE = 1e-3
 """How far from 1 a row of probabilities may sum: what float32 softmax outputs and rounded csv files stay within."""
 BLOCK_VALUES = 1 << 16
 """Float64 values that one working block may hold: half a megabyte, so that it stays in a core's cache."""
+MANY_VALUES, SPANS = 1 << 25, 8
+"""Of more values, rows are gone through in so many spans, side by side on the cores."""
 FEW_CLASSES = 32
 """Over so many classes or fewer, operations class by class are many times faster than row by row."""
 
@@ -288,6 +290,18 @@ def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
     step = max(1, BLOCK_VALUES // max(1, values_per_row))
     for start in range(0, n_samples, step):
         yield slice(start, min(start + step, n_samples))
+
+
+def row_spans(n_samples: int, n_values: int) -> list[slice]:
+    """Return slices over rows that are gone through side by side: eight where there are many values, else all rows.
+
+    Their number does not depend on the cores, so that sums over them do not.
+
+    >>> row_spans(10, 100), len(row_spans(10, MANY_VALUES + 1))
+    ([slice(0, 10, None)], 5)
+    """
+    step = max(1, n_samples if n_values <= MANY_VALUES else -(-n_samples // SPANS))
+    return [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
 
 
 def as_slice(rows: Rows) -> Rows | slice:

@@ -1,14 +1,14 @@
 """The log-linear pool: a product of the members' probabilities, each to a power that is fitted."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Rows, Values, row_blocks
+from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Rows, Values, row_blocks, row_spans
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.additive import sum_contributions
 from ensembler.combiners.base import Combiner, check_weights, is_number, require
@@ -18,16 +18,10 @@ from ensembler.errors import FitWarning
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.threads import side_by_side
 
-T = TypeVar("T")
-
 LARGEST_WEIGHT = 10.0
 """On separable rows the weights would grow without end."""
 PRIOR_SPREAD = 2.0
 """Before any row is seen, the sum of the weights is expected at 1 ± 2."""
-KEPT_VALUES = 1 << 25
-"""So many logarithms are kept during a fit; more are taken again in every step."""
-SPANS = 8
-"""Where logarithms are not kept, rows are gone through in so many spans, side by side on the cores."""
 FEWEST_BLOCK_ROWS = 32
 START_SHARE, FEWEST_START_ROWS = 8, 1024
 """A fit starts where one of eight rows, where these are enough, would end."""
@@ -192,10 +186,9 @@ class PoolLoss:
         self.proba, self.labels, self.ridge, self.n_biases = proba, labels, ridge, n_biases
         self.share = sample_weight / sample_weight.sum()
         self.prior = 1.0 / (2.0 * PRIOR_SPREAD**2 * len(labels))
-        n_rows = len(labels)
-        self.kept = list(self._blocks(slice(0, n_rows))) if proba.size <= KEPT_VALUES else None
-        step = n_rows if self.kept is not None else -(-n_rows // SPANS)
-        self.spans = [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
+        self.spans = row_spans(len(labels), proba.size)
+        # The logarithms of many are taken again in every step.
+        self.kept = list(self._blocks(self.spans[0])) if len(self.spans) == 1 else None
 
     @property
     def start(self) -> Values:
@@ -209,7 +202,7 @@ class PoolLoss:
         def of_span(span: slice) -> float:
             return sum(self._block_loss(point, *block)[0] for block in self.blocks(span))
 
-        return self.penalty(point) + sum(self._of_spans(of_span))
+        return self.penalty(point) + sum(side_by_side(of_span, self.spans))
 
     def expand(self, point: Values) -> Expansion:
         r"""Return the loss with its derivatives.
@@ -240,7 +233,7 @@ class PoolLoss:
                     probas.append(proba)
             return value, gradient, whole, probas
 
-        values, gradients, wholes, of_spans = zip(*self._of_spans(of_span), strict=True)
+        values, gradients, wholes, of_spans = zip(*side_by_side(of_span, self.spans), strict=True)
         value = self.penalty(point) + sum(values)
         gradient = 2 * self.ridge * np.concatenate([centred, point[n_members:]])
         gradient[:n_members] += 2 * self.prior * (point[:n_members].sum() - 1)
@@ -287,10 +280,6 @@ class PoolLoss:
         weights, biases = point[: len(self.proba)], point[len(self.proba) :]
         spread = ((weights - weights.mean()) ** 2).sum() + (biases**2).sum()
         return float(self.ridge * spread + self.prior * (weights.sum() - 1) ** 2)
-
-    def _of_spans(self, function: Callable[[slice], T]) -> list[T]:
-        """Return a function of each span of rows; where there are several, side by side on the cores."""
-        return [function(self.spans[0])] if len(self.spans) == 1 else side_by_side(function, self.spans)
 
     def blocks(self, span: slice) -> Iterable[tuple[slice, Values]]:
         """Return the rows of a span, all of them where logarithms are kept, in blocks of n with their (M, C, n)."""

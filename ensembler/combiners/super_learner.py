@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Values, normalise, one_hot, row_blocks
+from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Values, normalise, one_hot, row_blocks, row_spans
 from ensembler.combiners.additive import FittedMean
 from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 from ensembler.parallel.blas import one_blas_thread
+from ensembler.parallel.threads import side_by_side
 
 
 @dataclass
@@ -55,15 +57,9 @@ class SuperLearner(FittedMean):
         from scipy.optimize import nnls
 
         # The triangular factor of the rows has the same least squares, in M + 1 rows in place of N·C.
-        factor = np.zeros((0, self.n_members_ + 1))
-        fewest = -(-4 * self.n_members_ // self.n_classes_)  # else most work is on the factor, again and again
-        for rows in row_blocks(len(labels), min(self.n_members_ * self.n_classes_, BLOCK_VALUES // fewest)):
-            columns = [
-                *(member.astype(np.float64) for member in proba[:, rows]),
-                one_hot(labels[rows], self.n_classes_),
-            ]
-            block = np.stack(columns, axis=-1) * np.sqrt(sample_weight[rows])[:, None, None]
-            factor = np.asarray(np.linalg.qr(np.vstack([factor, block.reshape(-1, self.n_members_ + 1)]), mode="r"))
+        spans = row_spans(len(labels), proba.size)
+        factors = side_by_side(partial(triangular_factor, proba, labels, sample_weight), spans)
+        factor = factors[0] if len(factors) == 1 else np.asarray(np.linalg.qr(np.vstack(factors), mode="r"))
         self.coefficients_ = np.asarray(nnls(factor[:, :-1], factor[:, -1])[0])
         self.weights_ = normalise(self.coefficients_)
 
@@ -74,3 +70,16 @@ class SuperLearner(FittedMean):
     def n_fitted(self) -> int:
         """One weight a member."""
         return self.n_members_
+
+
+def triangular_factor(proba: Floats, labels: Labels, sample_weight: Values, span: slice) -> Values:
+    """Return the triangular factor of some rows' (n·C, M + 1) probabilities and indicators of the true class."""
+    n_members, _, n_classes = proba.shape
+    factor = np.zeros((0, n_members + 1))
+    fewest = -(-4 * n_members // n_classes)  # else most work is on the factor, again and again
+    for part in row_blocks(span.stop - span.start, min(n_members * n_classes, BLOCK_VALUES // fewest)):
+        rows = slice(span.start + part.start, span.start + part.stop)
+        columns = [*(member.astype(np.float64) for member in proba[:, rows]), one_hot(labels[rows], n_classes)]
+        block = np.stack(columns, axis=-1) * np.sqrt(sample_weight[rows])[:, None, None]
+        factor = np.asarray(np.linalg.qr(np.vstack([factor, block.reshape(-1, n_members + 1)]), mode="r"))
+    return factor

@@ -93,7 +93,7 @@ def test_the_pool_meets_its_optimality_conditions(seed, signed, bias):
 
 @pytest.mark.parametrize("n_kept", [1 << 25, 10])
 def test_the_pools_derivatives_are_those_of_its_loss(n_kept, monkeypatch):
-    monkeypatch.setattr("ensembler.combiners.log_pool.KEPT_VALUES", n_kept)
+    monkeypatch.setattr("ensembler.arrays.MANY_VALUES", n_kept)
     proba, labels = draw(3, 4, 80, 3)
     loss = PoolLoss(proba, labels, np.ones(80), 0.1, n_biases=3)
     point = np.random.default_rng(0).uniform(0, 1, 7)
@@ -163,12 +163,23 @@ def test_a_signed_pool_that_knows_the_one_without_signs_is_the_same(n_members, b
 def test_logarithms_that_are_not_kept_give_the_same_pool(monkeypatch):
     proba, labels = draw(7, 3, 300)
     kept = LogLinearPool().fit(proba, labels).weights_
-    monkeypatch.setattr("ensembler.combiners.log_pool.KEPT_VALUES", 10)
+    monkeypatch.setattr("ensembler.arrays.MANY_VALUES", 10)
     found = LogLinearPool().fit(proba, labels).weights_
     np.testing.assert_allclose(found, kept, rtol=1e-12)
     # Spans of rows are summed in their order, whoever goes through them.
     monkeypatch.setenv("ENSEMBLER_ONE_THREAD", "1")
     np.testing.assert_array_equal(LogLinearPool().fit(proba, labels).weights_, found)
+
+
+def test_spans_of_rows_have_the_same_least_squares(monkeypatch):
+    proba, labels = draw(8, 5, 300)
+    weight = np.random.default_rng(0).random(300)
+    whole = SuperLearner().fit(proba, labels, weight)
+    monkeypatch.setattr("ensembler.arrays.MANY_VALUES", 10)
+    found = SuperLearner().fit(proba, labels, weight)
+    np.testing.assert_allclose(found.coefficients_, whole.coefficients_, rtol=1e-12)
+    few = SuperLearner().fit(proba[:, :3], labels[:3])
+    assert few.weights_.sum() == pytest.approx(1)
 
 
 def test_simplex_weights_are_the_fixed_point_of_em():
