@@ -11,12 +11,16 @@ from ensembler.arrays import Rows, check_sample_weight
 from ensembler.combiners.base import Combiner
 from ensembler.comparison.candidates import Candidate
 from ensembler.comparison.fitting import Fit, Folded, cross_fit_each
+from ensembler.comparison.folds import split_part
 from ensembler.comparison.progress import FitCounter
 from ensembler.comparison.protocol import Split
 from ensembler.comparison.scoring import measure
 from ensembler.metrics import TIED_DECIMALS, Metric
 from ensembler.metrics.predicted import Pieces, Predicted
 from ensembler.predictions.prediction_set import Predictions
+
+MOST_TO_CHOOSE = 1 << 27
+"""Probabilities of members that a rule is chosen by for a fold."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Choice:
     ----------
     scores : dict
         By rule, the first metric cross-fitted inside the fitting rows; in cross-fitting, the mean over folds of what it
-        reached inside the others.
+        reached inside the others, or on a sample of very many rows there.
     nested : dict or None
         In cross-fitting: what choosing a rule anew in each fold reached, and the choices.
     predicted : dict
@@ -84,10 +88,11 @@ def choose_nested(
     scores_by_fold: dict[str, list[float]] = {fit.name: [] for fit in fits}
     weights = data.sample_weight
     # Dividing millions of rows takes long, and rules that learn nothing need no folds.
-    parts = [train for train, _ in split.folds.pairs if has_weight(data, train)] if trained else []
-    inside = cross_fit_each(trained, [rows_inside(split, train) for train in parts], counter.tick)
-    for train, _ in split.folds.pairs:
-        if not has_weight(data, train):
+    parts = [rows_to_choose_on(split, train) for train, _ in split.folds.pairs]
+    counting = [rows for rows in parts if has_weight(data, rows)] if trained else []
+    inside = cross_fit_each(trained, [rows_inside(split, rows) for rows in counting], counter.tick)
+    for rows in parts:
+        if not has_weight(data, rows):
             by_fold.append(None)
             continue
         found = next(inside).predicted if trained else {}
@@ -95,8 +100,8 @@ def choose_nested(
             if candidate not in trained:
                 # What learns nothing predicts these rows as it predicts all.
                 counter.tick(candidate.name)
-                found[candidate.name] = predicted[candidate.name].of_rows(train)
-        weight = None if weights is None else check_sample_weight(weights[train], len(train))
+                found[candidate.name] = predicted[candidate.name].of_rows(rows)
+        weight = None if weights is None else check_sample_weight(weights[rows], len(rows))
         scores = {name: float(metric(each.labels, each, weight)) for name, each in found.items()}
         for name, value in scores.items():
             scores_by_fold[name].append(value)
@@ -108,6 +113,19 @@ def choose_nested(
         return Choice(scores)
     outcome = Pieces([(rest, predicted[str(name)]) for (_, rest), name in zip(split.folds.pairs, by_fold, strict=True)])
     return Choice(scores, {"metric": metric.name, "value": measure(metric, data, outcome), "by_fold": by_fold})
+
+
+def rows_to_choose_on(split: Split, train: Rows) -> Rows:
+    """Return the rows outside of a fold on which a rule is chosen for it: all of them, or a sample of very many."""
+    fitting = split.fitting
+    share = MOST_TO_CHOOSE / (len(train) * fitting.n_members * fitting.n_classes)
+    groups = None if fitting.groups is None or share >= 1 else fitting.groups[train]
+    if groups is not None:
+        # Two in each fold, so that these can be made.
+        share = max(share, 2 * split.n_folds / len(np.unique(groups)))
+    if share >= 1:
+        return train
+    return train[split_part(fitting.true_labels[train], groups, share, split.seed)[0]]
 
 
 def has_weight(data: Predictions, rows: Rows) -> bool:

@@ -6,6 +6,7 @@ import pytest
 from ensembler import Predictions, Product, Stacking, compare_rules
 from ensembler.arrays import check_proba, clip_accuracy, row_sum_tolerance
 from ensembler.combiners.registry import all_rules
+from ensembler.comparison import choice
 from ensembler.comparison.protocol import DEFAULT_PART
 from ensembler.errors import ValueRangeError
 from ensembler.metrics import METRICS, Metric
@@ -138,6 +139,43 @@ def test_groups_stay_together_in_the_nested_choice(monkeypatch):
     assert asked[0] == 100
     assert len(asked) == 6
     assert all(count is not None and count < 100 for count in asked[1:])
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_of_very_many_rows_some_choose_for_a_fold(grouped, monkeypatch):
+    proba, labels = draw(5, 3, 300, 3)
+    groups = np.arange(300) // 3 if grouped else None
+    data = Predictions(proba, labels, groups=groups, sample_weight=np.random.default_rng(0).random(300) + 0.1)
+    rules = ["accuracy-weighted", "median", "stacking"]
+    whole = compare_rules(data, rules, n_resamples=0)
+    split = whole.split
+    monkeypatch.setattr(choice, "MOST_TO_CHOOSE", 120 * 9)
+    for train, _ in split.folds.pairs:
+        rows = choice.rows_to_choose_on(split, train)
+        assert set(rows) < set(train)
+        assert len(rows) == pytest.approx(120, abs=3)
+        if grouped:
+            assert len(set(groups[rows])) * 3 == len(rows)
+    some = compare_rules(data, rules, n_resamples=0)
+    # All that is told of the scored rows is fitted on all rows, as before.
+    assert [rule.metrics for rule in some.rules] == [rule.metrics for rule in whole.rules]
+    assert {rule.name: rule.choice_score for rule in some.rules} != {
+        rule.name: rule.choice_score for rule in whole.rules
+    }
+    proba_of = {rule.name: rule.proba for rule in some.rules}
+    right = sum(
+        float(((proba_of[name][rest].argmax(axis=1) == labels[rest]) * data.sample_weight[rest]).sum())
+        for name, (_, rest) in zip(some.nested["by_fold"], split.folds.pairs, strict=True)
+    )
+    assert some.nested["value"] == pytest.approx(right / data.sample_weight.sum())
+
+
+def test_few_groups_are_all_kept_for_the_choice(monkeypatch):
+    proba, labels = draw(5, 3, 60, 3)
+    split = compare_rules(Predictions(proba, labels, groups=np.arange(60) // 10), ["mean"], n_resamples=0).split
+    monkeypatch.setattr(choice, "MOST_TO_CHOOSE", 1)
+    for train, _ in split.folds.pairs:
+        assert choice.rows_to_choose_on(split, train) is train
 
 
 def test_equal_scores_sizes_and_members_go_to_the_smaller_mask():

@@ -270,9 +270,8 @@ def aligned_labels(frame: "pd.DataFrame", columns: Columns, labels: Table | None
 
 def tell_roles(path: Path, roles: Roles, columns: Columns, decisions: list[Decision]) -> None:
     """Tell what columns are taken for."""
-    if roles.id is not None:
-        why = "it is called so" if roles.id.lower() == ID_COLUMN else "its values are all different"
-        decisions.append(Decision(f"{path} ({roles.id})", "row ids", why))
+    if roles.id is not None and roles.id.lower() != ID_COLUMN:
+        decisions.append(Decision(f"{path} ({roles.id})", "row ids", "its values are all different"))
     if roles.label is not None:
         why = "given" if columns.label is not None else "by its name and whole values, or since it equals the labels"
         decisions.append(Decision(f"{path} ({roles.label})", "labels", why))
