@@ -97,12 +97,23 @@ def cohen_kappa(predicted: NDArray[np.int64], n_classes: int) -> Values:
         counts = np.array([np.bincount(classes, minlength=n_classes) for classes in predicted])
         by_chance = counts @ counts.T
     else:
-        for label in range(n_classes):
-            # Of the rows that both have answered, those in which the first predicts the class.
-            counts = np.rint((predicted == label).astype(np.float64) @ answered.T.astype(np.float64)).astype(np.int64)
-            by_chance += counts * counts.T
+        for number, there in enumerate(answered):
+            # How often others predict each class where this one has answered, and how often this one where they have.
+            of_others = class_counts_of(predicted[:, there], answered[:, there], n_classes)
+            of_this = class_counts_of(
+                np.broadcast_to(predicted[number, there], (len(predicted), int(there.sum()))),
+                answered[:, there],
+                n_classes,
+            )
+            by_chance[number] = (of_others * of_this).sum(axis=1)
     with np.errstate(invalid="ignore"):
         return (n_rows * same - by_chance) / np.where(by_chance == n_rows**2, np.nan, n_rows**2 - by_chance)
+
+
+def class_counts_of(predicted: NDArray[np.int64], counting: NDArray[np.bool_], n_classes: int) -> NDArray[np.int64]:
+    """Return how often each of L predicts each class in the rows that count, (L, C)."""
+    cells = (np.arange(len(predicted))[:, None] * n_classes + predicted)[counting]
+    return np.bincount(cells, minlength=len(predicted) * n_classes).reshape(len(predicted), n_classes)
 
 
 def share_different(predicted: NDArray[np.int64]) -> Values:

@@ -13,6 +13,8 @@ BLOCK_VALUES = 1 << 21
 """Most float64 values of a block of contributions."""
 DOUBLING_BLOCK = 1 << 17
 """Most scores of all committees at a time, so that they stay in the cache."""
+FEW_RIVALS = 0.125
+"""Share of the classes up to which rivals are few; in hard votes nearly all are, most of which nobody votes for."""
 MOST_DOUBLED = 13
 """Members up to which all committees are scored where many are asked for."""
 
@@ -137,7 +139,7 @@ def all_outcomes(data: Contributions, rows: Rows, rule: AdditiveCombiner) -> Ite
             added, labels = data.of(many, rule), data.labels[many]
             is_rival = ~leads(added, labels, start)
             if many_classes:
-                for part, correct in doubled_each(added, labels, is_rival, start):
+                for part, correct in doubled_by_row(added, labels, is_rival, start):
                     yield many[part], correct
                 continue
             for place in range(0, len(many), size):
@@ -158,45 +160,51 @@ def leads(added: Values, labels: Labels, start: Values) -> NDArray[np.bool_]:
     return ahead
 
 
-def doubled_each(
+def doubled_by_row(
     added: Values, labels: Labels, is_rival: NDArray[np.bool_], start: Values
 ) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
     """Yield some of the rows at a time, and about which of them all committees are correct, (2^M, n).
 
-    Sums are of the true classes, and of each row's rivals (n, C), which lie side by side.
+    Sums are of the true classes and of each row's rivals, true in ``is_rival`` (n, C), which lie side by side: in runs
+    of those before and those after the true class, of which the largest sum counts.
     """
-    places = np.arange(len(labels))
-    is_rival[places, labels] = False
+    is_rival = is_rival & (np.arange(is_rival.shape[1]) != labels[:, None])
+    if not start.any() and is_rival.mean() > FEW_RIVALS:
+        # Classes that nobody votes for all have a sum of 0, of which the first is the one that wins.
+        empty = np.asarray(~added.any(axis=0))
+        empty[np.arange(len(labels)), empty.argmax(axis=1)] = False
+        is_rival &= ~empty
     row, rival = np.nonzero(is_rival)
+    run = 2 * row + (rival > labels[row])
     ends = np.cumsum(np.bincount(row, minlength=len(labels)))
     most, begin = max(1, DOUBLING_BLOCK >> len(added)), 0
     while begin < len(labels):
-        done = ends[begin - 1] if begin else 0
+        done = int(ends[begin - 1]) if begin else 0
         # As many rows as have so many rivals, or fewer than so many rows, but one at least.
         end = min(max(begin + 1, int(np.searchsorted(ends, done + most, side="right"))), begin + most)
-        part, of_part = slice(begin, end), slice(done, ends[end - 1])
-        own, against = places[part], rival[of_part]
-        true = sums_of_all(added[:, own, labels[part]], start[labels[part]])
-        others = sums_of_all(added[:, row[of_part], against], start[against])
+        own = np.arange(begin, end)
+        true = sums_of_all(added[:, own, labels[own]], start[labels[own]])
         correct = np.ones(true.shape, dtype=bool)
-        if len(against):
-            beside = true[:, row[of_part] - begin]
-            is_first = against < labels[row[of_part]]
-            beaten = others > beside
-            beaten[:, is_first] |= others[:, is_first] == beside[:, is_first]
-            with_rivals, first = np.unique(row[of_part] - begin, return_index=True)
-            correct[:, with_rivals] = ~np.logical_or.reduceat(beaten, first, axis=1)
-        yield part, correct
+        for low in range(done, int(ends[end - 1]), most):
+            some = slice(low, min(low + most, int(ends[end - 1])))
+            others = sums_of_all(added[:, row[some], rival[some]], start[rival[some]])
+            first = np.flatnonzero(np.diff(run[some], prepend=-1)).tolist()
+            for start_of_run, end_of_run in zip(first, [*first[1:], len(others)], strict=True):
+                place, is_after = divmod(int(run[low + start_of_run]) - 2 * begin, 2)
+                largest = others[start_of_run:end_of_run].max(axis=0)
+                beats = np.greater_equal if is_after else np.greater
+                correct[place] &= beats(true[place], largest)
+        yield slice(begin, end), correct.T
         begin = end
 
 
 def sums_of_all(added: Values, start: Values) -> Values:
-    """Return the sums of all committees, (2^M, k), of what members add (M, k)."""
-    sums = np.empty((1 << len(added), added.shape[1]))
-    sums[0] = start
+    """Return the sums of all committees, (k, 2^M), of what members add (M, k)."""
+    sums = np.empty((added.shape[1], 1 << len(added)))
+    sums[:, 0] = start
     for member, scores in enumerate(added):
         width = 1 << member
-        np.add(sums[:width], scores, out=sums[width : 2 * width])
+        np.add(sums[:, :width], scores[:, None], out=sums[:, width : 2 * width])
     return sums
 
 

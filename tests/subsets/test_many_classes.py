@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ensembler import Predictions
+from ensembler.arrays import one_hot
 from ensembler.combiners.registry import make_rule
 from ensembler.subsets import contributions
 from ensembler.subsets.contributions import Contributions, all_outcomes
@@ -22,11 +23,14 @@ def drawn(kind, n_members=5, n_rows=80, n_classes=40):
     if kind == "certain":
         proba[:] = 0.5 / n_classes
         proba[:, np.arange(n_rows), labels] += 0.5
+    if kind == "votes":
+        votes = np.where(rng.random((n_members, n_rows)) < 0.5, labels, rng.integers(0, n_classes, (n_members, n_rows)))
+        return np.array([one_hot(own, n_classes) for own in votes]), labels
     return (proba / proba.sum(axis=2, keepdims=True)).astype(np.float32), labels
 
 
 @pytest.mark.parametrize("block", [1, 1 << 9, 1 << 17])
-@pytest.mark.parametrize("kind", ["mixed", "ties", "certain"])
+@pytest.mark.parametrize("kind", ["mixed", "ties", "certain", "votes"])
 @pytest.mark.parametrize("rule", ["mean", "product", "majority-vote", "accuracy-weighted", "naive-bayes"])
 def test_doubling_says_what_the_definition_says(rule, kind, block, monkeypatch):
     monkeypatch.setattr(contributions, "DOUBLING_BLOCK", block)
@@ -46,7 +50,7 @@ def test_doubling_says_what_the_definition_says(rule, kind, block, monkeypatch):
         assert (found[mask] == (scores.argmax(axis=1) == labels)).all()
 
 
-@pytest.mark.parametrize("kind", ["mixed", "ties", "certain"])
+@pytest.mark.parametrize("kind", ["mixed", "ties", "certain", "votes"])
 def test_a_sweep_counts_what_each_committee_gets(kind):
     proba, labels = drawn(kind)
     sweep = sweep_predictions(Predictions(proba, labels))

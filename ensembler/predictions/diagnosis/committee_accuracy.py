@@ -41,7 +41,7 @@ def committee_accuracies(data: Predictions, having: Correct) -> Values:
         rows = slice(start, start + size)
         winners = most_probable_sums(weights, data.proba[:, rows])
         if data.missing is not None:
-            winners[weights @ data.answered[:, rows] == 0] = largest
+            winners[weights @ ~data.missing[:, rows] == 0] = largest
         n_correct += (winners == labels[rows]).sum(axis=1)
     return n_correct / data.n_samples
 

@@ -166,11 +166,11 @@ def correlate_with_gains(
 def committee_measures(data: Predictions, pairs: dict[str, Values], having: Correct) -> dict[str, Values]:
     """Return the ten measures of committees (K, M), those of pairs from the matrices of all; each (K,)."""
     values = {name: mean_of_committee_pairs(pairs[name], having) for name in PAIRWISE}
-    found = (
-        [of_counts(counts) for counts in correct_members(data.correct, having)]
-        if data.missing is None
-        else [of_rows(data.correct[members], data.answered[members]) for members in having]
-    )
+    if data.missing is None:
+        found = [of_counts(counts) for counts in correct_members(data.correct, having)]
+    else:
+        correct, answered = data.correct, data.answered
+        found = [of_rows(correct[members], answered[members]) for members in having]
     return values | {name: np.array([measures[name] for measures in found]) for name in OF_ROWS}
 
 
