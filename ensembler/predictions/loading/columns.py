@@ -36,6 +36,7 @@ MEMBER_NAMES = frozenset({
 })
 """What a column is called that says whose row it is, in a table with a row for each row and member."""
 # fmt: on
+CLASS_0 = re.compile(r"((p|prob|proba|probability|class|score)[_ ]?)?0")
 FEW_ROWS = 20
 """In fewer rows, labels may all be different."""
 FOLD_NAMES = frozenset(["fold", "folds", "kfold", "fold_id", "split", "set", "subset", "partition"])
@@ -334,7 +335,7 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
         )
     part = frame[list(roles.proba)]
     array: NDArray[Any]
-    if len(roles.proba) == 1 and re.fullmatch(r"(p|prob|proba|probability|class|score)[_ ]?0", simple(roles.proba[0])):
+    if len(roles.proba) == 1 and CLASS_0.fullmatch(simple(roles.proba[0])):
         raise FileError(
             f"{path}: column {roles.proba[0]!r} is P(class 0) by its name, expected P(class 1) or a column a class; "
             "write 1 minus it under another name"

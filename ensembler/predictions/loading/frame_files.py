@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_NAME = ("", "Unnamed: 0")
 """How the first column is called where an index was written without a name."""
-PERCENTAGE = re.compile(r"\s*\d+(\.\d*)?\s*%\s*")
+PERCENTAGE = re.compile(r"\s*\+?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*%\s*")
 ROW_NUMBERS = "row numbers"
 """How an index without a name is called in `DataFrame.index`."""
 
@@ -47,7 +47,7 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
     if not foreign:
         refuse_foreign(frame, path)
     for name in percent_columns(frame):
-        frame[name] = frame[name].str.rstrip("% ").astype(np.float64) / 100
+        frame[name] = frame[name].str.strip().str.rstrip("%").str.strip().str.replace(",", ".").astype(np.float64) / 100
     return frame
 
 

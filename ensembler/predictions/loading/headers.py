@@ -11,6 +11,10 @@ SEPARATORS = (";", "\t", "|")
 """What separates cells besides commas."""
 
 
+LEVELS = frozenset({"model", "models", "member", "members", "classifier", "method", "class", "classes", "label"})
+"""What the levels of columns are called."""
+
+
 @dataclass(frozen=True)
 class Header:
     """How the cells of a .csv are separated, the columns' names, and how many rows these stand in."""
@@ -64,16 +68,39 @@ def header_of_two_rows(path: Path, separator: str) -> Header | None:
     row that only names the index belongs to the header.
     """
     rows = cells_of(path, separator, 4)
-    if len(rows) < 3 or any(map(is_decimal, rows[1])) or not all(rows[1][1:]):
-        return None
-    names = joined_names(rows[0], rows[1])
-    count = 2
+    if len(rows) < 3 or len({name for name in rows[0][1:] if name}) < 2:
+        return None  # one name above all is a title
+    above, below = filled(rows[0]), rows[1]
+    grids: dict[str, list[str]] = {}
+    for name, given, lower in zip(above, rows[0], below, strict=True):
+        if not lower and not (given or name == above[0]):
+            return None
+        grids.setdefault(name, []).append(lower)
+    several = [lowers for lowers in grids.values() if len(lowers) > 1]
+    alike = len(several) > 1 and len({frozenset(lowers) for lowers in several}) == 1
+    if any(map(is_decimal, below)) and not alike:
+        return None  # numbers that are not the same classes of all members are data
+    names, count = joined_names(rows[0], below), 2
     if rows[2][0] and not any(rows[2][1:]):
         names[0], count = rows[2][0], 3
-    below = rows[count] if count < len(rows) else []
-    if len(set(names)) < len(names) or not any(map(is_decimal, below)):
+    elif above[0].lower() in LEVELS:
+        names[0] = ""  # what pandas calls the levels stands above an index without a name
+    first = rows[count] if count < len(rows) else []
+    if len(set(names)) < len(names) or not any(map(is_decimal, first)):
         return None
     return Header(separator, tuple(names), count)
+
+
+def filled(names: Sequence[str]) -> list[str]:
+    """Return names with the one on its left in place of each blank.
+
+    >>> filled(["", "vit", "", "cnn"])
+    ['', 'vit', 'vit', 'cnn']
+    """
+    found: list[str] = []
+    for name in names:
+        found.append(name or (found[-1] if found else ""))
+    return found
 
 
 def is_decimal(text: str) -> bool:
@@ -87,11 +114,8 @@ def joined_names(members: Sequence[str], classes: Sequence[str]) -> list[str]:
     >>> joined_names(["", "resnet", "", "vgg", "vgg"], ["id", "cat", "dog", "cat", "dog"])
     ['id', 'resnet_cat', 'resnet_dog', 'vgg_cat', 'vgg_dog']
     """
-    names, member = [], ""
-    for given, of_class in zip(members, classes, strict=True):
-        member = given or member
-        names.append("_".join(part for part in (member, of_class) if part))
-    return names
+    pairs = zip(filled(members), classes, strict=True)
+    return ["_".join(part for part in pair if part) for pair in pairs]
 
 
 def check_different(names: Sequence[str], path: Path) -> None:
@@ -105,6 +129,6 @@ def decimal_mark(path: Path, header: Header) -> str:
     """Return what separates decimals: a comma where cells are separated by semicolons, and numbers have commas."""
     if header.separator != ";":
         return "."
-    with path.open(encoding="utf-8-sig") as stream:
-        lines = [stream.readline(1 << 20) for _ in range(header.rows + 1)]
-    return "," if "," in lines[-1] and "." not in lines[-1] else "."
+    rows = cells_of(path, header.separator, header.rows + 1)
+    cells = "".join(rows[-1]) if len(rows) > header.rows else ""
+    return "," if "," in cells and "." not in cells else "."

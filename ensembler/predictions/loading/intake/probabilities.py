@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, softmax
+from ensembler.errors import ShapeError
 from ensembler.predictions.loading.intake.names import says_logits
 from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
+
+PERCENT_ROUNDING = 0.03
+"""How far the sum of whole percentages may be from 100, as a share."""
 
 
 def is_one_hot(array: NDArray[Any]) -> bool:
@@ -20,8 +24,15 @@ def is_soft(item: Item) -> bool:
     array = item.array
     if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "iuf" or not len(array) or array.min() < 0:
         return False
+    return are_multiples(array)
+
+
+def are_multiples(array: NDArray[Any]) -> bool:
+    """Whether rows are no less than 0 and have sums that differ little, as percentages have but for rounding."""
     totals = array.sum(axis=1, dtype=np.float64)
-    return bool(totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean())
+    if not (array >= 0).all() or not totals.min() > 0:
+        return False
+    return bool(np.ptp(totals) <= 1e-2 * totals.mean() or np.abs(totals / 100 - 1).max() < PERCENT_ROUNDING)
 
 
 def sums_to_one(array: NDArray[Any], axis: int) -> bool:
@@ -44,7 +55,8 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
     if sums_to_one(array, 1):
         exact = np.abs(totals - 1).max() <= row_sum_tolerance(array.dtype, array.shape[1]) and values.min() >= 0
         return array if exact else np.clip(values, 0, None) / np.clip(values, 0, None).sum(axis=1, keepdims=True)
-    if values.min() >= 0 and totals.min() > 0 and np.ptp(totals) <= 1e-2 * totals.mean():
+    if are_multiples(values):
+        refuse_side_by_side(item, values)
         why = f"its rows sum to {totals.mean():.4g}"
         decisions.append(Decision(item.source, "multiples of probabilities", why))
         return np.asarray(values / totals[:, None])
@@ -56,3 +68,16 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
         decisions.append(Decision(item.source, what, why))
         return softmax(values)
     return array
+
+
+def refuse_side_by_side(item: Item, values: NDArray[np.float64]) -> None:
+    """Raise where rows sum to a number of models among which the columns can be divided."""
+    total = float(values.sum(axis=1).mean())
+    n_models = round(total)
+    apart = not 1 < n_models < values.shape[1] or values.shape[1] % n_models or is_whole(values)
+    if apart or abs(values.sum(axis=1) - n_models).max() > 1e-2:
+        return
+    raise ShapeError(
+        f"{item.source}: rows of {values.shape[1]} columns sum to {n_models}, expected 1: are they {n_models} models "
+        "side by side? call the columns MODEL_CLASS, as in resnet_cat, or give one file a model"
+    )

@@ -1,10 +1,11 @@
 """Which rows are scored, which are fitted on, and which wait for a prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ensembler.arrays import MISSING_VOTE
 from ensembler.errors import AlignmentError
 from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Decision, Part, Plan
 from ensembler.predictions.loading.table import Table
@@ -36,6 +37,8 @@ def arrange(
     for split in (*labelled[2:], *waiting[1:]):
         why = f"{split or 'other'} rows{'' if parts[split][1] else ' without labels'} are one set too many"
         decisions += [Decision(str(table.path), "nothing", why) for table in parts[split][0]]
+    if n_classes is None:
+        votes_from_zero(list(plan.values()), decisions)
     for part in plan.values():
         if part.labels is not None:
             part.labels = counted_from_zero(part, part.labels, n_classes, decisions)
@@ -54,6 +57,27 @@ def counted_from_zero(part: Part, labels: Table, n_classes: int | None, decision
     why = f"they go from {int(values.min())} to {int(values.max())}, and there are {n_classes} classes"
     decisions.append(Decision(str(labels.path), "labels counted from 1", why))
     return replace(labels, array=values.astype(np.int64) - 1)
+
+
+def votes_from_zero(parts: Sequence[Part], decisions: list[Decision]) -> None:
+    """Count from 0 where all votes and labels, numbers without a gap, are counted from 1."""
+    tables = [table for part in parts for table in (*part.tables, *([] if part.labels is None else [part.labels]))]
+    if all(part.labels is None for part in parts) or any(table.array.dtype.kind not in "iu" for table in tables):
+        return
+    used = np.unique(np.concatenate([table.array.ravel() for table in tables]))
+    used = used[used != MISSING_VOTE]
+    if len(used) < 2 or not np.array_equal(used, np.arange(1, len(used) + 1)):
+        return
+    for part in parts:
+        part.tables = [less_one(table) for table in part.tables]
+        if part.labels is not None:
+            decisions.append(Decision(str(part.labels.path), "counted from 1", "as the votes are"))
+            part.labels = less_one(part.labels)
+
+
+def less_one(table: Table) -> Table:
+    """Return votes or labels that are one less, but for missing ones."""
+    return replace(table, array=np.where(table.array == MISSING_VOTE, MISSING_VOTE, table.array.astype(np.int64) - 1))
 
 
 def same_members(parts: dict[str, Part], decisions: list[Decision]) -> None:

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError, Problems
+from ensembler.errors import FileError, Problems, setting
 from ensembler.predictions.loading.columns import (
+    ID_NAMES,
     LABEL_NAMES,
     Roles,
     as_table,
     find_id,
     find_roles,
     fractions,
+    is_numeric,
     simple,
 )
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.headers import is_decimal
 from ensembler.predictions.loading.intake.arrays import given_labels
 from ensembler.predictions.loading.intake.competition import (
     data_labels,
@@ -42,15 +45,20 @@ from ensembler.predictions.loading.intake.wide import (
     is_argmax,
     is_derived,
     numbered_classes,
+    of_named_class,
     without_prefix,
 )
 from ensembler.predictions.loading.labels import check_same_labels
+from ensembler.predictions.loading.lists import is_number
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import ID_COLUMN, Table
 from ensembler.predictions.loading.tables import read_row_values
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOSTLY = 0.5
+"""Share of the cells from which a column of texts is one of numbers, of which some cannot be read."""
 
 
 def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequence[Table] = ()) -> Plan:
@@ -204,6 +212,7 @@ def frame_tables(
         roles = roles_beside_lists(frame, roles)
     elif not roles.proba:
         roles = roles_of_votes(frame, roles)
+    refuse_odd_cells(path, frame, roles)
     tell_roles(path, roles, columns, decisions)
     if file.items:
         return [*list_tables(file, frame, roles, name, decisions)]
@@ -224,12 +233,13 @@ def frame_tables(
         why = "it is the most probable class in every row, so it is no truth"
         decisions.append(Decision(f"{path} ({roles.label})", "predicted classes, left out", why))
         roles = replace(roles, label=None)
-    grid = class_grid(frame, proba)
+    known = set(classes) | (set() if roles.label is None else values_of(frame, roles.label))
+    grid = class_grid(frame, proba, known)
     base = Roles(roles.id, roles.label, (), (), (), ())
     if grid is not None:
-        found = grid_tables(frame, path, base, grid)
+        found = grid_tables(frame, path, base, grid, decisions)
     elif len(proba) > 1 and not are_classes(frame, proba, labels, roles):
-        found = column_tables(frame, path, base, proba, decisions)
+        found = of_named_class(column_tables(frame, path, base, proba, decisions), proba, known)
     else:
         found = [as_table(frame, path, replace(base, proba=tuple(proba)), name)]
         array = as_probabilities(Item(path, "", found[0].array), found[0].array, decisions)
@@ -266,6 +276,30 @@ def aligned_labels(frame: "pd.DataFrame", columns: Columns, labels: Table | None
     position = {row: index for index, row in enumerate(labels.ids.tolist())}
     rows = [position.get(row) for row in frame[identity].map(str)]
     return None if None in rows else np.asarray(labels.array)[np.array(rows, dtype=np.intp)]
+
+
+def refuse_odd_cells(path: Path, frame: "pd.DataFrame", roles: Roles) -> None:
+    """Raise where most cells of a column are numbers, which is a member's that would be left out."""
+    problems = Problems()
+    # Texts that are all different look like ids, and those that are alone like predicted classes.
+    doubtful = [name for name in (roles.id, *roles.proba) if name is not None and ID_NAMES.fullmatch(name) is None]
+    for name in (*roles.texts, *doubtful):
+        cells = frame[name].dropna().map(str)
+        if is_numeric(frame[name]) or (name in doubtful and not cells.str.contains(r"[.,%]").mean() >= MOSTLY):
+            continue
+        plain = cells.map(is_number).to_numpy(dtype=bool)
+        if len(cells) and cells.map(is_decimal).mean() >= MOSTLY and not plain.all():
+            odd = int(np.flatnonzero(~plain)[0])
+            row = frame.index.get_loc(cells.index[odd])
+            problems.add(
+                FileError(
+                    f"{path}: column {name!r} holds {cells.iloc[odd]!r} in row {row}, expected numbers with a decimal "
+                    "point, or percentages throughout; write it as a number, or leave the column out "
+                    f"({setting('drop', name)})",
+                    remedy=("--drop-column", name),
+                )
+            )
+    problems.raise_all()
 
 
 def tell_roles(path: Path, roles: Roles, columns: Columns, decisions: list[Decision]) -> None:

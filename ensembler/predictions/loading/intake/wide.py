@@ -1,7 +1,7 @@
 """Tables with several columns of predictions: classes of one model, models, or both."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,8 @@ import numpy as np
 from ensembler.errors import FileError
 from ensembler.predictions.loading.columns import Roles, as_table, fractions, is_numeric
 from ensembler.predictions.loading.intake.names import DERIVED, own_words, words
-from ensembler.predictions.loading.intake.plan import Decision, is_whole
-from ensembler.predictions.loading.intake.probabilities import sums_to_one
+from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
+from ensembler.predictions.loading.intake.probabilities import are_multiples, as_probabilities, sums_to_one
 from ensembler.predictions.loading.table import Table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | Non
     if sums_to_one(values, 1):
         return True
     if not np.isfinite(values).all():
-        return True
+        return not is_whole(values[np.isfinite(values)])  # numbers of classes, of which some votes are missing
     totals = values.sum(axis=1)
     if values.min() >= 0 and np.ptp(totals) <= 1e-2 * totals.mean():
         return True
@@ -48,26 +48,55 @@ def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | Non
     return n_labels is not None and n_labels > 2 and n_labels == len(names)
 
 
-def class_grid(frame: "pd.DataFrame", names: Sequence[str]) -> dict[str, dict[str, str]] | None:
-    """Return, by model and class, columns called after both, as ``resnet_cat``; None where they are not."""
-    for pattern in (
+def class_grid(
+    frame: "pd.DataFrame", names: Sequence[str], known: Collection[str] = ()
+) -> dict[str, dict[str, str]] | None:
+    """Return, by model and class, columns called after both, as ``resnet_cat`` or ``cat_resnet``; None for others.
+
+    Names of classes that are known, since labels have them, tell where a name divides; else it does so at its last
+    mark, or at its first where the class comes first. All models have the same classes, in any order.
+    """
+    for parts in divided_names([str(name) for name in names], known):
+        grid: dict[str, dict[str, str]] = {}
+        for name, (model, label) in zip(names, parts, strict=True):
+            grid.setdefault(model, {})[label] = str(name)
+        classes = {frozenset(of_model) for of_model in grid.values()}
+        complete = sum(map(len, grid.values())) == len(names) and len(classes) == 1
+        if complete and len(grid) > 1 and len(next(iter(classes))) > 1 and are_rows(frame, next(iter(grid.values()))):
+            order = list(next(iter(grid.values())))
+            return {model: {label: of_model[label] for label in order} for model, of_model in grid.items()}
+    return None
+
+
+def divided_names(names: Sequence[str], known: Collection[str]) -> Iterator[list[tuple[str, str]]]:
+    """Yield the ways in which all names divide into a model and a class.
+
+    >>> list(divided_names(["vit_not_sad", "vit_sad"], {"sad", "not_sad"}))[0]
+    [('vit', 'not_sad'), ('vit', 'sad')]
+    """
+    if known:
+        labels = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+        patterns = [rf"(?P<model>.+?)[_./ -](?P<cls>{labels})", rf"(?P<cls>{labels})[_./ -](?P<model>.+)"]
+    else:
+        patterns = []
+    patterns += [
         r"(?P<model>.+)[_./ -](?:(?:f|p|c|prob|proba|class)_?(?=\d))?(?P<cls>[^_./ -]+)",
         r"(?:prob|proba|p)_(?P<model>.+)_(?P<cls>[^_]+)",
-    ):
-        grid: dict[str, dict[str, str]] = {}
-        for name in names:
-            match = re.fullmatch(pattern, str(name))
-            if match is None:
-                break
-            grid.setdefault(match["model"], {})[match["cls"]] = str(name)
-        else:
-            classes = {tuple(of_model) for of_model in grid.values()}
-            if len(grid) > 1 and len(classes) == 1 and len(next(iter(classes))) > 1:
-                first = next(iter(grid.values()))
-                values = frame[list(first.values())]
-                if all(is_numeric(values[name]) for name in values) and sums_to_one(values.to_numpy(dtype=float), 1):
-                    return grid
-    return None
+        r"(?P<cls>[^_./ -]+)[_./ -](?P<model>.+)",
+    ]
+    for pattern in patterns:
+        matches = [re.fullmatch(pattern, name) for name in names]
+        if all(matches):
+            yield [(match["model"], match["cls"]) for match in matches if match is not None]
+
+
+def are_rows(frame: "pd.DataFrame", of_class: Mapping[str, str]) -> bool:
+    """Whether columns are numbers whose rows sum to 1, or all to about the same, as percentages do."""
+    values = frame[list(of_class.values())]
+    if not all(is_numeric(values[name]) for name in values):
+        return False
+    array = values.to_numpy(dtype=float)
+    return sums_to_one(array, 1) or are_multiples(array)
 
 
 def numbered_classes(frame: "pd.DataFrame", names: Sequence[str]) -> list[str] | None:
@@ -118,12 +147,15 @@ def without_prefix(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return rest if all(rest) and len(set(rest)) == len(rest) else names
 
 
-def grid_tables(frame: "pd.DataFrame", path: Path, base: Roles, grid: dict[str, dict[str, str]]) -> list[Table]:
+def grid_tables(
+    frame: "pd.DataFrame", path: Path, base: Roles, grid: dict[str, dict[str, str]], decisions: list[Decision]
+) -> list[Table]:
     """Return the members of a table with a column for each model and class."""
     tables = []
     for model, of_class in grid.items():
         table = as_table(frame, path, replace(base, proba=tuple(of_class.values())), own_words(model) or model)
-        tables.append(replace(table, columns=tuple(of_class)))
+        array = as_probabilities(Item(path, model, table.array), table.array, decisions)
+        tables.append(replace(table, array=array, columns=tuple(of_class)))
     return tables
 
 
@@ -144,6 +176,11 @@ def column_tables(
             f"{path}: {', '.join(odd)} hold no probabilities, and other columns do: are they labels or predicted "
             "classes? pass --label-column NAME for the labels, and --drop-column NAME for each other one"
         )
+    if len(names) > 1 and all(re.fullmatch(r".+[_. -]0", str(name)) for name in names):
+        raise FileError(
+            f"{path}: {', '.join(map(str, names[:3]))} are P(class 0) by their names, expected P(class 1) or a column "
+            "a class; write 1 minus each under another name"
+        )
     tables = []
     for model, columns in models.items():
         best = chosen[model]
@@ -152,3 +189,21 @@ def column_tables(
                 decisions.append(Decision(f"{path} ({name})", "nothing", f"{best} is of the same model"))
         tables.append(as_table(frame, path, replace(base, proba=(best,)), model))
     return tables
+
+
+def of_named_class(tables: list[Table], names: Sequence[str], known: Collection[str]) -> list[Table]:
+    """Return members of one column each with both classes, where all columns are called after one of the two."""
+    if len(known) != 2 or all(label.isdigit() for label in known) or len(tables) != len(names):
+        return tables
+    parts = next(divided_names([str(name) for name in names], known), [])
+    called = {label for _, label in parts}
+    soft = all(table.array.dtype.kind == "f" and 0 <= table.array.min() <= table.array.max() <= 1 for table in tables)
+    if len(called) != 1 or not soft:
+        return tables
+    [label], order = called, sorted(known)
+    found = []
+    for table, (model, _) in zip(tables, parts, strict=True):
+        both = {label: table.array, next(name for name in order if name != label): 1 - table.array}
+        array = np.stack([both[name] for name in order], axis=1)
+        found.append(replace(table, name=own_words(model) or model, array=array, columns=tuple(order)))
+    return found
