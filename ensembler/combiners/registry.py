@@ -156,7 +156,7 @@ def make_rule(given: Any) -> Combiner:
         return given
     if not isinstance(given, str):
         is_class = inspect.isclass(given) and issubclass(given, Combiner)
-        got, fix = (f"the class {given.__name__}", f"{given.__name__}()") if is_class else (repr(given), "'mean'")
+        got, fix = (f"the class {given.__name__}", f"{given.__name__}()") if is_class else (repr(given)[:60], "'mean'")
         raise ParameterError(f"rule is {got}, expected a rule or its text, as in {fix}")
     name, parameters = parse_spec(given)
     rules = all_rules()

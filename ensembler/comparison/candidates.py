@@ -1,6 +1,6 @@
 """The rules under comparison, bound to the members of a set."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -112,7 +112,7 @@ def list_candidates(
     balance: Balance = None,
 ) -> list[Candidate]:
     """Bind all rules to the members; those that take long on such a set run where they are named themselves."""
-    named = default_rules() if rules is None else [rules] if isinstance(rules, (str, Combiner)) else rules
+    named = default_rules() if rules is None else listed(rules)
     asked = named_rules(named)
     problems, candidates = Problems(), []
     for rule in asked:
@@ -151,9 +151,8 @@ def own_metric(metric: Metric) -> str | Metric:
 
 def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predictions) -> tuple[Metric, ...]:
     """Return the metrics asked for, then those that are always reported, each once."""
-    asked = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
     problems, metrics = Problems(), []
-    for item in asked:
+    for item in listed(metric):
         with problems.collected():
             metrics.append(get_metric(item))
     problems.raise_all()
@@ -169,6 +168,11 @@ def list_metrics(metric: MetricLike | Sequence[MetricLike], predictions: Predict
             f"choose by {', '.join(some)} or {last}"
         )
     return tuple(metrics)
+
+
+def listed(given: Any) -> list[Any]:
+    """Return one rule or metric, or several of them, as a list."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
 
 
 def check_calibrate(step: str, predictions: Predictions) -> None:

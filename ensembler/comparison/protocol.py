@@ -222,7 +222,7 @@ def split_of(
 
 def check_predictions(predictions: Any) -> None:
     """Refuse arrays in the place of predictions."""
-    if not hasattr(predictions, "true_labels"):
+    if not isinstance(predictions, Predictions):
         got = type(predictions).__name__
         raise UsageError(
             f"predictions is a {got}, expected Predictions: load_predictions(…) or Predictions(proba, labels)"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from ensembler.errors import NotApplicableError, UnknownNameError, UsageError, argument
+from ensembler.errors import NotApplicableError, Problems, UnknownNameError, UsageError, argument
 from ensembler.metrics import METRICS, get_metric
 from ensembler.parallel.progress import Progress
 from ensembler.parallel.workers import Workers, thread_pool
@@ -103,17 +103,24 @@ class SweepRequest:
         """
         if not isinstance(metric, str):
             raise UnknownNameError("metric of a sweep", str(getattr(metric, "name", metric)), METRICS)
-        bound = get_metric(metric).bind(predictions.classes)
-        if predictions.any_hard and bound.needs_probabilities:
-            raise UsageError(
-                f"metric {metric} needs probabilities, and some members are hard labels; sweep by accuracy"
-            )
+        problems = Problems()
+        with problems.collected():
+            bound = get_metric(metric).bind(predictions.classes)
+            if predictions.any_hard and bound.needs_probabilities:
+                raise UsageError(
+                    f"metric {metric} needs probabilities, and some members are hard labels; sweep by accuracy"
+                )
         parts = [part for part in (predictions, predictions.validation) if part is not None]
         if any(part.sample_weight is not None for part in parts):
-            raise UsageError("a sweep counts correct rows and takes no row weights; drop them")
+            problems.add(UsageError("a sweep counts correct rows and takes no row weights; drop them"))
         if top < 1:
-            raise UsageError(f"{argument('top')} is {top}, expected at least 1")
-        members = tuple(sorted({member_number(name, predictions) for name in must}))
+            problems.add(UsageError(f"{argument('top')} is {top}, expected at least 1"))
+        numbers = set()
+        for name in must:
+            with problems.collected():
+                numbers.add(member_number(name, predictions))
+        problems.raise_all()
+        members = tuple(sorted(numbers))
         return cls(
             metric=metric,
             sizes=sizes,

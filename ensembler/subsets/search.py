@@ -12,7 +12,7 @@ from ensembler.combiners.registry import named_rules
 from ensembler.comparison.candidates import check_members_calibrate
 from ensembler.comparison.choice import tie_order
 from ensembler.comparison.outcome import Advice
-from ensembler.comparison.protocol import Split, SplitResult, split_of
+from ensembler.comparison.protocol import Split, SplitResult, check_predictions, split_of
 from ensembler.errors import NotApplicableError, UsageError, argument
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.progress import Progress
@@ -131,6 +131,7 @@ def search_subsets(
     """
     if width < 1:
         raise UsageError(f"{argument('width')} is {width}, expected at least 1")
+    check_predictions(predictions)
     request = SweepRequest.of(predictions, sizes=sizes, must=must, progress=progress)
     low, high = sizes or (1, predictions.n_members)
     if not 1 <= low <= high <= predictions.n_members:

@@ -20,8 +20,10 @@ from ensembler import (
 from ensembler.combiners.registry import default_rules, make_rule
 from ensembler.comparison.compare import fit_rule
 from ensembler.comparison.folds import make_folds, split_part
-from ensembler.errors import AlignmentError, UnknownNameError, UsageError
+from ensembler.errors import AlignmentError, DataError, UnknownNameError, UsageError
 from ensembler.metrics import METRICS, Metric
+from ensembler.subsets.search import search_subsets
+from ensembler.subsets.study import study_subsets
 from tests.conftest import draw
 
 pytestmark = pytest.mark.filterwarnings("ignore::ensembler.errors.FitWarning")
@@ -397,9 +399,29 @@ def test_what_cannot_be_compared():
         compare_rules(data, ["mean"])["x"]
 
 
-def test_arrays_are_no_predictions():
+@pytest.mark.parametrize("function", [compare_rules, study_subsets, search_subsets])
+def test_arrays_are_no_predictions(function):
     with pytest.raises(UsageError, match="predictions is a ndarray, expected Predictions"):
-        compare_rules(drawn().proba)
+        function(drawn().proba)
+
+
+@pytest.mark.parametrize("metric", [3, None, [None]])
+def test_what_is_no_metric_is_refused(metric):
+    with pytest.raises(UsageError, match=r"metric is (3|None), expected a name, a Metric or a function"):
+        compare_rules(drawn(), ["mean"], metric=metric)
+
+
+def test_what_is_no_rule_is_refused():
+    with pytest.raises(UsageError, match="rule is 5, expected a rule or its text"):
+        compare_rules(drawn(), 5)
+
+
+def test_everything_wrong_with_a_sweep_is_told_at_once():
+    with pytest.raises(UsageError, match="4 problems") as refused:
+        study_subsets(drawn(), ["meen"], must=["q"], top=0, seed=-1)
+    assert all(word in str(refused.value) for word in ("'meen'", "'q'", "top is 0", "seed is -1"))
+    with pytest.raises(DataError, match="2 problems"):
+        study_subsets(Predictions(drawn().proba), ["meen"])
 
 
 def test_a_metric_of_the_users_own_keeps_its_direction():
