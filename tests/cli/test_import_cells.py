@@ -249,3 +249,33 @@ def test_votes_with_a_0_or_a_gap_stay_as_they_are(run, tmp_path, monkeypatch):
     )
     assert run("import", "gap.csv", "--out", "gap").code == 0
     assert set(load_predictions("gap").labels) == {1, 3, 5}
+
+
+def test_labels_of_more_rows_than_there_are_predictions_of(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(3)
+    ids = np.array([f"r{row:03}" for row in range(60)])
+    order = np.random.default_rng(0).permutation(60)
+    for name in NAMES:
+        frame = pd.DataFrame(proba[name], columns=list(CLASSES)).assign(id=ids).iloc[order[:57]]
+        frame.to_csv(f"{name}.csv", index=False)
+    pd.DataFrame({"id": ids, "label": np.array(CLASSES)[labels]}).to_csv("labels.csv", index=False)
+    result = run("import", *(f"{name}.csv" for name in NAMES), "labels.csv", "--out", "preds")
+    assert result.code == 0, result.err
+    kept = order[:57]
+    known = {float(row[0]): label for row, label in zip(proba["cat"][kept], labels[kept], strict=True)}
+    data = load_predictions("preds")
+    first = data.proba[data.names.index("cat")]
+    assert [known[float(row[0])] for row in first] == data.labels.tolist()
+
+
+def test_votes_of_two_classes_where_labels_have_three(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, labels = members(3)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: rng.integers(0, 2, 60) for name in NAMES}).assign(label=labels)
+    frame.to_csv("all.csv", index=False)
+    assert run("import", "all.csv", "--out", "preds").code == 0
+    data = load_predictions("preds")
+    assert sorted(data.names) == list(NAMES)
+    assert (data.votes[data.names.index("xgb")] == frame.xgb).all()

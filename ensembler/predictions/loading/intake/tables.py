@@ -185,6 +185,8 @@ def share_labels(parts: dict[str | None, Rows], aside: Sequence[Table]) -> None:
         own, n_rows = tables[0].ids, len(tables[0].array)
         known = [*aside, *(other for _, other in parts.values() if other is not None)]
         by_id = [other for other in known if own is not None and other.ids is not None and set(other.ids) == set(own)]
+        if own is not None and len(parts) == 1 and not by_id:
+            by_id = [of_rows(other, own) for other in aside if has_all(other, own)]
         by_length = [
             other
             for other in aside
@@ -192,6 +194,18 @@ def share_labels(parts: dict[str | None, Rows], aside: Sequence[Table]) -> None:
         ]
         if by_id or by_length:
             parts[split] = (tables, [*by_id, *by_length][0])
+
+
+def has_all(labels: Table, ids: NDArray[Any]) -> bool:
+    """Whether labels are of all rows of such ids, each once, and perhaps of others."""
+    return labels.ids is not None and len(set(labels.ids)) == len(labels.ids) and set(labels.ids) >= set(ids)
+
+
+def of_rows(labels: Table, ids: NDArray[Any]) -> Table:
+    """Return the labels of the rows of some ids, in the order that they have."""
+    assert labels.ids is not None
+    rows = np.flatnonzero(np.isin(labels.ids, ids))
+    return labels if len(rows) == len(labels.ids) else replace(labels, ids=labels.ids[rows], array=labels.array[rows])
 
 
 def frame_tables(

@@ -41,6 +41,8 @@ def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | Non
         return True
     if values.min() < 0 or values.max() > 1 + 1e-6:
         return not is_whole(values)
+    if is_whole(values):
+        return False  # votes for classes 0 and 1
     own = labels.array if labels is not None else None
     if own is None and roles.label is not None:
         own = frame[roles.label].to_numpy()
