@@ -182,7 +182,10 @@ def test_columns_of_class_0_are_refused(run, tmp_path, monkeypatch):
 def test_a_title_is_no_header(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "all.csv").write_text("Results,,\nid,cat,dog\n007,.1,.9\n008,.2,.8\n")
-    assert run("import", "all.csv", "--out", "preds").code == 1
+    assert (
+        "the first row is a title, 'Results', expected a header of names"
+        in run("import", "all.csv", "--out", "preds").err
+    )
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

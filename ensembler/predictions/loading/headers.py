@@ -45,6 +45,8 @@ def read_header(path: Path, *, foreign: bool = False) -> Header:
         two_rows = header_of_two_rows(path, separator)
         if two_rows is not None:
             return two_rows
+    if len(names) > 2 and names[0] and not any(names[1:]):
+        raise FileError(f"{path}: the first row is a title, {names[0]!r}, expected a header of names; take it away")
     check_different(names, path)
     if "" in names[1:]:
         raise FileError(f"{path}: column {names.index('', 1) + 1} has no name, expected a header of names")
