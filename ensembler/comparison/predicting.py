@@ -54,6 +54,7 @@ def predicted_of_each(
     of_places: dict[int, tuple[Rows, list[tuple[str, Combiner]]]] = {}
     for name, parts in rules.items():
         for places, rule in parts:
+            # Rules of one fold are given one and the same array of its rows, which is kept beside them.
             of_places.setdefault(id(places), (places, []))[1].append((name, rule))
     work = [(some, on_them) for places, on_them in of_places.values() for some in blocks(places, data)]
 
