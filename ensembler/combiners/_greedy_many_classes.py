@@ -8,11 +8,22 @@ from ensembler.combiners._greedy_candidates import NEARLY_TIED, Candidates, mean
 from ensembler.metrics import Metric
 from ensembler.metrics.scores import true_class_proba
 
-FEW_RIVALS = 8
-"""Rivals are looked at alone where they are at most one of so many classes and rows."""
+FEW_RIVALS = 0.125
+"""Share of all classes and rows up to which rivals are looked at alone."""
 
 
-class FewRivals(Candidates):
+class ManyClasses(Candidates):
+    """Of the true class all members' probabilities, (M, N), and their sum in the bag, (N,), whatever else is kept."""
+
+    true_proba: Values
+    true_total: Values
+
+    def log_losses(self, members: Labels) -> Values:
+        """Return the log loss of the mean with each of some members added."""
+        return mean_log_loss((self.true_total + self.true_proba[members]) / (self.n_added + 1), self.sample_weight)
+
+
+class FewRivals(ManyClasses):
     """Accuracy where few classes can ever win over the true one: those that some member prefers to it.
 
     A bag in which every member gives the true class more than another gives it more itself. What is left of a row are
@@ -86,12 +97,8 @@ class FewRivals(Candidates):
                 correct[member] &= own > np.maximum.reduceat(against, first)
         return correct
 
-    def log_losses(self, members: Labels) -> Values:
-        """Return the log loss of the mean with each of some members added."""
-        return mean_log_loss((self.true_total + self.true_proba[members]) / (self.n_added + 1), self.sample_weight)
 
-
-class ManyClassAccuracy(Candidates):
+class ManyClassAccuracy(ManyClasses):
     """Accuracy where there are many classes: few rows, and few additions, need a look at all of them.
 
     No bag is wrong about a row in which the true class leads in every member, or correct about one in which the
@@ -202,10 +209,6 @@ class ManyClassAccuracy(Candidates):
         wrong = (against > reached) | ((against == reached) & (rivals < own))
         return self.lowest[close] > self.harm[:, close], wrong
 
-    def log_losses(self, members: Labels) -> Values:
-        """Return the log loss of the mean with each of some members added."""
-        return mean_log_loss((self.true_total + self.true_proba[members]) / (self.n_added + 1), self.sample_weight)
-
 
 def first_of_each(counts: NDArray[np.int64]) -> Rows:
     """Return where each of several runs of such lengths starts.
@@ -219,7 +222,7 @@ def first_of_each(counts: NDArray[np.int64]) -> Rows:
 def few_rivals(proba: Floats, labels: Labels) -> tuple[Rows, Labels] | None:
     """Return the rows, ascending, and classes that some member prefers to the true class; None where they are many."""
     n_samples, n_classes = proba.shape[1:]
-    left = n_samples * n_classes // FEW_RIVALS
+    left = int(n_samples * n_classes * FEW_RIVALS)
     rows, classes = [], []
     for some in row_blocks(n_samples, n_classes):
         own, places = labels[some], np.arange(some.stop - some.start)

@@ -202,7 +202,7 @@ class HierarchicalCommittee(Combiner):
             raise ParameterError(
                 f"{self.name}: rules is {self.rules!r}, expected a list with one rule a level, at least two"
             )
-        return [make_rule(rule) for rule in self.rules]
+        return [make_rule(rule, f"{self.name}: one of the rules") for rule in self.rules]
 
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         self._check_groups(self.n_members_)

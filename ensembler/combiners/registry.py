@@ -140,8 +140,10 @@ def collect(rules: Iterable[Any]) -> dict[str, type[Combiner]]:
     return found
 
 
-def make_rule(given: Any) -> Combiner:
+def make_rule(given: Any, subject: str = "rule") -> Combiner:
     """Return the rule that ``name`` or ``name:key=value,…`` describes, and a rule as it is, its parameters checked.
+
+    ``subject`` is what a message calls it.
 
     Raises
     ------
@@ -157,7 +159,7 @@ def make_rule(given: Any) -> Combiner:
     if not isinstance(given, str):
         is_class = inspect.isclass(given) and issubclass(given, Combiner)
         got, fix = (f"the class {given.__name__}", f"{given.__name__}()") if is_class else (repr(given)[:60], "'mean'")
-        raise ParameterError(f"rule is {got}, expected a rule or its text, as in {fix}")
+        raise ParameterError(f"{subject} is {got}, expected a rule or its text, as in {fix}")
     name, parameters = parse_spec(given)
     rules = all_rules()
     if name not in rules:

@@ -62,6 +62,18 @@ def test_two_rows_of_names_are_of_members_and_classes(write, run, tmp_path, monk
     assert data.class_names == CLASSES
 
 
+@pytest.mark.parametrize("called", ["label", "class", "target"])
+def test_labels_that_stand_first_are_no_index(called, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    frame = two_levels(proba, labels).drop(columns=[("truth", "label")])
+    frame.insert(0, (called, ""), np.array(CLASSES)[labels])
+    frame.to_csv("all.csv", index=False)
+    result = run("import", "all.csv", "--out", "preds")
+    assert result.code == 0, result.err
+    check(load_predictions("preds"), proba, labels)
+
+
 @pytest.mark.parametrize(
     "text",
     [

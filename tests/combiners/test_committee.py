@@ -109,7 +109,7 @@ def test_without_groups_or_metadata_it_does_not_apply():
         ([["a"], ["b"]], ("mean", "mean"), r"call bind\(names, metadata\) before fit"),
         ([[0], [1]], ("mean", "meen"), "unknown rule 'meen'; did you mean 'mean'"),
         ([[0], [1]], ("mean",), "expected a list with one rule a level, at least two"),
-        ([[0], [1]], ("mean", 3), "rule is 3, expected a rule or its text"),
+        ([[0], [1]], ("mean", 3), "hierarchical-committee: one of the rules is 3, expected a rule or its text"),
     ],
 )
 def test_impossible_committees(groups, rules, message):

@@ -167,7 +167,7 @@ def test_impossible_options(options, message):
 @pytest.mark.parametrize("kind", ["random", "good", "coarse", "missing", "single", "tied"])
 @pytest.mark.parametrize(
     ("n_classes", "most", "used"),
-    [(3, 8, "AccuracyCandidates"), (40, 1, "FewRivals"), (40, 10**6, "ManyClassAccuracy")],
+    [(3, 0.125, "AccuracyCandidates"), (40, 1.0, "FewRivals"), (40, 0.0, "ManyClassAccuracy")],
 )
 def test_leads_within_bounds_are_those_of_every_row(n_classes, most, used, kind, monkeypatch):
     """The shortcuts for accuracy say what the metric says, whatever was added before."""

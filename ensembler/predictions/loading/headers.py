@@ -11,7 +11,7 @@ SEPARATORS = (";", "\t", "|")
 """What separates cells besides commas."""
 
 
-LEVELS = frozenset({"model", "models", "member", "members", "classifier", "method", "class", "classes", "label"})
+LEVELS = frozenset({"model", "models", "member", "members", "classifier", "method", "class", "classes"})
 """What the levels of columns are called."""
 
 
@@ -85,7 +85,7 @@ def header_of_two_rows(path: Path, separator: str) -> Header | None:
     names, count = joined_names(rows[0], below), 2
     if rows[2][0] and not any(rows[2][1:]):
         names[0], count = rows[2][0], 3
-    elif above[0].lower() in LEVELS:
+    elif {above[0].lower(), below[0].lower()} <= LEVELS:
         names[0] = ""  # what pandas calls the levels stands above an index without a name
     first = rows[count] if count < len(rows) else []
     if len(set(names)) < len(names) or not any(map(is_decimal, first)):
