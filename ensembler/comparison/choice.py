@@ -20,7 +20,7 @@ from ensembler.metrics.predicted import Pieces, Predicted
 from ensembler.predictions.prediction_set import Predictions
 
 MOST_TO_CHOOSE = 1 << 27
-"""Probabilities of members that a rule is chosen by for a fold."""
+"""Probabilities of members, at most, that a rule is chosen by for a fold."""
 
 
 @dataclass(frozen=True)
