@@ -34,6 +34,8 @@ class ClassSpace:
     @classmethod
     def of(cls, given: tuple[str, ...] | None, tables: Sequence[Table], labels: Sequence[Table]) -> "ClassSpace":
         """Find the classes of all files, the names being those given where there are some."""
+        if given is None:
+            refuse_no_answers(tables, labels)
         class_names = name_classes(given, tables, labels)
         if class_names is None:
             refuse_texts(tables, labels)
@@ -118,6 +120,32 @@ def by_number(columns: Sequence[str]) -> tuple[str, ...] | None:
 def is_hard(array: NDArray[Any]) -> bool:
     """Whether an array holds a whole number a row."""
     return array.dtype.kind in "iu" and (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1))
+
+
+def refuse_no_answers(tables: Sequence[Table], labels: Sequence[Table]) -> None:
+    """Raise where votes are a number that surveys write for no answer, which no row has as its label.
+
+    Raises
+    ------
+    ValueRangeError
+        A vote is 9, 99, 999, …, beyond all labels and all other votes.
+    """
+    if not labels or not all(is_hard(table.array) for table in (*tables, *labels)):
+        return
+    problems = Problems()
+    largest = max(int(table.array.max(initial=0)) for table in labels)
+    for table in tables:
+        votes = np.asarray(table.array).ravel()
+        code, others = int(votes.max(initial=0)), votes[votes != votes.max(initial=0)]
+        if code > largest + 2 and set(str(code)) == {"9"} and others.max(initial=0) < code - 1:
+            problems.add(
+                ValueRangeError(
+                    f"{table.subject} ({table.path}) are {code} in {int((votes == code).sum())} rows, where labels go "
+                    f"up to {largest}; if it stands for no answer, write -1 (or an empty cell), and if it is a class, "
+                    f"name all of them (class_names in {METADATA_FILE}, --classes of an import)"
+                )
+            )
+    problems.raise_all()
 
 
 def sparse_classes(arrays: Sequence[NDArray[Any]]) -> tuple[str, ...] | None:

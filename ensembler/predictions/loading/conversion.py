@@ -61,6 +61,7 @@ def member_proba(
             f"{subject} has texts in {array.shape[1]} columns, expected numbers, or one class name a row"
         )
     if array.shape[1] != classes.n_classes:
+        check_columns(table, classes)
         raise ShapeError(
             f"{subject} has {array.shape[1]} columns, expected {classes.n_classes} as in the other members"
         )
@@ -94,13 +95,22 @@ def ordered_columns(table: Table, classes: ClassSpace) -> NDArray[Any]:
     """Return a table's array with its columns in the order of the classes, where both have names."""
     if table.columns is None or classes.class_names is None or table.columns == classes.class_names:
         return table.array
-    if set(table.columns) != set(classes.class_names):
-        odd = sorted(set(table.columns) ^ set(classes.class_names))
-        raise AlignmentError(
-            f"{table.path}: the columns are {', '.join(table.columns)}, expected the classes "
-            f"{', '.join(classes.class_names)} (differing: {', '.join(odd)})"
-        )
+    check_columns(table, classes)
     return table.array[:, [table.columns.index(name) for name in classes.class_names]]
+
+
+def check_columns(table: Table, classes: ClassSpace) -> None:
+    """Raise where both have names, and these are not the same."""
+    if table.columns is None or classes.class_names is None or set(table.columns) == set(classes.class_names):
+        return
+    odd = sorted(set(table.columns) ^ set(classes.class_names))
+    lacks = set(table.columns) < set(classes.class_names)
+    why = f"lacking: {', '.join(odd)}; ensembler import fills in 0 for classes that a model never saw" if lacks else ""
+    raise AlignmentError(
+        f"{table.path}: the columns are {', '.join(table.columns)}, expected the classes "
+        f"{', '.join(classes.class_names)} ({why or 'differing: ' + ', '.join(odd)})",
+        remedy=import_words(str(table.path.parent)) if lacks else (),
+    )
 
 
 def positive_class(

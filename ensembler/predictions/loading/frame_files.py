@@ -9,7 +9,8 @@ import numpy as np
 
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing
-from ensembler.predictions.loading.headers import check_different, decimal_mark, read_header
+from ensembler.predictions.loading.encoding import SPREADSHEET
+from ensembler.predictions.loading.headers import Header, check_different, decimal_mark, read_header
 from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.lists import list_columns, record_columns
 from ensembler.predictions.loading.table import ID_COLUMN
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 NO_NAME = ("", "Unnamed: 0")
 """How the first column is called where an index was written without a name."""
 PERCENTAGE = re.compile(r"\s*\+?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*%\s*")
+SUMMARIES = frozenset(
+    {"mean", "average", "avg", "total", "totals", "sum", "std", "min", "max", "count", "median", "mean:", "total:"}
+)
+"""What a row is called that sums up those above it."""
+NOTES = "notes"
+"""Where a table keeps what reading it took for granted: the source, what it was taken as, and why."""
 ROW_NUMBERS = "row numbers"
 """How an index without a name is called in `DataFrame.index`."""
 
@@ -29,7 +36,8 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
 
     Columns named in ``as_text`` keep every character, as ids with leading zeros need it. With ``foreign``, a .csv
     whose first row is one of numbers has columns 0, 1, …, one with two rows of names joins them, percentages become
-    fractions, and cells may hold lists.
+    fractions, cells may hold lists, rows below the others that sum them up are left out, and what is not in UTF-8 is
+    read as Windows-1252.
 
     Raises
     ------
@@ -125,28 +133,69 @@ def read_csv(path: Path, as_text: Collection[str] = (), *, foreign: bool = False
 
     Texts stay texts, ``NA`` and ``None`` too; only empty cells are missing.
     """
-    import pandas as pd
-
     with parsing(path, "csv"):
         header = read_header(path, foreign=foreign)
-        names = list(header.names)
-        frame = pd.read_csv(
-            path,
-            header=header.rows - 1 if header.rows else None,
-            names=names,
-            sep=header.separator,
-            decimal=decimal_mark(path, header),
-            dtype=dict.fromkeys((name for name in names if name in as_text or name.lower() == ID_COLUMN), str),
-            skipinitialspace=True,
-            keep_default_na=False,
-            na_values=[""],
-            encoding="utf-8-sig",
-        )
+        frame = read_cells(path, header, as_text)
+        n_rows = count_data_rows(frame) if foreign else len(frame)
+        left_out = frame.iloc[n_rows:].dropna(how="all")
+        if n_rows < len(frame):
+            # Once more, so that numbers above texts are numbers.
+            frame = read_cells(path, header, as_text, n_rows)
+    notes = []
+    if header.encoding == SPREADSHEET:
+        notes.append((str(path), "encoded in Windows-1252", "it is not in UTF-8"))
+    for row in left_out.iloc[:, 0].map(str).to_list():
+        notes.append((f"{path} (row {row})", "nothing", "it sums up the rows above"))
+    for name in header.nameless:
+        if frame[name].notna().any():
+            at = header.columns.index(name) + 1
+            raise FileError(f"{path}: column {at} has no name, expected a header of names")
+        frame = frame.drop(columns=name)
+    if header.columns[0] in NO_NAME:
+        frame = without_index(frame, header.columns[0])
+    frame.attrs[NOTES] = notes
+    return frame
+
+
+def read_cells(path: Path, header: Header, as_text: Collection[str], n_rows: int | None = None) -> "pd.DataFrame":
+    """Read the cells of the first rows, or of all."""
+    import pandas as pd
+
+    names = list(header.columns)
+    frame = pd.read_csv(
+        path,
+        header=header.rows - 1 if header.rows else None,
+        names=names,
+        nrows=n_rows,
+        skiprows=header.skipped,
+        sep=header.separator,
+        decimal=decimal_mark(path, header),
+        dtype=dict.fromkeys((name for name in names if name in as_text or name.lower() == ID_COLUMN), str),
+        skipinitialspace=True,
+        keep_default_na=False,
+        na_values=[""],
+        encoding=header.encoding,
+    )
     if not isinstance(frame.index, pd.RangeIndex):
         raise FileError(f"{path}: rows have more cells than the header's {len(names)} names, expected a name a column")
-    if names[0] in NO_NAME:
-        frame = without_index(frame, names[0])
     return frame
+
+
+def count_data_rows(frame: "pd.DataFrame") -> int:
+    """Return how many rows there are above those that are empty, or called after what sums up the others.
+
+    >>> import pandas as pd
+    >>> count_data_rows(pd.DataFrame({"id": ["1", "2", "mean"], "cat": [0.5, 0.25, 0.375]}))
+    2
+    """
+    empty = frame.isna().all(axis=1).to_numpy()
+    names = [str(name).strip().casefold() for name in frame.iloc[:, 0].tolist()]
+    n_rows = len(frame)
+    while n_rows and (empty[n_rows - 1] or names[n_rows - 1] in SUMMARIES):
+        n_rows -= 1
+    # A class, or a row, may be called so.
+    enough = frame.shape[1] > 1 and n_rows > len(frame) - n_rows
+    return n_rows if enough and SUMMARIES.isdisjoint(names[:n_rows]) else len(frame)
 
 
 def without_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":

@@ -102,8 +102,10 @@ def gather(request: Request) -> Gathered:
     read = read_all(files.members, request.options, found.files.add, request.reserved)
     own_labels = None
     members = [table for table in read if table.name != LABELS]
+    agree = False
     with found.files.collected():
         members, own_labels = divide_labels(read)
+        agree = True
     found.tables = members
     if not members:
         if not found.files.errors:
@@ -115,7 +117,9 @@ def gather(request: Request) -> Gathered:
     tables = [table for table in members if table.name in kept]
     labels = None
     with found.files.collected():
-        labels = scored_labels(request, files, tables, own_labels, found.files)
+        # Where columns of labels disagree, none are missing.
+        if agree or request.labels is not None:
+            labels = scored_labels(request, files, tables, own_labels, found.files)
     found.scored = RowSet("", tables, labels, read_each(request.row_files, found.files))
     with found.validation.collected():
         found.fitting = gather_validation(request, tables)

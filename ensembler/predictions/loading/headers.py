@@ -1,27 +1,49 @@
 """What the first rows of a .csv say: how cells are separated, and what the columns are called."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ensembler.errors import FileError
+from ensembler.predictions.loading.encoding import encoding_of
 from ensembler.predictions.loading.lists import is_number
 
 SEPARATORS = (";", "\t", "|")
 """What separates cells besides commas."""
-
-
+SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)
+"""The line above the header in which Excel is told what separates cells."""
+NAMELESS = "Unnamed: "
+"""What a column without a name is called, its number after it."""
+ALONE = "value"
+"""What the one column of a table without a header is called."""
 LEVELS = frozenset({"model", "models", "member", "members", "classifier", "method", "class", "classes"})
 """What the levels of columns are called."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """How the cells of a .csv are separated, the columns' names, and how many rows these stand in."""
+    """How a .csv is encoded, what separates its cells, the columns' names, and the lines above and of these.
 
+    >>> Header("utf-8", ",", ("id", "cat", "")).nameless
+    {'Unnamed: 2'}
+    """
+
+    encoding: str
     separator: str
     names: tuple[str, ...]
     rows: int = 1
+    skipped: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names, a number in the place of a missing one; the first column may be an index without a name."""
+        return tuple(name or (f"{NAMELESS}{at}" if at else "") for at, name in enumerate(self.names))
+
+    @property
+    def nameless(self) -> set[str]:
+        """What columns without a name, the first aside, are called among the columns."""
+        return {column for column, name in list(zip(self.columns, self.names, strict=True))[1:] if not name}
 
 
 def read_header(path: Path, *, foreign: bool = False) -> Header:
@@ -32,44 +54,55 @@ def read_header(path: Path, *, foreign: bool = False) -> Header:
     FileError
         The first row is numbers, or names that are missing or stand there twice.
     """
-    with path.open(encoding="utf-8-sig") as stream:
+    encoding = encoding_of(path, foreign=foreign)
+    with path.open(encoding=encoding) as stream:
         first = stream.readline(1 << 20)
+        told = SEPARATOR_LINE.fullmatch(first)
+        if told is not None:
+            first = stream.readline(1 << 20)
     separator = "," if "," in first else next((mark for mark in SEPARATORS if mark in first), ",")
-    names = cells_of(path, separator, 1)[0]
+    header = Header(encoding, separator if told is None else told[1], (), skipped=0 if told is None else 1)
+    names = cells_of(path, header, 1)[0]
     numbers = [is_number(name) and ("." in name or len(names) == 1) for name in names]
     if all(numbers) or (len(names) > 2 and sum(numbers) >= len(names) - 1):
         if not foreign:
             raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
-        return Header(separator, tuple(map(str, range(len(names)))), 0)
+        # Columns by number are classes; one alone is whatever its values say.
+        return replace(header, names=tuple(map(str, range(len(names)))) if len(names) > 1 else (ALONE,), rows=0)
     if foreign and (len(set(names)) < len(names) or "" in names[1:]):
-        two_rows = header_of_two_rows(path, separator)
+        two_rows = header_of_two_rows(path, header)
         if two_rows is not None:
             return two_rows
     if len(names) > 2 and names[0] and not any(names[1:]):
         raise FileError(f"{path}: the first row is a title, {names[0]!r}, expected a header of names; take it away")
-    check_different(names, path)
-    if "" in names[1:]:
-        raise FileError(f"{path}: column {names.index('', 1) + 1} has no name, expected a header of names")
-    return Header(separator, tuple(names))
+    check_different([name for name in names if name], path)
+    return replace(header, names=tuple(names))
 
 
-def cells_of(path: Path, separator: str, rows: int) -> list[list[str]]:
+def cells_of(path: Path, header: Header, rows: int) -> list[list[str]]:
     """Return the texts in the first rows, blanks around them taken away."""
     import pandas as pd
 
     cells = pd.read_csv(
-        path, header=None, nrows=rows, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig"
+        path,
+        header=None,
+        nrows=rows,
+        skiprows=header.skipped,
+        dtype=str,
+        keep_default_na=False,
+        sep=header.separator,
+        encoding=header.encoding,
     )
     return [[str(cell).strip() for cell in row] for row in cells.to_numpy().tolist()]
 
 
-def header_of_two_rows(path: Path, separator: str) -> Header | None:
+def header_of_two_rows(path: Path, header: Header) -> Header | None:
     """Return the header whose first row names members and whose second names classes, as pandas writes such columns.
 
     A blank in the first row, as spreadsheets leave where cells were merged, stands for the name on its left. A third
     row that only names the index belongs to the header.
     """
-    rows = cells_of(path, separator, 4)
+    rows = cells_of(path, header, 4)
     if len(rows) < 3 or len({name for name in rows[0][1:] if name}) < 2:
         return None  # one name above all is a title
     above, below = filled(rows[0]), rows[1]
@@ -90,7 +123,7 @@ def header_of_two_rows(path: Path, separator: str) -> Header | None:
     first = rows[count] if count < len(rows) else []
     if len(set(names)) < len(names) or not any(map(is_decimal, first)):
         return None
-    return Header(separator, tuple(names), count)
+    return replace(header, names=tuple(names), rows=count)
 
 
 def filled(names: Sequence[str]) -> list[str]:
@@ -131,6 +164,6 @@ def decimal_mark(path: Path, header: Header) -> str:
     """Return what separates decimals: a comma where cells are separated by semicolons, and numbers have commas."""
     if header.separator != ";":
         return "."
-    rows = cells_of(path, header.separator, header.rows + 1)
+    rows = cells_of(path, header, header.rows + 1)
     cells = "".join(rows[-1]) if len(rows) > header.rows else ""
     return "," if "," in cells and "." not in cells else "."

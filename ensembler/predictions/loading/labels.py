@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ensembler.errors import AlignmentError, FileError, setting
+from ensembler.predictions.loading.alignment import matching_rows, unique_positions
 from ensembler.predictions.loading.columns import LABEL_NAMES, equals_labels, simple
 from ensembler.predictions.loading.folder import LABELS, exists, sorted_folder
 from ensembler.predictions.loading.options import ReadOptions
@@ -41,8 +42,9 @@ def divide_labels(tables: Sequence[Table]) -> tuple[list[Table], Table | None]:
 def check_same_labels(first: Table, other: Table) -> None:
     """Raise unless two columns of labels agree, by id where both have ids."""
     values, others = np.asarray(first.array), np.asarray(other.array)
-    if first.ids is not None and other.ids is not None and set(first.ids) == set(other.ids):
-        values, others = values[np.argsort(first.ids, kind="stable")], others[np.argsort(other.ids, kind="stable")]
+    if first.ids is not None and other.ids is not None:
+        rows = matching_rows(first, unique_positions(first), other)
+        others = others[rows]
     if not equals_labels(values, others):
         raise AlignmentError(
             f"{first.path} and {other.path} have different labels; expected the same rows with the same labels in "

@@ -11,6 +11,9 @@ from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
 
+FOREIGN = (".tsv", ".txt")
+"""Suffixes of tables that only an import reads."""
+
 
 def read_tables(path: Path, options: ReadOptions | None = None) -> list[Table]:
     """Read the member, or from an archive the members, that a file holds; of ``file.npz#key`` the one of that key.
@@ -53,12 +56,12 @@ def split_key(path: Path) -> tuple[Path, str | None]:
     return path, None
 
 
-def read_row_values(path: Path, columns: Columns | None = None) -> Table:
+def read_row_values(path: Path, columns: Columns | None = None, *, foreign: bool = False) -> Table:
     """Read one value a row: labels, row weights or groups. A pattern must match one file."""
     path = one_match(path)
     columns = columns or Columns()
-    if split_key(path)[0].suffix in (".csv", ".parquet"):
-        return read_value_column(path, columns)
+    if path.suffix in (".csv", ".parquet") or (foreign and path.suffix in FOREIGN):
+        return read_value_column(path, columns, foreign=foreign)
     tables = read_tables(path)
     if len(tables) > 1:
         names = ", ".join(table.name for table in tables)
@@ -69,9 +72,9 @@ def read_row_values(path: Path, columns: Columns | None = None) -> Table:
     return tables[0]
 
 
-def read_value_column(path: Path, columns: Columns) -> Table:
+def read_value_column(path: Path, columns: Columns, *, foreign: bool = False) -> Table:
     """Read the one column that a table has beside its ids, or the one that ``--label-column`` names."""
-    frame = read_frame_file(path, (columns.id,) if columns.id else ())
+    frame = read_frame_file(path, (columns.id,) if columns.id else (), foreign=foreign)
     names = [name for name in frame.columns if name not in columns.drop]
     identity = columns.id if columns.id in names else find_id(frame, names)
     if identity is None:

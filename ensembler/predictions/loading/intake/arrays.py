@@ -26,7 +26,7 @@ from ensembler.predictions.loading.intake.probabilities import as_probabilities,
 from ensembler.predictions.loading.intake.splits import arrange
 from ensembler.predictions.loading.intake.stacks import stacked_tables
 from ensembler.predictions.loading.table import SUFFIXES, Table
-from ensembler.predictions.loading.tables import read_row_values, split_key
+from ensembler.predictions.loading.tables import FOREIGN, read_row_values, split_key
 
 FEWEST_ROWS = 4
 """Shorter arrays are shapes, folds or sizes rather than predictions."""
@@ -94,8 +94,8 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
 def given_labels(request: ImportRequest) -> Table:
     """Read the file of labels that was given, whatever its format."""
     assert request.labels is not None
-    if split_key(request.labels)[0].suffix in SUFFIXES:
-        return read_row_values(request.labels, request.columns)
+    if split_key(request.labels)[0].suffix in (*SUFFIXES, *FOREIGN):
+        return read_row_values(request.labels, request.columns, foreign=True)
     items = [item for item in open_file(request.labels, request).items if item.array.ndim and item.array.size > 1]
     if len(items) != 1:
         raise FileError(f"{request.labels}: holds {len(items)} arrays, expected the labels alone")

@@ -46,7 +46,7 @@ def data_labels(file: Opened, request: ImportRequest, decisions: list[Decision])
         return None
     identity = request.columns.id if request.columns.id in names else find_id(file.frame, names)
     decisions.append(Decision(f"{file.path} ({told[0]})", "labels", "a competition's own rows, with features beside"))
-    return read_row_values(file.path, replace(request.columns, id=identity, label=told[0]))
+    return read_row_values(file.path, replace(request.columns, id=identity, label=told[0]), foreign=True)
 
 
 def require_label_column(data: Sequence[Opened], parts: Mapping[str | None, Rows]) -> None:

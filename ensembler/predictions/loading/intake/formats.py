@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,9 @@ from ensembler.errors import FileError, setting
 from ensembler.predictions.files import parsing, readable
 from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
 from ensembler.predictions.loading.columns import ID_NAMES, simple
-from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.frame_files import NOTES, read_frame_file
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
-from ensembler.predictions.loading.intake.plan import ImportRequest, Item, Opened
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened
 from ensembler.predictions.loading.lists import list_columns, record_columns, stacked_lists
 from ensembler.serialization import parse_json
 
@@ -108,7 +109,8 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
     as_text = () if request.columns.id is None else (request.columns.id,)
     frame = read_frame_file(path, as_text, foreign=True)
     # Before lists in it are looked at, which may be what is wrong with it.
-    return opened_frame(path, frame.drop(columns=list(request.columns.drop), errors="ignore"))
+    opened = opened_frame(path, frame.drop(columns=list(request.columns.drop), errors="ignore"))
+    return replace(opened, decisions=[Decision(*told) for told in frame.attrs.get(NOTES, [])])
 
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:

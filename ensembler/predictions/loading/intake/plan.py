@@ -123,12 +123,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file that was read: arrays, a table, or the records of a log."""
+    """A file that was read: arrays, a table, or the records of a log, and what reading it took for granted."""
 
     path: Path
     items: Sequence[Item] = ()
     frame: Any = None
     records: Sequence[dict[str, Any]] = ()
+    decisions: Sequence[Decision] = ()
 
 
 def rows_of(array: NDArray[Any]) -> NDArray[Any]:

@@ -52,7 +52,7 @@ def plan_import(
     plan = plan_opened(joined_shards(opened), request)
     for error in problems.errors:
         decisions.append(Decision(str(error).partition(": ")[0], "nothing", str(error).partition(": ")[2]))
-    plan.decisions = [*decisions, *plan.decisions]
+    plan.decisions = [*decisions, *(told for file in opened for told in file.decisions), *plan.decisions]
     return plan
 
 

@@ -37,6 +37,7 @@ from ensembler.predictions.loading.intake.names import member_names, says_labels
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan
 from ensembler.predictions.loading.intake.probabilities import as_probabilities
 from ensembler.predictions.loading.intake.splits import Rows, arrange
+from ensembler.predictions.loading.intake.unseen import with_unseen_classes
 from ensembler.predictions.loading.intake.wide import (
     are_classes,
     class_grid,
@@ -80,7 +81,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     if len(files) > 1:
         for file in [file for file in files if is_label_file(file)]:
             decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
-            label_tables.append(read_row_values(file.path, request.columns))
+            label_tables.append(read_row_values(file.path, request.columns, foreign=True))
         files = [file for file in files if not is_label_file(file)]
     by_split: dict[str | None, list[Opened]] = {}
     for file in files:
@@ -94,7 +95,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     parts = without_foreign_labels(parts, given)
     share_labels(parts, label_tables if given is None else [])
     require_label_column(data, parts)
-    parts = {split: rows for split, rows in parts.items() if rows[0]}
+    parts = with_unseen_classes({split: rows for split, rows in parts.items() if rows[0]}, decisions)
     if not parts:
         told = "; ".join(f"{decision.source}: {decision.taken_as}" for decision in decisions[:6])
         raise FileError(f"{files[0].path if files else 'files'}: no table holds predictions ({told})")

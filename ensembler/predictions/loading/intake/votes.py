@@ -66,13 +66,11 @@ def long_columns(opened: Opened) -> LongColumns | None:
     constant = [name for name in told if (frame.groupby(row)[name].nunique() <= 1).all()]
     if len(shares) > 1 and not lists and sum_to_one(frame, shares):
         return LongColumns(row, member, None, None, constant[0] if constant else None, classes=tuple(shares))
-    truth = (
-        constant[0] if constant and (lists or len(told) > 1 or proba is None) and frame[member].nunique() > 1 else None
-    )
+    truth = constant[0] if constant and frame[member].nunique() > 1 and frame[constant[0]].nunique() > 1 else None
     label = next((name for name in (*told, *whole) if name != truth), None)
     if lists:
         return LongColumns(row, member, None, lists[0], truth)
-    if label is None:
+    if label is None and proba is None:
         return None
     return LongColumns(row, member, label, proba, truth)
 
@@ -115,12 +113,13 @@ def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], re
         tables, names = probability_tables(frame, path, columns, rows)
     labels = None
     if request.labels is not None:
-        labels = read_row_values(request.labels, request.columns)
+        labels = read_row_values(request.labels, request.columns, foreign=True)
     elif columns.truth is not None:
         first = frame.drop_duplicates(columns.row).set_index(columns.row)[columns.truth]
+        decisions.append(Decision(f"{path} ({columns.truth})", "labels", "all members have the same on a row"))
         labels = Table(LABELS, path, values_of(first.loc[rows]), rows.map(str).to_numpy(dtype=str))
     elif others:
-        labels = read_row_values(others[0].path, request.columns)
+        labels = read_row_values(others[0].path, request.columns, foreign=True)
         decisions.append(Decision(str(others[0].path), "labels", "it stands beside the votes"))
     if labels is not None and labels.ids is not None:
         known = set(labels.ids.tolist())
