@@ -235,7 +235,8 @@ def by_row_numbers(tables: Sequence[Table]) -> Sequence[Table]:
     numbers = [table.numbers for table in tables if table.numbers is not None]
     if any(table.ids is not None for table in tables):
         return tables
-    if all(np.array_equal(own, np.arange(len(own)).astype(str)) for own in numbers):
+    # From 0 as pandas counts, or from 1 as R does.
+    if any(all(np.array_equal(own, np.arange(k, k + len(own)).astype(str)) for own in numbers) for k in (0, 1)):
         return tables
     if len(numbers) < len(tables):
         odd = next(table for table in tables if table.numbers is not None)

@@ -10,9 +10,9 @@ import numpy as np
 from ensembler.errors import FileError
 from ensembler.predictions.files import parsing
 from ensembler.predictions.loading.encoding import SPREADSHEET
-from ensembler.predictions.loading.headers import Header, check_different, decimal_mark, read_header
+from ensembler.predictions.loading.headers import Header, check_different, decimal_mark, read_header, without_names
 from ensembler.predictions.loading.import_advice import import_words
-from ensembler.predictions.loading.lists import list_columns, record_columns
+from ensembler.predictions.loading.lists import is_number, list_columns, record_columns
 from ensembler.predictions.loading.table import ID_COLUMN
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ def read_frame_file(path: Path, as_text: Collection[str] = (), *, foreign: bool 
     check_characters(frame, path)
     if not foreign:
         refuse_foreign(frame, path)
+    else:
+        for name in incomplete_booleans(frame):
+            frame[name] = frame[name].map({True: 1.0, False: 0.0}).astype(np.float64)
     for name in percent_columns(frame):
         frame[name] = frame[name].str.strip().str.rstrip("%").str.strip().str.replace(",", ".").astype(np.float64) / 100
     return frame
@@ -82,6 +85,17 @@ def percent_columns(frame: "pd.DataFrame") -> list[str]:
         str(name)
         for name, cells in texts.items()
         if len(cells) and all(isinstance(cell, str) and PERCENTAGE.fullmatch(cell) for cell in cells)
+    ]
+
+
+def incomplete_booleans(frame: "pd.DataFrame") -> list[str]:
+    """Return the columns of true and false in which some cells are empty."""
+    return [
+        str(name)
+        for name in frame.columns
+        if frame[name].dtype == object
+        and frame[name].notna().any()
+        and all(isinstance(cell, bool) for cell in frame[name].dropna().tolist())
     ]
 
 
@@ -136,6 +150,9 @@ def read_csv(path: Path, as_text: Collection[str] = (), *, foreign: bool = False
     with parsing(path, "csv"):
         header = read_header(path, foreign=foreign)
         frame = read_cells(path, header, as_text)
+        if foreign and header.rows == 1 and is_row(frame):
+            header = without_names(header, len(header.names))
+            frame = read_cells(path, header, as_text)
         n_rows = count_data_rows(frame) if foreign else len(frame)
         left_out = frame.iloc[n_rows:].dropna(how="all")
         if n_rows < len(frame):
@@ -188,14 +205,45 @@ def count_data_rows(frame: "pd.DataFrame") -> int:
     >>> count_data_rows(pd.DataFrame({"id": ["1", "2", "mean"], "cat": [0.5, 0.25, 0.375]}))
     2
     """
-    empty = frame.isna().all(axis=1).to_numpy()
-    names = [str(name).strip().casefold() for name in frame.iloc[:, 0].tolist()]
-    n_rows = len(frame)
-    while n_rows and (empty[n_rows - 1] or names[n_rows - 1] in SUMMARIES):
+    filled = np.flatnonzero(~frame.isna().all(axis=1).to_numpy())
+    if not len(filled) or frame.shape[1] == 1:
+        return len(frame)
+    n_filled = n_rows = int(filled[-1]) + 1
+    names = [str(name).strip().casefold() for name in frame.iloc[:n_filled, 0].tolist()]
+    while n_rows and names[n_rows - 1] in SUMMARIES:
         n_rows -= 1
     # A class, or a row, may be called so.
-    enough = frame.shape[1] > 1 and n_rows > len(frame) - n_rows
-    return n_rows if enough and SUMMARIES.isdisjoint(names[:n_rows]) else len(frame)
+    sums_up = 2 * n_rows > n_filled and SUMMARIES.isdisjoint(names[:n_rows])
+    return n_rows if sums_up else n_filled
+
+
+def is_row(frame: "pd.DataFrame") -> bool:
+    """Whether the names of a table are its first row: each is a number, a value of its column, or formed as one.
+
+    >>> import pandas as pd
+    >>> is_row(pd.DataFrame({"s0": ["s1", "s2"], "cat": ["dog", "cat"]})), is_row(pd.DataFrame({"label": ["cat"]}))
+    (True, False)
+    """
+    found = False
+    for name in map(str, frame.columns):
+        if frame[name].dtype.kind in "iuf":
+            if not is_number(name):
+                return False
+            continue
+        values = frame[name].map(str)
+        if not values.eq(name).any() and (form(name) == name or form(name) != form(values.iloc[0])):
+            return False
+        found = True
+    return found
+
+
+def form(text: str) -> str:
+    """Return a text with a mark for every number in it.
+
+    >>> form("img_12.png")
+    'img_#.png'
+    """
+    return re.sub(r"\d+", "#", text)
 
 
 def without_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":

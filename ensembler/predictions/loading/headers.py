@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ensembler.errors import FileError
 from ensembler.predictions.loading.encoding import encoding_of
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.lists import is_number
 
 SEPARATORS = (";", "\t", "|")
@@ -17,6 +18,10 @@ NAMELESS = "Unnamed: "
 """What a column without a name is called, its number after it."""
 ALONE = "value"
 """What the one column of a table without a header is called."""
+BLANKS = r"\s+"
+"""One blank or several between cells."""
+MOST_COMMENTS = 64
+"""Lines that are looked at for comments above the names."""
 LEVELS = frozenset({"model", "models", "member", "members", "classifier", "method", "class", "classes"})
 """What the levels of columns are called."""
 
@@ -54,21 +59,15 @@ def read_header(path: Path, *, foreign: bool = False) -> Header:
     FileError
         The first row is numbers, or names that are missing or stand there twice.
     """
-    encoding = encoding_of(path, foreign=foreign)
-    with path.open(encoding=encoding) as stream:
-        first = stream.readline(1 << 20)
-        told = SEPARATOR_LINE.fullmatch(first)
-        if told is not None:
-            first = stream.readline(1 << 20)
-    separator = "," if "," in first else next((mark for mark in SEPARATORS if mark in first), ",")
-    header = Header(encoding, separator if told is None else told[1], (), skipped=0 if told is None else 1)
-    names = cells_of(path, header, 1)[0]
+    header = above_names(path, encoding_of(path, foreign=foreign), foreign=foreign)
+    names = list(header.names) or cells_of(path, header, 1)[0]
     numbers = [is_number(name) and ("." in name or len(names) == 1) for name in names]
+    if foreign and all(numbers) and counted(names) is not None:
+        return replace(header, names=counted(names) or ())
     if all(numbers) or (len(names) > 2 and sum(numbers) >= len(names) - 1):
         if not foreign:
             raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
-        # Columns by number are classes; one alone is whatever its values say.
-        return replace(header, names=tuple(map(str, range(len(names)))) if len(names) > 1 else (ALONE,), rows=0)
+        return without_names(header, len(names))
     if foreign and (len(set(names)) < len(names) or "" in names[1:]):
         two_rows = header_of_two_rows(path, header)
         if two_rows is not None:
@@ -76,7 +75,78 @@ def read_header(path: Path, *, foreign: bool = False) -> Header:
     if len(names) > 2 and names[0] and not any(names[1:]):
         raise FileError(f"{path}: the first row is a title, {names[0]!r}, expected a header of names; take it away")
     check_different([name for name in names if name], path)
+    if foreign and names == ["", "0"]:
+        names = ["", ALONE]  # as pandas writes a series
     return replace(header, names=tuple(names))
+
+
+def above_names(path: Path, encoding: str, *, foreign: bool) -> Header:
+    """Return what separates cells, and how many lines stand above the names; these only where a comment holds them."""
+    with path.open(encoding=encoding) as stream:
+        lines = [stream.readline(1 << 20) for _ in range(MOST_COMMENTS)]
+    told = SEPARATOR_LINE.fullmatch(lines[0])
+    comments = 0
+    while foreign and comments < len(lines) - 2 and lines[comments].startswith("#"):
+        comments += 1
+    skipped = 1 if told is not None else comments
+    first, second = lines[skipped : skipped + 2]
+    separator = told[1] if told is not None else separator_of(first)
+    if separator is None:
+        separator = BLANKS if are_blanks(first, second) else ","
+    if separator == BLANKS and not foreign:
+        raise FileError(
+            f"{path}: cells are separated by blanks, expected commas; make a prediction set of it with "
+            "ensembler import",
+            remedy=import_words(str(path)),
+        )
+    header = Header(encoding, separator, (), skipped=skipped)
+    cells = first.split(None if separator == BLANKS else separator)
+    named = lines[comments - 1].lstrip("# ").split(None if separator == BLANKS else separator) if comments else []
+    if len(named) == len(cells) > 1 and all(map(is_number, map(str.strip, cells))):
+        return replace(header, names=tuple(name.strip() for name in named), rows=0)
+    if separator == BLANKS and len(second.split()) == len(cells) + 1:
+        # As R writes tables: rows have names, and their column has none.
+        return replace(header, names=("", *(cell.strip('"') for cell in cells)))
+    return header
+
+
+def separator_of(line: str) -> str | None:
+    """Return what separates the cells of a line; None where there is but one."""
+    return "," if "," in line else next((mark for mark in SEPARATORS if mark in line), None)
+
+
+def are_blanks(first: str, second: str) -> bool:
+    """Whether the cells of two lines are separated by blanks: a header, or numbers, above numbers.
+
+    >>> are_blanks("cat dog", "0.5 0.5"), are_blanks("Iris setosa", "Iris virginica")
+    (True, False)
+    """
+    names, cells = first.split(), second.split()
+    return (
+        len(names) > 1
+        and len(cells) in (len(names), len(names) + 1)
+        and separator_of(second) is None
+        and sum(map(is_number, cells)) >= max(1, len(cells) - 2)
+    )
+
+
+def counted(names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the numbers of classes that were written as fractions; None for others.
+
+    >>> counted(["0.0", "1.0", "2.0"]), counted(["0.0", "1.0", "0.0"])
+    (('0', '1', '2'), None)
+    """
+    values = [float(name) for name in names]
+    if len(values) < 2 or values not in (list(range(len(values))), list(range(1, len(values) + 1))):
+        return None
+    # Two classes, of which a first row is certain of the second.
+    return tuple(str(int(value)) for value in values) if len(values) > 2 else None
+
+
+def without_names(header: Header, n_columns: int) -> Header:
+    """Return the header of a table that has none."""
+    # Columns by number are classes; one alone is whatever its values say.
+    return replace(header, names=tuple(map(str, range(n_columns))) if n_columns > 1 else (ALONE,), rows=0)
 
 
 def cells_of(path: Path, header: Header, rows: int) -> list[list[str]]:
