@@ -32,9 +32,17 @@ def predicted_in_folds(parts: Parts, data: Predictions, rows: Rows | None = None
 
     def make() -> Values:
         proba = np.empty((len(labels), data.n_classes))
-        for places, rule in parts:
-            for some in blocks(places, data):
-                proba[as_slice(some)] = rule.predict_proba(members_of(data, rows, some), check_input=False)
+
+        def predict(task: tuple[Rows, Combiner]) -> None:
+            some, rule = task
+            proba[as_slice(some)] = rule.predict_proba(members_of(data, rows, some), check_input=False)
+
+        work = [(some, rule) for places, rule in parts for some in blocks(places, data)]
+        if are_kept(len(labels), data.n_classes):
+            for task in work:
+                predict(task)
+        else:
+            side_by_side(predict, work)
         return proba
 
     return Predicted(labels, make, data.n_classes)
