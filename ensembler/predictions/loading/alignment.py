@@ -130,6 +130,8 @@ def refuse_no_answers(tables: Sequence[Table], labels: Sequence[Table]) -> None:
     ValueRangeError
         A vote is 9, 99, 999, …, beyond all labels and all other votes.
     """
+    if labels:
+        refuse_signs(tables, labels)
     if not labels or not all(is_hard(table.array) for table in (*tables, *labels)):
         return
     problems = Problems()
@@ -146,6 +148,21 @@ def refuse_no_answers(tables: Sequence[Table], labels: Sequence[Table]) -> None:
                 )
             )
     problems.raise_all()
+
+
+def refuse_signs(tables: Sequence[Table], labels: Sequence[Table]) -> None:
+    """Raise where labels are 0 and 1, and all votes that there are -1 and 1."""
+    votes = [np.unique(np.asarray(table.array)) for table in tables if is_hard(table.array)]
+    if (
+        votes
+        and all(is_hard(table.array) and np.isin(table.array, (0, 1)).all() for table in labels)
+        and np.array_equal(np.unique(np.concatenate(votes)), (MISSING_VOTE, 1))
+    ):
+        first = next(table for table in tables if is_hard(table.array))
+        raise ValueRangeError(
+            f"{first.subject} ({first.path}) is -1 and 1, where labels are 0 and 1; write 0 for -1 if it is a class: "
+            "-1 stands for a missing vote"
+        )
 
 
 def sparse_classes(arrays: Sequence[NDArray[Any]]) -> tuple[str, ...] | None:

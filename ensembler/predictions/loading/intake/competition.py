@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ensembler.errors import FileError
 from ensembler.predictions.loading.columns import find_id, fractions
 from ensembler.predictions.loading.intake.names import own_words, says_labels, split_of, words
-from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Opened
-from ensembler.predictions.loading.intake.splits import Rows
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Opened, Rows
 from ensembler.predictions.loading.table import Table
 from ensembler.predictions.loading.tables import read_row_values
 

@@ -63,6 +63,10 @@ class Decision:
     fix: str = ""
 
 
+Rows = tuple[list[Table], Table | None]
+"""Members and labels of one set of rows."""
+
+
 @dataclass
 class Part:
     """One set of rows: members, labels where there are some, ids where there are some."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ensembler.errors import FileError, Problems
+from ensembler.errors import EnsemblerError, FileError, Problems
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.folder import LABELS, expand, is_folder
 from ensembler.predictions.loading.intake.arrays import plan_arrays
@@ -49,8 +49,17 @@ def plan_import(
     if not opened:
         problems.raise_all()
         raise FileError(f"{', '.join(map(str, paths))}: no files that hold predictions")
-    plan = plan_opened(joined_shards(opened), request)
-    for error in problems.errors:
+    unread = list(problems.errors)
+    if any(says_labels(Path(str(error).partition(": ")[0]).stem) for error in unread):
+        problems.raise_all()
+    try:
+        plan = plan_opened(joined_shards(opened), request)
+    except EnsemblerError as error:
+        # What is missing may stand in a file that could not be read.
+        problems.add(error)
+        problems.raise_all()
+        raise
+    for error in unread:
         decisions.append(Decision(str(error).partition(": ")[0], "nothing", str(error).partition(": ")[2]))
     plan.decisions = [*decisions, *(told for file in opened for told in file.decisions), *plan.decisions]
     return plan

@@ -7,11 +7,9 @@ import numpy as np
 
 from ensembler.arrays import MISSING_VOTE
 from ensembler.errors import AlignmentError
-from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Decision, Part, Plan
+from ensembler.predictions.loading.intake.answers import checked_votes, less_one
+from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Decision, Part, Plan, Rows
 from ensembler.predictions.loading.table import Table
-
-Rows = tuple[list[Table], Table | None]
-"""Members and labels of one set of rows."""
 
 
 def arrange(
@@ -26,6 +24,7 @@ def arrange(
     Of those with labels, test rows are scored and validation rows fitted on, or else out-of-fold rows; one set alone is
     scored, by cross-fitting. One set without labels waits for a prediction.
     """
+    parts = checked_votes(parts, decisions, class_names)
     labelled = [split for split in ("test", None, "new", "val", "train") if split in parts and parts[split][1]]
     waiting = [split for split in ("new", "test", None, "val", "train") if split in parts and not parts[split][1]]
     plan: dict[str, Part] = {}
@@ -73,11 +72,6 @@ def votes_from_zero(parts: Sequence[Part], decisions: list[Decision]) -> None:
         if part.labels is not None:
             decisions.append(Decision(str(part.labels.path), "counted from 1", "as the votes are"))
             part.labels = less_one(part.labels)
-
-
-def less_one(table: Table) -> Table:
-    """Return votes or labels that are one less, but for missing ones."""
-    return replace(table, array=np.where(table.array == MISSING_VOTE, MISSING_VOTE, table.array.astype(np.int64) - 1))
 
 
 def same_members(parts: dict[str, Part], decisions: list[Decision]) -> None:

@@ -1,7 +1,7 @@
 """Tables: one a model, as in competitions, or one with a column a model, or a row a model."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError, Problems, setting
+from ensembler.errors import FileError, Problems, ShapeError, argument, setting
+from ensembler.predictions.loading.alignment import matching_rows, unique_positions
 from ensembler.predictions.loading.columns import (
     ID_NAMES,
     LABEL_NAMES,
@@ -24,6 +25,7 @@ from ensembler.predictions.loading.columns import (
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.headers import is_decimal
+from ensembler.predictions.loading.intake.answers import with_numbers
 from ensembler.predictions.loading.intake.arrays import given_labels
 from ensembler.predictions.loading.intake.competition import (
     data_labels,
@@ -34,9 +36,9 @@ from ensembler.predictions.loading.intake.competition import (
     without_foreign_labels,
 )
 from ensembler.predictions.loading.intake.names import member_names, says_labels, split_of, words
-from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, Rows
 from ensembler.predictions.loading.intake.probabilities import as_probabilities
-from ensembler.predictions.loading.intake.splits import Rows, arrange
+from ensembler.predictions.loading.intake.splits import arrange
 from ensembler.predictions.loading.intake.unseen import with_unseen_classes
 from ensembler.predictions.loading.intake.wide import (
     are_classes,
@@ -94,6 +96,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     problems.raise_all()
     parts = without_foreign_labels(parts, given)
     share_labels(parts, label_tables if given is None else [])
+    refuse_unused_labels(parts, label_tables if given is None else [])
     require_label_column(data, parts)
     parts = with_unseen_classes({split: rows for split, rows in parts.items() if rows[0]}, decisions)
     if not parts:
@@ -101,7 +104,8 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
         raise FileError(f"{files[0].path if files else 'files'}: no table holds predictions ({told})")
     widths = [table.array.shape[1] for tables, _ in parts.values() for table in tables if table.array.ndim == 2]
     one = len(files) == 1
-    return arrange("one table" if one else "one table a model", parts, decisions, None, max(widths, default=None))
+    layout = "one table" if one else "one table a model"
+    return arrange(layout, parts, decisions, request.class_names, max(widths, default=None))
 
 
 def table_split(path: Path, pair: tuple[str, str] | None) -> str | None:
@@ -197,6 +201,26 @@ def share_labels(parts: dict[str | None, Rows], aside: Sequence[Table]) -> None:
             parts[split] = (tables, [*by_id, *by_length][0])
 
 
+def refuse_unused_labels(parts: Mapping[str | None, Rows], aside: Sequence[Table]) -> None:
+    """Raise where there is a file of labels, and no rows are those that it labels.
+
+    Raises
+    ------
+    AlignmentError, ShapeError
+        Which ids the files do not share, or how many rows each has.
+    """
+    tables = [table for rows, _ in parts.values() for table in rows]
+    if not aside or not tables or any(labels is not None for _, labels in parts.values()):
+        return
+    labels, first = aside[0], tables[0]
+    if labels.ids is not None and first.ids is not None:
+        matching_rows(first, unique_positions(first), labels)
+    raise ShapeError(
+        f"{labels.path} holds {len(labels.array)} labels, {first.path} {len(first.array)} rows, expected as many "
+        f"(or an id column in both); take the file away, or give another with {argument('labels')}"
+    )
+
+
 def has_all(labels: Table, ids: NDArray[Any]) -> bool:
     """Whether labels are of all rows of such ids, each once, and perhaps of others."""
     return labels.ids is not None and len(set(labels.ids)) == len(labels.ids) and set(labels.ids) >= set(ids)
@@ -213,7 +237,8 @@ def frame_tables(
     file: Opened, name: str, labels: Table | None, request: ImportRequest, decisions: list[Decision]
 ) -> list[Table]:
     """Return the members in one table."""
-    frame, path = file.frame, file.path
+    path = file.path
+    frame = with_numbers(file.frame, path, decisions)
     columns = known_columns(request.columns, frame)
     if columns.label is not None and fractions(frame[columns.label]):
         # In rows to predict, the column of the target holds the prediction.
@@ -350,8 +375,9 @@ def roles_beside_lists(frame: "pd.DataFrame", roles: Roles) -> Roles:
 
 
 def is_vote(frame: "pd.DataFrame", column: str, classes: Collection[str]) -> bool:
-    """Whether a column of texts holds predicted classes: nothing but what labels are called."""
-    return bool(values := values_of(frame, column)) and values <= set(classes)
+    """Whether a column of texts holds predicted classes: mostly what labels are called."""
+    cells = frame[column].dropna().map(str)
+    return bool(len(cells) and cells.isin(set(classes)).mean() >= MOSTLY)
 
 
 def values_of(frame: "pd.DataFrame", column: str) -> set[str]:

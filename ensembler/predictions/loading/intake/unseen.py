@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ensembler.predictions.loading.intake.plan import Decision
-from ensembler.predictions.loading.intake.splits import Rows
+from ensembler.predictions.loading.intake.plan import Decision, Rows
 from ensembler.predictions.loading.table import Table
 
 

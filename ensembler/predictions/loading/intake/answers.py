@@ -1,0 +1,156 @@
+"""Votes that are none: words and numbers for no answer, and classes that are counted otherwise than in the labels."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensembler.arrays import MISSING_VOTE
+from ensembler.errors import Problems, ValueRangeError
+from ensembler.predictions.loading.intake.plan import Decision, Rows
+from ensembler.predictions.loading.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# fmt: off
+NO_ANSWER = frozenset({
+    "na", "n/a", "n.a.", "nan", "none", "null", "-", "--", "?", "unknown", "missing", "no answer", "abstain",
+    "abstained",
+})
+# fmt: on
+"""What is written for no answer, where no label is called so."""
+MOST_SHOWN = 5
+
+
+def checked_votes(
+    parts: Mapping[str | None, Rows], decisions: list[Decision], class_names: tuple[str, ...] | None
+) -> dict[str | None, Rows]:
+    """Return sets of rows with missing votes in the place of words for no answer, and votes counted as labels are.
+
+    Raises
+    ------
+    ValueRangeError
+        Labels go from 1 to some number, and votes hold 0.
+    """
+    problems = Problems()
+    found: dict[str | None, Rows] = {}
+    for split, (tables, labels) in parts.items():
+        checked = tables
+        if labels is not None and class_names is None:
+            with problems.collected():
+                checked = like_labels(tables, np.asarray(labels.array), decisions)
+        tell_missing(checked, decisions)
+        found[split] = (checked, labels)
+    problems.raise_all()
+    return found
+
+
+def like_labels(tables: list[Table], labels: NDArray[Any], decisions: list[Decision]) -> list[Table]:
+    """Return votes as labels are written."""
+    if labels.dtype.kind in "US":
+        classes = set(labels.tolist())
+        return [without_no_answers(table, classes, decisions) for table in tables]
+    if labels.dtype.kind not in "iu":
+        return tables
+    refuse_zeros(tables, labels)
+    return [counted_as_labels(table, labels, decisions) for table in tables]
+
+
+def without_no_answers(table: Table, classes: set[str], decisions: list[Decision]) -> Table:
+    """Return votes by name with an empty text where a word stands for no answer; tell of classes that no row has."""
+    votes = np.asarray(table.array)
+    if votes.dtype.kind not in "US" or votes.ndim != 1:
+        return table
+    others = [name for name in np.unique(votes).tolist() if name and name not in classes]
+    holes = [name for name in others if name.strip().casefold() in NO_ANSWER]
+    extra = [name for name in others if name not in holes]
+    if extra:
+        listed = ", ".join(extra[:MOST_SHOWN]) + "…" * (len(extra) > MOST_SHOWN)
+        decisions.append(
+            Decision(f"{table.path} ({table.name})", f"classes {listed}", "they are predicted, and no label is one")
+        )
+    if not holes:
+        return table
+    missing = np.isin(votes, holes)
+    decisions.append(missing_votes(table, int(missing.sum()), f"{', '.join(holes)} is no label"))
+    return replace(table, array=np.where(missing, "", votes))
+
+
+def missing_votes(table: Table, count: int, why: str) -> Decision:
+    """Return the decision that some votes are missing."""
+    return Decision(f"{table.path} ({table.name})", f"{count} of {len(table.array)} votes missing", why)
+
+
+def is_votes(table: Table) -> bool:
+    """Whether a table holds class numbers."""
+    return table.array.ndim == 1 and table.array.dtype.kind in "iu"
+
+
+def refuse_zeros(tables: list[Table], labels: NDArray[Any]) -> None:
+    """Raise where labels are counted from 1 and votes hold 0, which may be a class or no answer."""
+    classes = np.unique(labels)
+    if len(classes) < 2 or not np.array_equal(classes, np.arange(1, len(classes) + 1)):
+        return
+    problems = Problems()
+    for table in filter(is_votes, tables):
+        votes = np.asarray(table.array)
+        if (votes == 0).any() and votes.max() <= len(classes):
+            every = ",".join(map(str, range(len(classes) + 1)))
+            problems.add(
+                ValueRangeError(
+                    f"{table.path} ({table.name}): votes are 0 in {int((votes == 0).sum())} rows, where labels go from "
+                    f"1 to {len(classes)}; if it stands for no answer, leave the cell empty or write -1, and if it is "
+                    f"a class, name all of them: --classes {every}"
+                )
+            )
+    problems.raise_all()
+
+
+def counted_as_labels(table: Table, labels: NDArray[Any], decisions: list[Decision]) -> Table:
+    """Return votes that go from 1 to the number of classes as from 0, where labels do, and more of them are correct."""
+    classes, votes = np.unique(labels), np.asarray(table.array)
+    given = votes[votes != MISSING_VOTE] if is_votes(table) else votes[:0]
+    from_0 = np.array_equal(classes, np.arange(len(classes))) and len(given) and len(votes) == len(labels)
+    if not from_0 or given.min() < 1 or given.max() != len(classes) or not shifted_fits(votes, labels):
+        return table
+    why = f"votes go to {len(classes)}, labels from 0"
+    decisions.append(Decision(f"{table.path} ({table.name})", "counted from 1", why))
+    return less_one(table)
+
+
+def shifted_fits(votes: NDArray[Any], labels: NDArray[Any]) -> bool:
+    """Whether more votes are correct where each is one less."""
+    return bool((votes - 1 == labels).sum() > (votes == labels).sum())
+
+
+def less_one(table: Table) -> Table:
+    """Return votes or labels that are one less, but for missing ones."""
+    return replace(table, array=np.where(table.array == MISSING_VOTE, MISSING_VOTE, table.array.astype(np.int64) - 1))
+
+
+def tell_missing(tables: list[Table], decisions: list[Decision]) -> None:
+    """Say how many votes are -1."""
+    for table in filter(is_votes, tables):
+        count = int((np.asarray(table.array) == MISSING_VOTE).sum())
+        if count:
+            decisions.append(missing_votes(table, count, "empty cells, and -1, stand for no answer"))
+
+
+def with_numbers(frame: "pd.DataFrame", path: Any, decisions: list[Decision]) -> "pd.DataFrame":
+    """Return a table with numbers in columns of whole numbers of which some cells are words for no answer."""
+    import pandas as pd
+
+    for name in frame.columns:
+        if frame[name].dtype.kind in "biufmM":
+            continue
+        texts = frame[name].map(str).str.strip()
+        holes = texts.str.casefold().isin(NO_ANSWER) & frame[name].notna()
+        rest = texts[~holes & frame[name].notna()]
+        if holes.any() and len(rest) and rest.str.fullmatch(r"-?\d+").all():
+            why = f"{texts[holes].iloc[0]} is no number"
+            decisions.append(Decision(f"{path} ({name})", f"numbers, {int(holes.sum())} missing", why))
+            frame = frame.assign(**{str(name): pd.to_numeric(frame[name].where(~holes))})
+    return frame

@@ -1,0 +1,152 @@
+"""`ensembler import`: votes with words for no answer, numbers of classes, and headers that are rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensembler import load_predictions
+
+pytestmark = pytest.mark.filterwarnings("ignore::ensembler.predictions.diagnosis.findings.FindingWarning")
+
+
+@pytest.fixture
+def bring(run, tmp_path, monkeypatch):
+    """Import texts by file name, and return what the command said."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(files, *options):
+        for name, text in files.items():
+            Path(name).write_text(text)
+        return run("import", *files, "--out", "preds", *options)
+
+    return call
+
+
+def loaded(result, **options):
+    assert result.code == 0, result.err
+    return load_predictions("preds", **options)
+
+
+NAMES = "cat\ndog\ncat\ndog\n"
+ROWS = "s0,cat\ns1,dog\ns2,cat\ns3,dog\n"
+
+
+@pytest.mark.parametrize("text", [NAMES, ROWS], ids=["names", "rows"])
+def test_the_first_row_of_names_without_a_header_is_a_row(text, bring):
+    data = loaded(bring({"rf.csv": text, "xgb.csv": text, "labels.csv": text}))
+    assert data.n_samples == 4
+    assert data.labels.tolist() == [0, 1, 0, 1]
+    assert (data.votes == data.labels).all()
+
+
+BLANKS = "cat dog\n0.9 0.1\n0.2 0.8\n0.7 0.3\n"
+R_TABLE = '"cat" "dog"\n"1" 0.9 0.1\n"2" 0.2 0.8\n"3" 0.7 0.3\n'
+NUMPY = "# cat dog\n9e-1 1e-1\n2e-1 8e-1\n7e-1 3e-1\n"
+COMMENTS = "# model rf, seed=1\n# run 3\ncat,dog\n.9,.1\n.2,.8\n.7,.3\n"
+COUNTED = "0.0,1.0,2.0\n.9,.1,0\n.2,.8,0\n.7,.3,0\n"
+
+
+@pytest.mark.parametrize(
+    "text", [BLANKS, R_TABLE, NUMPY, COMMENTS, COUNTED], ids=["blanks", "R", "NumPy", "comments", "counted"]
+)
+def test_what_stands_above_numbers(text, bring):
+    labels = "label\n0\n1\n0\n" if text is COUNTED else "label\ncat\ndog\ncat\n"
+    data = loaded(bring({"rf.txt": text, "xgb.txt": text, "labels.csv": labels}))
+    assert data.n_classes == (3 if text is COUNTED else 2)
+    np.testing.assert_allclose(data.proba[0][:, :2], [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
+    assert data.labels.tolist() == [0, 1, 0]
+
+
+def test_cells_between_blanks_are_no_classes_without_an_import(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("rf.csv").write_text(BLANKS)
+    refused = run("bench", "rf.csv")
+    assert "cells are separated by blanks" in refused.err
+    assert "try: ensembler import rf.csv --out preds" in refused.err
+
+
+def test_series_of_pandas(bring):
+    for name in ("rf", "xgb"):
+        pd.Series([0.2, 0.7, 0.9, 0.1]).to_csv(f"{name}.csv")
+    pd.Series([0, 1, 1, 0]).to_csv("y_test.csv")
+    data = loaded(bring({name: Path(name).read_text() for name in ("rf.csv", "xgb.csv", "y_test.csv")}))
+    np.testing.assert_allclose(data.proba[0][:, 1], [0.2, 0.7, 0.9, 0.1])
+    assert data.labels.tolist() == [0, 1, 1, 0]
+
+
+def test_true_and_false_with_empty_cells_are_votes(bring):
+    result = bring({"v.csv": "gold,rf,xgb\nTrue,True,False\nFalse,,False\nFalse,False,False\nTrue,True,\n"})
+    data = loaded(result)
+    assert data.labels.tolist() == [1, 0, 0, 1]
+    assert data.votes.tolist() == [[1, -1, 0, 1], [0, 0, 0, -1]]
+    assert "1 of 4 votes missing" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("word", ["N/A", "na", "?", "None"])
+def test_words_for_no_answer_are_missing_votes(word, bring):
+    one = f"gold,rf,xgb\ncat,cat,dog\ndog,{word},dog\ncat,cat,cat\n"
+    result = bring({"v.csv": one})
+    assert loaded(result).votes.tolist() == [[0, -1, 0], [1, 1, 0]]
+    assert f"{word} is no label" in " ".join(result.out.split())
+
+
+def test_words_for_no_answer_in_files_of_their_own(bring):
+    files = {
+        "rf.csv": "id,prediction\n1,cat\n2,NA\n3,dog\n4,cat\n",
+        "xgb.csv": "id,prediction\n1,cat\n2,dog\n3,N/A\n4,cow\n",
+        "labels.csv": "id,label\n1,cat\n2,dog\n3,dog\n4,cat\n",
+    }
+    result = bring(files)
+    data = loaded(result)
+    assert data.class_names == ("cat", "cow", "dog")
+    assert data.votes.tolist() == [[0, -1, 2, 0], [0, 2, -1, 1]]
+    assert "classes cow" in " ".join(result.out.split())
+
+
+def test_a_class_called_na_is_a_class(bring):
+    data = loaded(bring({"v.csv": "gold,rf,xgb\ncat,cat,NA\nNA,NA,NA\ncat,cat,cat\nNA,cat,NA\n"}))
+    assert sorted(data.class_names) == ["NA", "cat"]
+    assert (data.votes >= 0).all()
+
+
+def test_words_for_no_answer_among_numbers(bring):
+    data = loaded(bring({"v.csv": "y,rf,xgb\n1,1,1\n0,NA,1\n1,0,0\n0,0,1\n"}))
+    assert data.votes.tolist() == [[1, -1, 0, 0], [1, 1, 0, 1]]
+
+
+def test_votes_of_minus_one_and_one_are_no_half_of_missing_ones(bring, run):
+    result = bring({"v.csv": "label,rf,xgb\n0,-1,-1\n1,1,-1\n1,1,1\n0,-1,1\n"})
+    assert "is -1 and 1, where labels are 0 and 1; write 0 for -1 if it is a class" in result.err
+    # Two that abstain, each with a class of its own.
+    data = loaded(bring({"v.csv": "label,rf,xgb\n0,-1,0\n1,1,-1\n1,1,0\n0,-1,0\n"}))
+    assert data.votes.tolist() == [[-1, 1, 1, -1], [0, -1, 0, 0]]
+
+
+LEFT = {"rf.csv": "id,cat,dog\ns0,.9,.1\ns1,.2,.8\ns2,.7,.3\n", "xgb.csv": "id,cat,dog\ns0,.9,.1\ns1,.2,.8\ns2,.7,.3\n"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("id,label\ns0,cat\ns1,dog\n", "rf.csv and labels.csv do not hold the same ids: id 's2' is only in the first"),
+        ("label\ncat\ndog\n", "labels.csv holds 2 labels, rf.csv 3 rows"),
+        ("0,0\n1,2\n", "two columns have one name ('0') in 0, 0"),
+    ],
+)
+def test_a_file_of_labels_that_fit_no_rows_is_refused(labels, message, bring):
+    assert message in bring({**LEFT, "labels.csv": labels}).err
+
+
+def test_votes_counted_from_1_beside_labels_counted_from_0(bring):
+    result = bring({"v.csv": "y,rf,xgb\n0,1,1\n1,2,2\n2,3,2\n1,2,3\n"})
+    assert loaded(result).votes.tolist() == [[0, 1, 2, 1], [0, 1, 1, 2]]
+    assert "counted from 1" in " ".join(result.out.split())
+
+
+def test_votes_of_0_beside_labels_counted_from_1(bring):
+    files = {"v.csv": "y,rf,xgb\n1,1,1\n1,2,2\n2,0,2\n2,2,1\n"}
+    refused = bring(files).err
+    assert "votes are 0 in 1 rows, where labels go from 1 to 2" in refused
+    assert loaded(bring(files, "--classes", "0,1,2")).votes.tolist() == [[1, 2, 0, 2], [1, 2, 2, 1]]
