@@ -76,6 +76,7 @@ def import_files(
             rich_help_panel=options.INPUT,
         ),
     ] = None,
+    normalize: options.Normalize = False,
     max_bytes: options.MaxBytes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be taken for what.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Take guesses that could be wrong without asking.")] = False,
@@ -101,7 +102,7 @@ def import_files(
         check_writable(out / "members.json")
     columns = Columns(id_column, tuple(proba_columns or ()), label_column, tuple(drop_columns or ()))
     names = None if classes is None else tuple(name.strip() for name in classes.split(","))
-    request = ImportRequest(labels, columns, axes, names, pair, max_bytes)
+    request = ImportRequest(labels, columns, axes, names, pair, max_bytes, normalize)
     with warnings_to_stderr(), progress("reading") as show:
         plan = plan_import(paths, request, show)
     if plan.guesses and not dry_run:

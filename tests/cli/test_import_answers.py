@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from ensembler import load_predictions
+from tests.cli.test_import import NAMES as MODELS
+from tests.cli.test_import import check, members
 
 pytestmark = pytest.mark.filterwarnings("ignore::ensembler.predictions.diagnosis.findings.FindingWarning")
 
@@ -29,11 +31,11 @@ def loaded(result, **options):
     return load_predictions("preds", **options)
 
 
-NAMES = "cat\ndog\ncat\ndog\n"
+WORDS = "cat\ndog\ncat\ndog\n"
 ROWS = "s0,cat\ns1,dog\ns2,cat\ns3,dog\n"
 
 
-@pytest.mark.parametrize("text", [NAMES, ROWS], ids=["names", "rows"])
+@pytest.mark.parametrize("text", [WORDS, ROWS], ids=["names", "rows"])
 def test_the_first_row_of_names_without_a_header_is_a_row(text, bring):
     data = loaded(bring({"rf.csv": text, "xgb.csv": text, "labels.csv": text}))
     assert data.n_samples == 4
@@ -150,3 +152,127 @@ def test_votes_of_0_beside_labels_counted_from_1(bring):
     refused = bring(files).err
     assert "votes are 0 in 1 rows, where labels go from 1 to 2" in refused
     assert loaded(bring(files, "--classes", "0,1,2")).votes.tolist() == [[1, 2, 0, 2], [1, 2, 2, 1]]
+
+
+@pytest.mark.parametrize("kind", ["log odds", "percentages"])
+def test_scores_of_class_1_in_a_column_a_model_are_asked_about(kind, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    of_1 = {name: proba[name][:, 1] for name in MODELS}
+    odds = {name: np.log(p / (1 - p)) if kind == "log odds" else 100 * p for name, p in of_1.items()}
+    pd.DataFrame({"target": labels, **odds}).to_csv("all.csv", index=False)
+    asked = run("import", "all.csv", "--out", "preds")
+    assert f"all.csv#cat as {kind}" in asked.err
+    assert run("import", "all.csv", "--out", "preds", "--yes").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_columns_that_say_which_rows_are_correct_are_no_members(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    frame = pd.DataFrame({"id": range(60), "y_true": labels})
+    for name in MODELS:
+        frame[f"{name}_pred"] = proba[name].argmax(axis=1)
+        frame[f"{name}_correct"] = (frame[f"{name}_pred"] == labels).astype(int)
+    frame.to_csv("all.csv", index=False)
+    assert run("import", "all.csv", "--out", "preds").code == 0
+    assert sorted(load_predictions("preds").names) == sorted(MODELS)
+
+
+def test_a_column_of_models_without_ids_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    parts = [pd.DataFrame(proba[name], columns=["a", "b", "c"]).assign(model=name, label=labels) for name in MODELS]
+    pd.concat(parts).to_csv("long.csv", index=False)
+    refused = run("import", "long.csv", "--out", "preds").err
+    assert "column 'model' names 3 members, and no column names the rows" in refused
+
+
+def test_names_of_copies_keep_their_brackets(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    for number, name in enumerate(MODELS):
+        np.save(f"model ({number}).npy", proba[name])
+    np.save("labels.npy", labels)
+    assert run("import", ".", "--out", "preds").code == 0
+    assert load_predictions("preds").names == ("model (0)", "model (1)", "model (2)")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_column_divides_validation_from_test_rows(suffix, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    split = np.where(np.arange(60) % 3 == 0, "val", "test")
+    for name in MODELS:
+        frame = pd.DataFrame(proba[name], columns=["ant", "bee", "cow"])
+        frame = frame.assign(id=[f"{row:03}" for row in range(60)], label=labels, split=split)
+        getattr(frame, f"to_{suffix}")(f"{name}.{suffix}", index=False)
+    assert run("import", ".", "--out", "preds", "--classes", "ant,bee,cow").code == 0
+    data = load_predictions("preds")
+    check(data, {name: proba[name][split == "test"] for name in MODELS}, labels[split == "test"])
+    check(data.validation, {name: proba[name][split == "val"] for name in MODELS}, labels[split == "val"])
+
+
+def test_a_probability_of_a_class_without_a_name_is_asked_about(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    for name in MODELS:
+        pd.DataFrame({"id": range(60), "p": proba[name][:, 0]}).to_csv(f"{name}.csv", index=False)
+    texts = np.array(["bad", "good"])[labels]
+    pd.DataFrame({"id": range(60), "label": texts}).to_csv("labels.csv", index=False)
+    refused = run("import", ".", "--out", "preds").err
+    assert "which of them is the probability of?" in refused
+    assert "--classes good,bad if it is of 'bad'" in refused
+    assert run("import", ".", "--out", "preds", "--classes", "good,bad").code == 0
+    data = load_predictions("preds")
+    assert data.class_names == ("good", "bad")
+    np.testing.assert_allclose(data.proba[data.names.index("cat")][:, 1], proba["cat"][:, 0], atol=1e-6)
+
+
+def test_units_below_names_are_no_reason_to_leave_out_all_columns(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, _ = members()
+    for name in MODELS:
+        text = pd.DataFrame(proba[name], columns=["ant", "bee", "cow"]).to_csv(index_label="id")
+        Path(f"{name}.csv").write_text(text.replace("\n", "\n-,%,%,%\n", 1))
+    refused = run("import", ".", "--out", "preds").err
+    assert "one row is -, %, %, %, expected numbers in ant, bee, cow; take it away" in refused
+    assert "--drop-column" not in refused
+
+
+def test_rows_are_divided_by_their_sums_where_that_is_asked_for(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    for name in MODELS:
+        np.save(f"{name}.npy", proba[name] * np.linspace(0.9, 1.2, 60)[:, None])
+    np.save("labels.npy", labels)
+    assert "pass --normalize" in run("import", ".", "--out", "preds").err
+    assert run("import", ".", "--out", "preds", "--normalize").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_confidence_in_a_predicted_class_is_no_probability_of_class_1(named, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members(2)
+    texts = np.array(["NEG", "POS"])
+    for name in MODELS:
+        votes = proba[name].argmax(axis=1)
+        gold = texts[labels] if named else labels
+        frame = pd.DataFrame({"id": range(60), "gold": gold, "label": texts[votes], "score": proba[name].max(axis=1)})
+        frame.to_csv(f"{name}.csv", index=False)
+    result = run("import", ".", "--out", "preds")
+    if not named:
+        assert "column 'score' is never below 0.5, beside 'label' with NEG, POS" in result.err
+        return
+    assert result.code == 0, result.err
+    data = load_predictions("preds")
+    assert (data.votes[data.names.index("cat")] == proba["cat"].argmax(axis=1)).all()
+    assert (data.labels == labels).all()
+
+
+def test_a_file_that_cannot_be_read_is_told_where_something_is_missing(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("labels.npy", np.arange(60) % 3)
+    Path("rf.csv").write_text("Results,,\nid,cat,dog\n007,.1,.9\n008,.2,.8\n")
+    assert "rf.csv: the first row is a title" in run("import", ".", "--out", "preds").err

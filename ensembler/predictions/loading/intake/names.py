@@ -32,6 +32,10 @@ DERIVED = frozenset({
 """Words in the names of columns that are made of others."""
 
 
+VERDICTS = frozenset({"correct", "iscorrect", "hit", "wrong", "incorrect", "error", "err", "match"})
+"""Last words in the names of columns that say whether a prediction is the label."""
+
+
 def words(name: str) -> list[str]:
     """Return the words in a name, in small letters.
 
@@ -62,13 +66,16 @@ def split_word(name: str) -> tuple[str, str] | None:
 def own_words(name: str) -> str:
     """Return a name without the words that tell rows or roles, as it was written.
 
-    >>> own_words("oof_lgbm_preds"), own_words("test_probs")
-    ('lgbm', '')
+    >>> own_words("oof_lgbm_preds"), own_words("test_probs"), own_words("model (2)")
+    ('lgbm', '', 'model (2)')
     """
     aside = ROLES.union(*SPLITS.values())
     pieces = re.split(r"([^A-Za-z0-9]+)", name)
     kept = [index for index in range(0, len(pieces), 2) if pieces[index] and pieces[index].lower() not in aside]
-    return "".join(pieces[kept[0] : kept[-1] + 1]) if kept else ""
+    if not kept:
+        return ""
+    own, after = "".join(pieces[kept[0] : kept[-1] + 1]), "".join(pieces[kept[-1] + 1 :])
+    return own + ")" * (after.startswith(")") and own.count("(") > own.count(")"))
 
 
 def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:

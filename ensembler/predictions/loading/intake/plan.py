@@ -31,6 +31,8 @@ class ImportRequest:
     pair : (str, str), optional
         Names of the files of labelled and of new rows, ``{}`` standing for the member.
     most_bytes : int, optional
+    normalize : bool
+        Divide rows by their sums.
     """
 
     labels: Path | None = None
@@ -39,6 +41,7 @@ class ImportRequest:
     class_names: tuple[str, ...] | None = None
     pair: tuple[str, str] | None = None
     most_bytes: int | None = None
+    normalize: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Plan:
     class_names : tuple of str, optional
     facts : dict of str to dict
         Metadata by member.
+    normalize : bool
+        Whether rows are divided by their sums.
     """
 
     layout: str
@@ -96,6 +101,7 @@ class Plan:
     decisions: list[Decision] = field(default_factory=list)
     class_names: tuple[str, ...] | None = None
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    normalize: bool = False
 
     @property
     def guesses(self) -> list[Decision]:
@@ -127,13 +133,22 @@ class Item:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file that was read: arrays, a table, or the records of a log, and what reading it took for granted."""
+    """A file that was read, or the rows of one set in it: arrays, a table, or the records of a log.
+
+    Attributes
+    ----------
+    decisions : sequence of Decision
+        What reading it took for granted.
+    split : str, optional
+        The set that rows are of, where a column says so.
+    """
 
     path: Path
     items: Sequence[Item] = ()
     frame: Any = None
     records: Sequence[dict[str, Any]] = ()
     decisions: Sequence[Decision] = ()
+    split: str | None = None
 
 
 def rows_of(array: NDArray[Any]) -> NDArray[Any]:

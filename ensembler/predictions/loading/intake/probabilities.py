@@ -1,11 +1,12 @@
 """What numbers are: probabilities, multiples or logarithms of them, or logits."""
 
+import shlex
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, softmax
+from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, sigmoid, softmax
 from ensembler.errors import ShapeError
 from ensembler.predictions.loading.intake.names import says_logits
 from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
@@ -46,6 +47,8 @@ def sums_to_one(array: NDArray[Any], axis: int) -> bool:
 
 def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision]) -> NDArray[Any]:
     """Return rows of probabilities: of logits, of their logarithms, of multiples, or as they are."""
+    if array.ndim == 1 and array.dtype.kind == "f" and not is_whole(array) and np.isfinite(array).all():
+        return of_class_1(item, array, decisions)
     if array.ndim == 1 or array.dtype.kind not in "iuf":
         return np.asarray(array.astype(np.int64) if array.dtype.kind in "biuf" and is_whole(array) else array)
     if not np.isfinite(array).all():
@@ -68,6 +71,26 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
         decisions.append(Decision(item.source, what, why))
         return softmax(values)
     return array
+
+
+def of_class_1(item: Item, array: NDArray[Any], decisions: list[Decision]) -> NDArray[Any]:
+    """Return P(class 1) of log odds or percentages, which may be features as well, or values as they are."""
+    low, high = float(array.min()), float(array.max())
+    if low < -1e-3 and high > 0:
+        what, values = "log odds (a sigmoid is applied)", sigmoid(array)
+    elif low >= 0 and 2 < high <= 100:
+        what, values = "percentages of class 1", array / 100
+    else:
+        return array
+    decisions.append(
+        Decision(item.source, what, f"its values go from {low:.3g} to {high:.3g}", is_guess=True, fix=leave_out(item))
+    )
+    return np.asarray(values)
+
+
+def leave_out(item: Item) -> str:
+    """Return the option that leaves a column out."""
+    return f"--drop-column {shlex.quote(item.key)}" if item.key else ""
 
 
 def refuse_side_by_side(item: Item, values: NDArray[np.float64]) -> None:

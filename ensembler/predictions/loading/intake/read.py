@@ -54,13 +54,14 @@ def plan_import(
         problems.raise_all()
     try:
         plan = plan_opened(joined_shards(opened), request)
-    except EnsemblerError as error:
+    except EnsemblerError as failure:
         # What is missing may stand in a file that could not be read.
-        problems.add(error)
+        problems.add(failure)
         problems.raise_all()
         raise
     for error in unread:
         decisions.append(Decision(str(error).partition(": ")[0], "nothing", str(error).partition(": ")[2]))
+    plan.normalize = request.normalize
     plan.decisions = [*decisions, *(told for file in opened for told in file.decisions), *plan.decisions]
     return plan
 

@@ -43,13 +43,16 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
     except NamelessError as error:
         if len(error.names) < 2 or any("," in name for name in error.names):
             raise
+        soft = [table for rows in row_sets.values() for table in rows.tables if table.array.dtype.kind == "f"]
+        if len(error.names) == 2 and all(table.array.ndim == 1 for table in soft):
+            raise asked_for_class(error) from error
         raise asked_for_names(error) from error
     problems = Problems()
     made: dict[str, Predictions] = {}
     for which, rows in row_sets.items():
         with problems.collected():
             ordered = replace(rows, tables=sorted(rows.tables, key=lambda table: table.name))
-            made[which] = assemble(ordered, classes, plan.facts, ReadOptions())
+            made[which] = assemble(ordered, classes, plan.facts, ReadOptions(normalize=plan.normalize))
     problems.raise_all()
     scored = made[SCORED]
     if FITTING in made:
@@ -64,6 +67,15 @@ def asked_for_names(error: NamelessError) -> ValueRangeError:
     return ValueRangeError(
         f"{error.what}; if the columns are in this order, as scikit-learn's are, say so: --classes {shown}",
         remedy=("--classes", names),
+    )
+
+
+def asked_for_class(error: NamelessError) -> ValueRangeError:
+    """Return the error for one probability a row where nothing says of which of two classes it is."""
+    first, second = error.names
+    return ValueRangeError(
+        f"{error.what}; which of them is the probability of? name it last: --classes {first},{second} if it is of "
+        f"{second!r}, --classes {second},{first} if it is of {first!r}"
     )
 
 

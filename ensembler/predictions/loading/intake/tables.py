@@ -1,7 +1,7 @@
 """Tables: one a model, as in competitions, or one with a column a model, or a row a model."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError, Problems, ShapeError, argument, setting
+from ensembler.errors import FileError, Problems, ShapeError, argument
 from ensembler.predictions.loading.alignment import matching_rows, unique_positions
 from ensembler.predictions.loading.columns import (
-    ID_NAMES,
-    LABEL_NAMES,
     Roles,
     as_table,
     find_id,
@@ -24,7 +22,6 @@ from ensembler.predictions.loading.columns import (
 )
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import read_frame_file
-from ensembler.predictions.loading.headers import is_decimal
 from ensembler.predictions.loading.intake.answers import with_numbers
 from ensembler.predictions.loading.intake.arrays import given_labels
 from ensembler.predictions.loading.intake.competition import (
@@ -35,10 +32,21 @@ from ensembler.predictions.loading.intake.competition import (
     tells_other,
     without_foreign_labels,
 )
-from ensembler.predictions.loading.intake.names import member_names, says_labels, split_of, words
+from ensembler.predictions.loading.intake.names import member_names, says_labels, split_of, split_word, words
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, Rows
 from ensembler.predictions.loading.intake.probabilities import as_probabilities
 from ensembler.predictions.loading.intake.splits import arrange
+from ensembler.predictions.loading.intake.table_columns import (
+    classes_by_name,
+    is_vote,
+    refuse_odd_cells,
+    refuse_rows_without_names,
+    roles_beside_lists,
+    roles_of_votes,
+    tell_roles,
+    values_of,
+    without_confidence,
+)
 from ensembler.predictions.loading.intake.unseen import with_unseen_classes
 from ensembler.predictions.loading.intake.wide import (
     are_classes,
@@ -47,21 +55,21 @@ from ensembler.predictions.loading.intake.wide import (
     grid_tables,
     is_argmax,
     is_derived,
+    is_verdict,
     numbered_classes,
     of_named_class,
     without_prefix,
 )
 from ensembler.predictions.loading.labels import check_same_labels
-from ensembler.predictions.loading.lists import is_number
 from ensembler.predictions.loading.options import Columns
-from ensembler.predictions.loading.table import ID_COLUMN, Table
+from ensembler.predictions.loading.table import Table
 from ensembler.predictions.loading.tables import read_row_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOSTLY = 0.5
-"""Share of the cells from which a column of texts is one of numbers, of which some cannot be read."""
+PART_NAMES = ("split", "set", "subset", "partition", "part", "usage")
+"""What a column is called that says which set a row is of."""
 
 
 def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequence[Table] = ()) -> Plan:
@@ -86,8 +94,8 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
             label_tables.append(read_row_values(file.path, request.columns, foreign=True))
         files = [file for file in files if not is_label_file(file)]
     by_split: dict[str | None, list[Opened]] = {}
-    for file in files:
-        by_split.setdefault(table_split(file.path, request.pair), []).append(file)
+    for part in [part for file in files for part in parts_of(file, decisions)]:
+        by_split.setdefault(part.split or table_split(part.path, request.pair), []).append(part)
     problems = Problems()
     parts: dict[str | None, Rows] = {}
     for split, group in by_split.items():
@@ -106,6 +114,21 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     one = len(files) == 1
     layout = "one table" if one else "one table a model"
     return arrange(layout, parts, decisions, request.class_names, max(widths, default=None))
+
+
+def parts_of(file: Opened, decisions: list[Decision]) -> list[Opened]:
+    """Return the rows of each set in a table where a column says which they are of, such as val and test."""
+    for name in () if file.items else file.frame.columns:
+        if simple(name) not in PART_NAMES or is_numeric(file.frame[name]):
+            continue
+        said = {value: split_word(value) for value in values_of(file.frame, name)}
+        splits = {value: split[0] for value, split in said.items() if split is not None}
+        if len(splits) == len(said) == len(set(splits.values())) > 1 and file.frame[name].notna().all():
+            decisions.append(Decision(f"{file.path} ({name})", f"sets of rows: {', '.join(sorted(splits))}", "it says"))
+            rows = file.frame[name].map(str).map(splits)
+            own = file.frame.drop(columns=name)
+            return [replace(file, frame=own[rows == split], split=split) for split in dict.fromkeys(rows)]
+    return [file]
 
 
 def table_split(path: Path, pair: tuple[str, str] | None) -> str | None:
@@ -247,20 +270,21 @@ def frame_tables(
     if roles.id is not None and path.suffix in (".csv", ".tsv", ".txt"):
         # Once more, so that ids keep their zeros.
         again = read_frame_file(path, (roles.id,), foreign=True)
-        frame = frame.assign(**{roles.id: again[roles.id].to_numpy()})
+        frame = frame.assign(**{roles.id: again[roles.id].loc[frame.index].to_numpy()})
     if file.items:
         roles = roles_beside_lists(frame, roles)
     elif not roles.proba:
         roles = roles_of_votes(frame, roles)
+    refuse_rows_without_names(path, frame, roles)
     refuse_odd_cells(path, frame, roles)
-    tell_roles(path, roles, columns, decisions)
+    classes = classes_by_name(frame, roles, labels)
+    votes = [] if file.items else [column for column in roles.texts if is_vote(frame, column, classes)]
+    tell_roles(path, roles, columns, votes, decisions)
     if file.items:
         return [*list_tables(file, frame, roles, name, decisions)]
-    texts = labels is not None and labels.array.dtype.kind in "US"
-    classes = np.unique(labels.array).tolist() if labels is not None and texts else []
-    votes = [column for column in roles.texts if is_vote(frame, column, classes)]
-    proba = [*roles.proba, *votes] if votes else list(roles.proba)
+    proba = without_confidence(frame, path, roles, votes, decisions)
     proba = [column for column in proba if not is_derived(column, proba, path, decisions)]
+    proba = [column for column in proba if not is_verdict(frame, column, path, decisions)]
     if not proba:
         raise FileError(f"{path}: has no column of predictions, only {', '.join(map(str, frame.columns))}")
     numbered = numbered_classes(frame, proba)
@@ -316,73 +340,6 @@ def aligned_labels(frame: "pd.DataFrame", columns: Columns, labels: Table | None
     position = {row: index for index, row in enumerate(labels.ids.tolist())}
     rows = [position.get(row) for row in frame[identity].map(str)]
     return None if None in rows else np.asarray(labels.array)[np.array(rows, dtype=np.intp)]
-
-
-def refuse_odd_cells(path: Path, frame: "pd.DataFrame", roles: Roles) -> None:
-    """Raise where most cells of a column are numbers, which is a member's that would be left out."""
-    problems = Problems()
-    # Texts that are all different look like ids, and those that are alone like predicted classes.
-    doubtful = [name for name in (roles.id, *roles.proba) if name is not None and ID_NAMES.fullmatch(name) is None]
-    for name in (*roles.texts, *doubtful):
-        cells = frame[name].dropna().map(str)
-        if is_numeric(frame[name]) or (name in doubtful and not cells.str.contains(r"[.,%]").mean() >= MOSTLY):
-            continue
-        plain = cells.map(is_number).to_numpy(dtype=bool)
-        if len(cells) and cells.map(is_decimal).mean() >= MOSTLY and not plain.all():
-            odd = int(np.flatnonzero(~plain)[0])
-            row = frame.index.get_loc(cells.index[odd])
-            problems.add(
-                FileError(
-                    f"{path}: column {name!r} holds {cells.iloc[odd]!r} in row {row}, expected numbers with a decimal "
-                    "point, or percentages throughout; write it as a number, or leave the column out "
-                    f"({setting('drop', name)})",
-                    remedy=("--drop-column", name),
-                )
-            )
-    problems.raise_all()
-
-
-def tell_roles(path: Path, roles: Roles, columns: Columns, decisions: list[Decision]) -> None:
-    """Tell what columns are taken for."""
-    if roles.id is not None and roles.id.lower() != ID_COLUMN:
-        decisions.append(Decision(f"{path} ({roles.id})", "row ids", "its values are all different"))
-    if roles.label is not None:
-        why = "given" if columns.label is not None else "by its name and whole values, or since it equals the labels"
-        decisions.append(Decision(f"{path} ({roles.label})", "labels", why))
-    for name in roles.surplus:
-        decisions.append(Decision(f"{path} ({name})", "nothing", "it is no probability"))
-
-
-def roles_of_votes(frame: "pd.DataFrame", roles: Roles) -> Roles:
-    """Find the names of classes in columns of texts: the labels, and predictions of nothing but these."""
-    label = roles.label or next((name for name in roles.texts if simple(name) in LABEL_NAMES), None)
-    if label is None:
-        return roles
-    classes = values_of(frame, label)
-    others = [name for name in roles.texts if name != label]
-    votes = [name for name in others if is_vote(frame, name, classes)]
-    if not votes:
-        return roles
-    return replace(roles, label=label, texts=tuple(name for name in others if name not in votes), proba=tuple(votes))
-
-
-def roles_beside_lists(frame: "pd.DataFrame", roles: Roles) -> Roles:
-    """Find the labels beside columns of lists by their name alone, since no column of numbers tells more."""
-    named = (name for name in frame.columns if simple(name) in LABEL_NAMES)
-    label = roles.label or next(named, None)
-    texts, proba = (tuple(name for name in names if name != label) for names in (roles.texts, roles.proba))
-    return replace(roles, label=label, texts=texts, proba=proba)
-
-
-def is_vote(frame: "pd.DataFrame", column: str, classes: Collection[str]) -> bool:
-    """Whether a column of texts holds predicted classes: mostly what labels are called."""
-    cells = frame[column].dropna().map(str)
-    return bool(len(cells) and cells.isin(set(classes)).mean() >= MOSTLY)
-
-
-def values_of(frame: "pd.DataFrame", column: str) -> set[str]:
-    """Return the different values of a column, as texts."""
-    return set(frame[column].dropna().map(str))
 
 
 def list_tables(file: Opened, frame: "pd.DataFrame", roles: Roles, name: str, decisions: list[Decision]) -> list[Table]:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.errors import FileError
 from ensembler.predictions.loading.columns import Roles, as_table, fractions, is_numeric
-from ensembler.predictions.loading.intake.names import DERIVED, own_words, words
+from ensembler.predictions.loading.intake.names import DERIVED, VERDICTS, own_words, words
 from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
 from ensembler.predictions.loading.intake.probabilities import are_multiples, as_probabilities, sums_to_one
 from ensembler.predictions.loading.table import Table
@@ -27,6 +28,14 @@ def is_derived(column: str, columns: Sequence[str], path: Path, decisions: list[
     return False
 
 
+def is_verdict(frame: "pd.DataFrame", column: str, path: Path, decisions: list[Decision]) -> bool:
+    """Whether a column says whether another's prediction is the label."""
+    if words(column)[-1:] == [] or words(column)[-1] not in VERDICTS or not frame[column].dropna().isin((0, 1)).all():
+        return False
+    decisions.append(Decision(f"{path} ({column})", "nothing", "its name says that it tells which rows are correct"))
+    return True
+
+
 def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | None, roles: Roles) -> bool:
     """Whether columns are the classes of one model rather than models."""
     if not all(is_numeric(frame[name]) for name in names):
@@ -39,15 +48,27 @@ def are_classes(frame: "pd.DataFrame", names: Sequence[str], labels: Table | Non
     totals = values.sum(axis=1)
     if values.min() >= 0 and np.ptp(totals) <= 1e-2 * totals.mean():
         return True
-    if values.min() < 0 or values.max() > 1 + 1e-6:
-        return not is_whole(values)
-    if is_whole(values):
-        return False  # votes for classes 0 and 1
     own = labels.array if labels is not None else None
     if own is None and roles.label is not None:
         own = frame[roles.label].to_numpy()
+    if values.min() < 0 or values.max() > 1 + 1e-6:
+        return not is_whole(values) and not are_of_class_1(values, names, own)
+    if is_whole(values):
+        return False  # votes for classes 0 and 1
     n_labels = None if own is None else len(np.unique(own))
     return n_labels is not None and n_labels > 2 and n_labels == len(names)
+
+
+def are_of_class_1(values: NDArray[np.float64], names: Sequence[str], labels: NDArray[Any] | None) -> bool:
+    """Whether columns are several models' scores of class 1: there are two classes, and all are larger where it is."""
+    if labels is None or len(labels) != len(values):
+        return False
+    classes = np.unique(labels)
+    if len(classes) != 2 or set(map(str, names)) == set(map(str, classes.tolist())):
+        return False
+    return len(names) != 2 or bool(
+        (values[labels == classes[1]].mean(axis=0) > values[labels == classes[0]].mean(axis=0)).all()
+    )
 
 
 def class_grid(
@@ -189,7 +210,8 @@ def column_tables(
         for name in columns:
             if name != best:
                 decisions.append(Decision(f"{path} ({name})", "nothing", f"{best} is of the same model"))
-        tables.append(as_table(frame, path, replace(base, proba=(best,)), model))
+        table = as_table(frame, path, replace(base, proba=(best,)), model)
+        tables.append(replace(table, array=as_probabilities(Item(path, best, table.array), table.array, decisions)))
     return tables
 
 
