@@ -132,7 +132,8 @@ def test_ids_that_do_not_match_are_refused(tmp_path, four):
     frame(proba[1], range(1, 41)).to_csv(home / "b.csv", index=False)
     np.save(home / "labels.npy", labels)
     with pytest.raises(
-        AlignmentError, match=r"do not hold the same ids: id '0' is only in the first \(1 missing, 1 extra\)"
+        AlignmentError,
+        match=r"id .0. is only in the first, id .40. is only in the second \(1 missing, 1 extra\)",
     ):
         load_predictions(home)
     frame(proba[1], [*range(39), 0]).to_csv(home / "b.csv", index=False)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -277,12 +278,32 @@ def matching_rows(reference: Table, position: dict[str, int], table: Table) -> N
                 f"{missing[0]!r} in one file is {as_number(missing[0])!r} as a number, and so is an id of the other: "
                 "write ids alike in every file"
             )
-        example = f"id {missing[0]!r} is only in the first" if missing else f"id {extra[0]!r} is only in the second"
+        elif sorted(map(plain_text, missing)) == sorted(map(plain_text, extra)):
+            hint = f"they differ by case, blanks or accents alone ({missing[0]!a}): write ids alike in every file"
+        elif sorted(map(last_part, missing)) == sorted(map(last_part, extra)):
+            hint = "they differ by the folders in front alone: write ids alike in every file"
+        examples = [f"id {missing[0]!r} is only in the first"] if missing else []
+        examples += [f"id {extra[0]!r} is only in the second"] if extra else []
+        example = ", ".join(examples)
         raise AlignmentError(
             f"{reference.path} and {table.path} do not hold the same ids: {example} "
             f"({len(missing)} missing, {len(extra)} extra); {hint}"
         )
     return np.array([own[row] for row in position], dtype=np.intp)
+
+
+def plain_text(text: str) -> str:
+    """Return a text without what makes it another only to a machine: case, blanks around it, how accents are written.
+
+    >>> plain_text(" A\u0308rger") == plain_text("\u00e4rger ")
+    True
+    """
+    return unicodedata.normalize("NFC", text).strip().casefold()
+
+
+def last_part(row: str) -> str:
+    """Return an id without the folders in front of it."""
+    return re.split(r"[/\\]", row)[-1]
 
 
 def as_number(row: str) -> str:
@@ -331,8 +352,8 @@ def class_numbers(values: NDArray[Any], classes: ClassSpace, subject: str, path:
         index |= {str(int(name)): number for name, number in index.items()}
     unknown = sorted(set(texts.ravel().tolist()) - set(index))
     if unknown:
-        alike = [name for name in names if name.strip().casefold() == unknown[0].strip().casefold()]
-        guess = f" (spelt {alike[0]!r} there)" if alike else ""
+        alike = [name for name in names if plain_text(name) == plain_text(unknown[0])]
+        guess = f" (spelt {alike[0]!a} there, {unknown[0]!a} here)" if alike else ""
         known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
         # Columns like prob_cat, where labels say cat: what imports files knows such prefixes.
         prefixed = all(text and any(name.endswith(text) for name in names) for text in unknown)

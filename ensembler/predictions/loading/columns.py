@@ -19,12 +19,14 @@ from ensembler.predictions.loading.table import ID_COLUMN, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-ID_NAMES = re.compile(r"(.*[ _.-])?(ids?|row|rows|uid|uuid|guid|key|index|idx|name|file|filename|path|image)|.*(Id|ID)")
+ID_NAMES = re.compile(
+    r"(.*[ _.-])?(ids?|row|rows|row_?index|uid|uuid|guid|key|index|idx|name|file|filename|path|image)|.*(Id|ID)"
+)
 # fmt: off
 LABEL_NAMES = frozenset({
     "label", "labels", "true_label", "true_class", "true", "target", "targets", "actual", "actuals", "truth",
     "ground_truth", "groundtruth", "gt", "gold", "y", "y_true", "ytrue", "y_test", "y_val", "y_valid", "class",
-    "expected", "reference",
+    "expected", "reference", "obs", "observed",
 })
 DECISION_NAMES = frozenset({
     "predicted", "predicted_label", "predicted_class", "prediction_label", "pred_label", "pred_class", "pred",
@@ -36,10 +38,11 @@ MEMBER_NAMES = frozenset({
 })
 """What a column is called that says whose row it is, in a table with a row for each row and member."""
 # fmt: on
+PREDICTION_OF = re.compile(r"prediction ?\(.+\)", re.IGNORECASE)
 CLASS_0 = re.compile(r"((p|prob|proba|probability|class|score)[_ ]?)?0")
 FEW_ROWS = 20
 """In fewer rows, labels may all be different."""
-FOLD_NAMES = frozenset(["fold", "folds", "kfold", "fold_id", "split", "set", "subset", "partition"])
+FOLD_NAMES = frozenset(["fold", "folds", "kfold", "fold_id", "split", "set", "subset", "partition", "resample"])
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,10 @@ def find_roles(
     left = [name for name in left if name not in folds]
     decisions = []
     if any(fractions(frame[name]) for name in left):
-        decisions = [name for name in left if simple(name) in DECISION_NAMES and not fractions(frame[name])]
+        decisions = [name for name in left if says_decision(name) and not fractions(frame[name])]
         left = [name for name in left if name not in decisions]
-        if decisions and len(left) == 1 and not is_positive(frame[left[0]], frame[decisions[0]]):
+        soft = [name for name in left if is_numeric(frame[name])]
+        if decisions and len(soft) == 1 and not is_positive(frame[soft[0]], frame[decisions[0]]):
             # What stands beside the predicted class is its own probability rather than that of class 1.
             decisions, left = [*left, *decisions[1:]], decisions[:1]
     texts = [name for name in left if not is_numeric(frame[name])]
@@ -119,6 +123,15 @@ def is_positive(proba: "pd.Series[Any]", decisions: "pd.Series[Any]") -> bool:
     return bool(((proba > 0.5) == (decisions == 1)).mean() >= 0.9)
 
 
+def says_decision(name: str) -> bool:
+    """Whether a name is one of predicted classes.
+
+    >>> says_decision("Prediction (species)"), says_decision(".pred_class"), says_decision("species")
+    (True, True, False)
+    """
+    return simple(name).lstrip("_") in DECISION_NAMES or PREDICTION_OF.fullmatch(name) is not None
+
+
 def says_fold(name: str) -> bool:
     """Whether a name is one of folds or parts."""
     return simple(name) in FOLD_NAMES or simple(name).rpartition("_")[2] in ("fold", "folds", "split")
@@ -134,8 +147,10 @@ def find_id(frame: "pd.DataFrame", names: Sequence[str]) -> str | None:
     if len(names) < 2:
         return None
     unlike = [name for name in names if is_unique(frame[name])]
-    exact = [name for name in names if name == ID_COLUMN] or [name for name in unlike if name.lower() == ID_COLUMN]
     named = [name for name in unlike if ID_NAMES.fullmatch(simple(name)) or ID_NAMES.fullmatch(name)]
+    # What is called id may be that of a fold, beside row numbers.
+    exact = [name for name in names if name == ID_COLUMN and (name in unlike or not named)]
+    exact = exact or [name for name in unlike if name.lower() == ID_COLUMN]
     telling = names if len(frame) > FEW_ROWS else names[:1]
     texts = [name for name in unlike if name in telling and not is_numeric(frame[name])]
     counted = [name for name in unlike if name in names[:1] and len(frame) > FEW_ROWS]

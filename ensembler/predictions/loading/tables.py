@@ -2,11 +2,15 @@
 
 import glob
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ensembler.errors import FileError, ShapeError, UsageError, setting
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.array_files import archive_tables, read_npy, read_npz, with_missing_votes
-from ensembler.predictions.loading.columns import LABEL_NAMES, Roles, as_table, find_id, frame_table, simple
+from ensembler.predictions.loading.columns import LABEL_NAMES, Roles, as_table, find_id, frame_table, row_ids, simple
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table
@@ -83,6 +87,10 @@ def read_value_column(path: Path, columns: Columns, *, foreign: bool = False) ->
         if len(called) == len(rest) == 1 and frame[rest[0]].is_unique:
             identity = rest[0]
     values = [name for name in names if name != identity]
+    if foreign and len(values) > 1 and is_one_hot(frame[values].to_numpy()):
+        chosen = frame[values].to_numpy().argmax(axis=1)
+        ids = None if identity is None else row_ids(frame[identity], path, identity)
+        return Table(path.stem, path, np.array(values)[chosen], ids)
     called = [name for name in values if simple(name) in LABEL_NAMES]
     if columns.label in values:
         values = [columns.label]
@@ -93,6 +101,11 @@ def read_value_column(path: Path, columns: Columns, *, foreign: bool = False) ->
             f"holds the labels: {fix}"
         )
     return as_table(frame, path, Roles(identity, None, (), (), (), (values[0],)))
+
+
+def is_one_hot(values: NDArray[Any]) -> bool:
+    """Whether columns are 0 but for one 1 in each row."""
+    return bool(values.dtype.kind in "biuf" and np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all())
 
 
 def one_match(path: Path) -> Path:

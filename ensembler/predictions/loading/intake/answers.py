@@ -139,6 +139,16 @@ def tell_missing(tables: list[Table], decisions: list[Decision]) -> None:
             decisions.append(missing_votes(table, count, "empty cells, and -1, stand for no answer"))
 
 
+def without_numbers(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a table with class names alone where several columns have the number of each before it, as Weka writes."""
+    texts = [name for name in frame.columns if frame[name].dtype.kind not in "biufmM"]
+    numbered = [name for name in texts if frame[name].dropna().map(str).str.fullmatch(r"\d+:.+").all()]
+    numbered = [name for name in numbered if frame[name].notna().any()]
+    if len(numbered) < 2:
+        return frame
+    return frame.assign(**{str(name): frame[name].str.partition(":")[2] for name in numbered})
+
+
 def with_numbers(frame: "pd.DataFrame", path: Any, decisions: list[Decision]) -> "pd.DataFrame":
     """Return a table with numbers in columns of whole numbers of which some cells are words for no answer."""
     import pandas as pd

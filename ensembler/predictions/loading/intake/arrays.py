@@ -22,11 +22,11 @@ from ensembler.predictions.loading.intake.names import (
     words,
 )
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Plan, is_whole, rows_of
-from ensembler.predictions.loading.intake.probabilities import as_probabilities, is_one_hot, is_soft
+from ensembler.predictions.loading.intake.probabilities import as_probabilities, is_soft, sums_to_one
 from ensembler.predictions.loading.intake.splits import arrange
 from ensembler.predictions.loading.intake.stacks import stacked_tables
 from ensembler.predictions.loading.table import SUFFIXES, Table
-from ensembler.predictions.loading.tables import FOREIGN, read_row_values, split_key
+from ensembler.predictions.loading.tables import FOREIGN, is_one_hot, read_row_values, split_key
 
 FEWEST_ROWS = 4
 """Shorter arrays are shapes, folds or sizes rather than predictions."""
@@ -55,7 +55,7 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
     names: tuple[str, ...] | None = None
     names_of: dict[Path, tuple[str, ...]] = {}
     groups: dict[str | None, Group] = {}
-    for item in told_pairs(items, decisions):
+    for item in (upright(item, decisions) for item in told_pairs(items, decisions)):
         group = groups.setdefault(split_of(item.path, item.key), Group())
         kind, why = kind_of(item)
         if kind == "class names":
@@ -134,6 +134,17 @@ def told_pairs(items: Sequence[Item], decisions: list[Decision]) -> list[Item]:
                 Decision(f"{path}#{pair[1].key}", "labels", "the second of two arrays of classes", is_guess=True)
             )
     return [replace(item, key=renamed.get(id(item), item.key)) for item in items]
+
+
+def upright(item: Item, decisions: list[Decision]) -> Item:
+    """Return an array of a column a row, as MATLAB's users have it, with a row a row."""
+    array = item.array
+    if array.ndim != 2 or not 1 < array.shape[0] < array.shape[1] or array.dtype.kind != "f":
+        return item
+    if sums_to_one(array, 1) or not sums_to_one(array, 0):
+        return item
+    decisions.append(Decision(item.source, "transposed", f"{array.shape[1]} columns sum to 1, and rows do not"))
+    return replace(item, array=array.T)
 
 
 def lend_labels(groups: dict[str | None, Group]) -> None:

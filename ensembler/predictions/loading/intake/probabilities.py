@@ -6,18 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE, row_sum_tolerance, sigmoid, softmax
+from ensembler.arrays import MISSING_VOTE, ROW_SUM_TOLERANCE, row_sum_tolerance, sigmoid, softmax
 from ensembler.errors import ShapeError
 from ensembler.predictions.loading.intake.names import says_logits
 from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
 
 PERCENT_ROUNDING = 0.03
 """How far the sum of whole percentages may be from 100, as a share."""
-
-
-def is_one_hot(array: NDArray[Any]) -> bool:
-    """Whether each row is 0 but for one 1."""
-    return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
 
 
 def is_soft(item: Item) -> bool:
@@ -47,6 +42,11 @@ def sums_to_one(array: NDArray[Any], axis: int) -> bool:
 
 def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision]) -> NDArray[Any]:
     """Return rows of probabilities: of logits, of their logarithms, of multiples, or as they are."""
+    if array.ndim == 1 and array.dtype.kind == "f" and np.isnan(array).any():
+        known = array[~np.isnan(array)]
+        return (
+            np.where(np.isnan(array), MISSING_VOTE, array).astype(np.int64) if len(known) and is_whole(known) else array
+        )
     if array.ndim == 1 and array.dtype.kind == "f" and not is_whole(array) and np.isfinite(array).all():
         return of_class_1(item, array, decisions)
     if array.ndim == 1 or array.dtype.kind not in "iuf":

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ensembler import serialization
 from ensembler.errors import Problems, ValueRangeError
@@ -16,6 +18,7 @@ from ensembler.predictions.loading.intake.formats import ARROW
 from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Plan
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
+from ensembler.predictions.loading.table import Table
 from ensembler.predictions.loading.tables import split_key
 from ensembler.predictions.prediction_set import Predictions
 
@@ -38,6 +41,13 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
         which: RowSet({SCORED: "", FITTING: "validation ", NEW: "new "}[which], safe_names(part.tables), part.labels)
         for which, part in plan.parts.items()
     }
+    if plan.class_names is None:
+        refuse_other_names(list(row_sets.values()))
+    else:
+        row_sets = {
+            which: replace(rows, tables=[by_number(table, plan.class_names) for table in rows.tables])
+            for which, rows in row_sets.items()
+        }
     try:
         classes = class_space(plan.class_names, list(row_sets.values()))
     except NamelessError as error:
@@ -58,6 +68,48 @@ def make_sets(plan: Plan) -> tuple[Predictions, Predictions | None]:
     if FITTING in made:
         scored = scored.replace(validation=made[FITTING])
     return scored, made.get(NEW)
+
+
+def by_number(table: Table, class_names: Sequence[str]) -> Table:
+    """Return a table with numbered columns in the order of their numbers, where the classes have other names."""
+    names = table.columns
+    if names is None or set(names) == set(class_names) or not all(name.isdigit() for name in names):
+        return table
+    order = sorted(range(len(names)), key=lambda column: int(names[column]))
+    return replace(table, columns=None, array=table.array[:, order])
+
+
+def refuse_other_names(row_sets: Sequence[RowSet]) -> None:
+    """Raise where columns are numbers, and labels as many other numbers or texts, with what names the columns.
+
+    Raises
+    ------
+    ValueRangeError
+    """
+    tables = [table for rows in row_sets for table in rows.tables if table.array.ndim == 2]
+    labels = [rows.labels for rows in row_sets if rows.labels is not None]
+    if not tables or not labels or any(label.array.ndim != 1 for label in labels):
+        return
+    columns = tables[0].columns
+    numbered = columns is None or all(name.isdigit() for name in columns)
+    names = np.unique(np.concatenate([np.unique(np.asarray(label.array)) for label in labels]))
+    n_classes = tables[0].array.shape[1]
+    known = {int(name) for name in columns} if columns is not None and numbered else set(range(n_classes))
+    texts = names.dtype.kind in "US"
+    if not numbered or len(names) != n_classes or (texts and columns is None) or names.dtype.kind not in "USiu":
+        return
+    if not texts and (set(names.tolist()) <= known or set(names.tolist()) <= set(range(n_classes))):
+        return
+    listed = ",".join(map(str, names.tolist()))
+    if texts and any("," in str(name) or str(name).isdigit() for name in names.tolist()):
+        return
+    shown = listed if len(listed) <= MOST_SHOWN else f"{listed[:MOST_SHOWN]}…"
+    called = "have no names" if columns is None else f"are called {', '.join(columns[:8])}"
+    raise ValueRangeError(
+        f"labels ({labels[0].path}) are {', '.join(map(str, names[:8].tolist()))}, and columns {called}; if "
+        f"these are in that order, as scikit-learn's are, say so: --classes {shown}",
+        remedy=("--classes", listed),
+    )
 
 
 def asked_for_names(error: NamelessError) -> ValueRangeError:

@@ -39,6 +39,7 @@ def arrange(
     if n_classes is None:
         votes_from_zero(list(plan.values()), decisions)
     for part in plan.values():
+        columns_from_zero(part, decisions)
         if part.labels is not None:
             part.labels = counted_from_zero(part, part.labels, n_classes, decisions)
     same_members(plan, decisions)
@@ -56,6 +57,22 @@ def counted_from_zero(part: Part, labels: Table, n_classes: int | None, decision
     why = f"they go from {int(values.min())} to {int(values.max())}, and there are {n_classes} classes"
     decisions.append(Decision(str(labels.path), "labels counted from 1", why))
     return replace(labels, array=values.astype(np.int64) - 1)
+
+
+def columns_from_zero(part: Part, decisions: list[Decision]) -> None:
+    """Count columns from 0 that are called 1 to the number of classes, where labels are counted from 0."""
+    columns = {table.columns for table in part.tables if table.columns is not None}
+    values = None if part.labels is None else np.asarray(part.labels.array)
+    if len(columns) != 1 or values is None or values.dtype.kind not in "iu":
+        return
+    [names] = columns
+    if set(names) != set(map(str, range(1, len(names) + 1))) or values.min() != 0 or values.max() >= len(names):
+        return
+    decisions.append(Decision(str(part.tables[0].path), "columns counted from 1", "labels are counted from 0"))
+    part.tables = [
+        replace(table, columns=None if table.columns is None else tuple(str(int(name) - 1) for name in table.columns))
+        for table in part.tables
+    ]
 
 
 def votes_from_zero(parts: Sequence[Part], decisions: list[Decision]) -> None:

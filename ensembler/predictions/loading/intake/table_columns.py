@@ -15,6 +15,7 @@ from ensembler.predictions.loading.columns import (
     Roles,
     fractions,
     is_numeric,
+    says_decision,
     simple,
 )
 from ensembler.predictions.loading.headers import is_decimal
@@ -53,9 +54,12 @@ def without_confidence(
     proba = list(roles.proba)
     named = [name for name in roles.texts if 1 < frame[name].nunique() <= len(frame) // 2]
     soft = len(proba) == 1 and fractions(frame[proba[0]]) and len(frame) >= FEWEST_ROWS
-    if not soft or not (votes or named) or frame[proba[0]].min() < 0.5 or frame[proba[0]].max() > 1:
+    if not soft or not (votes or named) or frame[proba[0]].max() > 1:
         return [*proba, *votes]
     beside = (*votes, *named)[0]
+    # Of more than two classes, one number is never the probability of one.
+    if frame[proba[0]].min() < 0.5 and not (votes and len(values_of(frame, beside)) > 2):
+        return [*proba, *votes]
     if not votes:
         classes = ", ".join(sorted(values_of(frame, beside)))
         raise FileError(
@@ -138,6 +142,15 @@ def roles_of_votes(frame: "pd.DataFrame", roles: Roles) -> Roles:
     if not votes:
         return roles
     return replace(roles, label=label, texts=tuple(name for name in others if name not in votes), proba=tuple(votes))
+
+
+def roles_of_classes(frame: "pd.DataFrame", roles: Roles, classes: Sequence[str]) -> Roles:
+    """Find the labels in a column of texts that are all called as the columns of classes are, but no predictions."""
+    others = [name for name in roles.texts if not says_decision(name)]
+    named = [name for name in others if values_of(frame, name) and values_of(frame, name) <= set(classes)]
+    if len(named) != 1:
+        return roles
+    return replace(roles, label=named[0], texts=tuple(name for name in roles.texts if name != named[0]))
 
 
 def roles_beside_lists(frame: "pd.DataFrame", roles: Roles) -> Roles:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.errors import FileError, Problems, ShapeError, argument
+from ensembler.errors import FileError, Problems, ShapeError, argument, setting
 from ensembler.predictions.loading.alignment import matching_rows, unique_positions
 from ensembler.predictions.loading.columns import (
     Roles,
@@ -22,7 +22,7 @@ from ensembler.predictions.loading.columns import (
 )
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import read_frame_file
-from ensembler.predictions.loading.intake.answers import with_numbers
+from ensembler.predictions.loading.intake.answers import with_numbers, without_numbers
 from ensembler.predictions.loading.intake.arrays import given_labels
 from ensembler.predictions.loading.intake.competition import (
     data_labels,
@@ -42,6 +42,7 @@ from ensembler.predictions.loading.intake.table_columns import (
     refuse_odd_cells,
     refuse_rows_without_names,
     roles_beside_lists,
+    roles_of_classes,
     roles_of_votes,
     tell_roles,
     values_of,
@@ -50,6 +51,7 @@ from ensembler.predictions.loading.intake.table_columns import (
 from ensembler.predictions.loading.intake.unseen import with_unseen_classes
 from ensembler.predictions.loading.intake.wide import (
     are_classes,
+    called_classes,
     class_grid,
     column_tables,
     grid_tables,
@@ -63,7 +65,7 @@ from ensembler.predictions.loading.intake.wide import (
 from ensembler.predictions.loading.labels import check_same_labels
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import read_row_values
+from ensembler.predictions.loading.tables import is_one_hot, read_row_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +93,9 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     if len(files) > 1:
         for file in [file for file in files if is_label_file(file)]:
             decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
-            label_tables.append(read_row_values(file.path, request.columns, foreign=True))
+            aside = tuple(name for name in file.frame.columns if simple(name) in PART_NAMES)
+            columns = replace(request.columns, drop=(*request.columns.drop, *aside))
+            label_tables.append(read_row_values(file.path, columns, foreign=True))
         files = [file for file in files if not is_label_file(file)]
     by_split: dict[str | None, list[Opened]] = {}
     for part in [part for file in files for part in parts_of(file, decisions)]:
@@ -103,6 +107,8 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
             parts[split] = read_split(group, given, request, named, decisions)
     problems.raise_all()
     parts = without_foreign_labels(parts, given)
+    for tables, _ in parts.values():
+        refuse_same_names(tables)
     share_labels(parts, label_tables if given is None else [])
     refuse_unused_labels(parts, label_tables if given is None else [])
     require_label_column(data, parts)
@@ -114,6 +120,26 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     one = len(files) == 1
     layout = "one table" if one else "one table a model"
     return arrange(layout, parts, decisions, request.class_names, max(widths, default=None))
+
+
+def refuse_same_names(tables: Sequence[Table]) -> None:
+    """Raise where two files have columns of the same names, read as a model each.
+
+    Raises
+    ------
+    FileError
+    """
+    files: dict[str, list[Path]] = {}
+    for table in tables:
+        files.setdefault(table.name, []).append(table.path)
+    twice = [name for name, paths in files.items() if len(paths) > 1]
+    if twice and len(set(files[twice[0]])) > 1:
+        first, second = files[twice[0]][:2]
+        listed = ", ".join(table.name for table in tables if table.path == first)
+        raise FileError(
+            f"{first} and {second}: columns {listed} are read as a model each, and both files have {twice[0]!r}; "
+            f"expected one model a file: leave the other columns out ({setting('drop', place='NAME')})"
+        )
 
 
 def parts_of(file: Opened, decisions: list[Decision]) -> list[Opened]:
@@ -198,8 +224,9 @@ def is_label_file(file: Opened) -> bool:
     """Whether a table holds labels and nothing else."""
     frame = file.frame
     identity = find_id(frame, list(frame.columns))
-    values = [name for name in frame.columns if name != identity]
-    if len(values) != 1 or fractions(frame[values[0]]):
+    values = [name for name in frame.columns if name != identity and simple(name) not in PART_NAMES]
+    one_hot = len(values) > 1 and is_one_hot(frame[values].to_numpy())
+    if not one_hot and (len(values) != 1 or fractions(frame[values[0]])):
         return False
     solution = any(word in ("solution", "answers", "truth", "gt", "labels", "gold") for word in words(file.path.stem))
     return solution or says_labels(file.path.stem)
@@ -261,7 +288,7 @@ def frame_tables(
 ) -> list[Table]:
     """Return the members in one table."""
     path = file.path
-    frame = with_numbers(file.frame, path, decisions)
+    frame = without_numbers(with_numbers(file.frame, path, decisions))
     columns = known_columns(request.columns, frame)
     if columns.label is not None and fractions(frame[columns.label]):
         # In rows to predict, the column of the target holds the prediction.
@@ -275,6 +302,9 @@ def frame_tables(
         roles = roles_beside_lists(frame, roles)
     elif not roles.proba:
         roles = roles_of_votes(frame, roles)
+    if roles.label is None and len(roles.proba) > 1 and not file.items:
+        called = without_prefix(tuple(called_classes(frame, roles.proba) or roles.proba)) or ()
+        roles = roles_of_classes(frame, roles, called)
     refuse_rows_without_names(path, frame, roles)
     refuse_odd_cells(path, frame, roles)
     classes = classes_by_name(frame, roles, labels)
@@ -287,11 +317,13 @@ def frame_tables(
     proba = [column for column in proba if not is_verdict(frame, column, path, decisions)]
     if not proba:
         raise FileError(f"{path}: has no column of predictions, only {', '.join(map(str, frame.columns))}")
-    numbered = numbered_classes(frame, proba)
+    numbered = numbered_classes(frame, proba) or called_classes(frame, proba)
     if numbered is not None:
         for column in proba:
             if column not in numbered:
-                decisions.append(Decision(f"{path} ({column})", "nothing", "numbered columns sum to 1 without it"))
+                decisions.append(
+                    Decision(f"{path} ({column})", "nothing", "the columns of classes sum to 1 without it")
+                )
         proba = numbered
     if roles.label is not None and columns.label is None and is_argmax(frame, roles.label, proba):
         why = "it is the most probable class in every row, so it is no truth"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
-from ensembler.errors import DataError
+from ensembler.errors import DataError, FileError
 from ensembler.predictions.loading.columns import LABEL_NAMES, MEMBER_NAMES, fractions, is_numeric, is_unique, simple
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.plan import SCORED, Decision, ImportRequest, Opened, Part, Plan
@@ -57,7 +57,15 @@ def long_columns(opened: Opened) -> LongColumns | None:
     if member is None or row is None or is_unique(frame[row]):
         return None
     if frame.duplicated([row, member]).any():
-        return columns_by_class(frame, row, member)
+        by_class = columns_by_class(frame, row, member)
+        if by_class is None:
+            twice = frame[frame.duplicated([row, member])].iloc[0]
+            count = int(((frame[row] == twice[row]) & (frame[member] == twice[member])).sum())
+            raise FileError(
+                f"{opened.path}: {member} {twice[member]} has {count} rows for {row} {twice[row]}, expected one, or "
+                "one for each class"
+            )
+        return by_class
     rest = [str(name) for name in frame.columns if str(name) not in (row, member)]
     shares = [name for name in rest if fractions(frame[name])]
     proba = shares[0] if shares else None
@@ -72,6 +80,8 @@ def long_columns(opened: Opened) -> LongColumns | None:
         return LongColumns(row, member, None, lists[0], truth)
     if label is None and proba is None:
         return None
+    if label is not None and not is_numeric(frame[label]):
+        proba = None  # what stands beside a class by name is the confidence in it
     return LongColumns(row, member, label, proba, truth)
 
 

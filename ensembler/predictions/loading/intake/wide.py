@@ -19,6 +19,11 @@ from ensembler.predictions.loading.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+CALLED = re.compile(
+    r"(?:p|prob|probability|confidence) ?\((?:[^()=]*=)?([^()]+)\)|(.+)_(?:p|prob|proba|probability)|\.pred_(.+)", re.I
+)
+"""Names of columns such as ``P (class=cat)``, ``confidence(cat)`` and ``cat_prob``, with the class in them."""
+
 
 def is_derived(column: str, columns: Sequence[str], path: Path, decisions: list[Decision]) -> bool:
     """Whether a column is made of the others, as its name says."""
@@ -141,6 +146,13 @@ def numbered_classes(frame: "pd.DataFrame", names: Sequence[str]) -> list[str] |
     return found[0] if len(found) == 1 else None
 
 
+def called_classes(frame: "pd.DataFrame", names: Sequence[str]) -> list[str] | None:
+    """Return the columns that are called after probabilities of classes, and sum to 1, beside others; None without."""
+    found = [str(name) for name in names if CALLED.fullmatch(str(name)) and is_numeric(frame[name])]
+    alone = 1 < len(found) < len(names) and sums_to_one(frame[found].to_numpy(dtype=float), 1)
+    return found if alone else None
+
+
 def is_argmax(frame: "pd.DataFrame", label: str, names: Sequence[str]) -> bool:
     """Whether a column called as labels are is the number or name of the largest column in every row."""
     if len(names) < 2 or not all(is_numeric(frame[name]) for name in names):
@@ -157,9 +169,15 @@ def without_prefix(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
     >>> without_prefix(("vit_f0", "vit_f1")), without_prefix(("cat", "car"))
     (('0', '1'), ('cat', 'car'))
+    >>> without_prefix(("P (animal=ox)", "P (animal=elk)")), without_prefix(("yes_prob", "no_prob"))
+    (('ox', 'elk'), ('yes', 'no'))
     """
     if names is None or len(names) < 2:
         return names
+    matches = [CALLED.fullmatch(name) for name in names]
+    called = tuple(match[1] or match[2] or match[3] for match in matches if match is not None)
+    if len(set(called)) == len(names):
+        return called
     end = 0
     while all(len(name) > end for name in names) and len({name[end] for name in names}) == 1:
         end += 1

@@ -1,0 +1,194 @@
+"""`ensembler import`: tables and arrays as other programs write them, and labels that columns are not called after."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensembler import load_predictions
+from tests.cli.test_import import NAMES, check, members
+
+CLASSES = np.array(["cat", "dog", "fox"])
+RNG = np.random.default_rng(3)
+
+
+def weka(member, labels):
+    votes = member.argmax(axis=1)
+    numbered = np.array([f"{number}:{name}" for number, name in enumerate(CLASSES, 1)])
+    correct = np.where(votes == labels, "", "+")
+    columns = {"inst#": range(1, 61), "actual": numbered[labels], "predicted": numbered[votes], "error": correct}
+    return pd.DataFrame({**columns, "prediction": member.max(axis=1)})
+
+
+def knime(member, labels):
+    frame = pd.DataFrame({"Row ID": [f"Row{row}" for row in range(60)], "sepal length": RNG.normal(5, 1, 60)})
+    frame["class"] = CLASSES[labels]
+    for number, name in enumerate(CLASSES):
+        frame[f"P (class={name})"] = member[:, number]
+    return frame.assign(**{"Prediction (class)": CLASSES[member.argmax(axis=1)]})
+
+
+def rapid_miner(member, labels):
+    frame = pd.DataFrame(
+        {"id": range(60), "label": CLASSES[labels], "prediction(label)": CLASSES[member.argmax(axis=1)]}
+    )
+    return frame.assign(**{f"confidence({name})": member[:, number] for number, name in enumerate(CLASSES)})
+
+
+def caret(member, labels):
+    frame = pd.DataFrame(member, columns=list(CLASSES))
+    frame.insert(0, "pred", CLASSES[member.argmax(axis=1)])
+    frame.insert(1, "obs", CLASSES[labels])
+    frame["rowIndex"] = np.random.default_rng(1).permutation(60) + 1
+    return frame.assign(Resample=[f"Fold{row % 5}" for row in range(60)]).sample(frac=1, random_state=len(member))
+
+
+def tidymodels(member, labels):
+    frame = pd.DataFrame({"id": [f"Fold{row % 5 + 1}" for row in range(60)]})
+    for number, name in enumerate(CLASSES):
+        frame[f".pred_{name}"] = member[:, number]
+    votes = CLASSES[member.argmax(axis=1)]
+    return frame.assign(**{".row": range(1, 61), "Species": CLASSES[labels], ".pred_class": votes, ".config": "pre1"})
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("write", [weka, knime, rapid_miner, caret, tidymodels])
+def test_tables_of_other_programs(write, run, home):
+    proba, labels = members()
+    for name in NAMES:
+        write(proba[name], labels).to_csv(f"{name}.csv", index=False)
+    result = run("import", ".", "--out", "preds")
+    assert result.code == 0, result.err
+    data = load_predictions("preds")
+    assert sorted(data.names) == sorted(NAMES)
+    assert data.class_names == tuple(CLASSES)
+    own = dict(zip(data.names, data.proba, strict=True))
+    for name in NAMES:
+        assert (own[name].argmax(axis=1) == data.labels).sum() == (proba[name].argmax(axis=1) == labels).sum()
+    if write is not weka:
+        np.testing.assert_allclose(np.sort(own["cat"].ravel()), np.sort(proba["cat"].ravel()), atol=1e-6)
+
+
+def test_columns_that_end_in_prob(run, home):
+    proba, labels = members(2)
+    for name in NAMES:
+        frame = pd.DataFrame({"label": np.array(["no", "yes"])[labels], "yes_prob": proba[name][:, 1]})
+        frame.assign(no_prob=proba[name][:, 0]).to_csv(f"{name}.csv", index=False)
+    assert run("import", ".", "--out", "preds").code == 0
+    data = load_predictions("preds")
+    assert data.class_names == ("yes", "no")
+    np.testing.assert_allclose(data.proba[data.names.index("cat")], proba["cat"][:, ::-1], atol=1e-6)
+    assert (data.labels == 1 - labels).all()
+
+
+@pytest.mark.parametrize("given", [(), ("--labels", "labels.csv")])
+def test_labels_in_one_hot_columns(given, run, home):
+    proba, labels = members()
+    for name in NAMES:
+        pd.DataFrame(proba[name], columns=list(CLASSES)).to_csv(f"{name}.csv", index=False)
+    pd.DataFrame(np.eye(3, dtype=int)[labels], columns=list(CLASSES)).to_csv("labels.csv", index=False)
+    assert run("import", ".", *given, "--out", "preds").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_arrays_with_a_column_a_row(run, home):
+    proba, labels = members()
+    np.savez("all.npz", y=labels, **{name: member.T for name, member in proba.items()})
+    result = run("import", "all.npz", "--out", "preds")
+    assert "transposed" in result.out
+    check(load_predictions("preds"), proba, labels)
+
+
+def numbered(proba):
+    for name in NAMES:
+        pd.DataFrame(proba[name], columns=["p1", "p2", "p3"]).to_csv(f"{name}.csv", index=False)
+
+
+def test_columns_counted_from_1_beside_labels_counted_from_0(run, home):
+    proba, labels = members()
+    numbered(proba)
+    pd.DataFrame({"label": labels}).to_csv("labels.csv", index=False)
+    result = run("import", ".", "--out", "preds")
+    assert "columns counted from 1" in " ".join(result.out.split())
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_numbered_columns_beside_labels_by_name(run, home):
+    proba, labels = members()
+    numbered(proba)
+    pd.DataFrame({"label": CLASSES[labels]}).to_csv("labels.csv", index=False)
+    refused = run("import", ".", "--out", "preds")
+    assert "are cat, dog, fox, and columns are called 1, 2, 3" in refused.err
+    assert "try: ensembler import . --out preds --classes cat,dog,fox" in refused.err
+    assert run("import", ".", "--out", "preds", "--classes", "cat,dog,fox").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_labels_that_are_other_numbers_than_those_of_columns(run, home):
+    proba, labels = members()
+    for name in NAMES:
+        np.save(f"{name}.npy", proba[name])
+    np.save("labels.npy", np.array([3, 5, 8])[labels])
+    refused = run("import", ".", "--out", "preds")
+    assert "are 3, 5, 8, and columns have no names" in refused.err
+    assert run("import", ".", "--out", "preds", "--classes", "3,5,8").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_a_long_table_with_a_row_twice(run, home):
+    rows = [(row, name, CLASSES[row % 3]) for name in NAMES for row in range(6)]
+    pd.DataFrame([*rows, rows[0]], columns=["task", "worker", "answer"]).to_csv("all.csv", index=False)
+    assert "worker cat has 2 rows for task 0, expected one" in run("import", "all.csv", "--out", "preds").err
+
+
+def test_features_beside_predictions_are_told_with_their_files(run, home):
+    proba, labels = members(2)
+    for name in NAMES:
+        frame = pd.DataFrame({"id": range(60), "humidity": RNG.random(60), "target": labels})
+        frame.assign(pred=proba[name][:, 1]).to_csv(f"{name}.csv", index=False)
+    refused = run("import", ".", "--out", "preds").err
+    assert "cat.csv and lgbm.csv: columns humidity, pred are read as a model each" in refused
+    assert run("import", ".", "--drop-column", "humidity", "--out", "preds").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+@pytest.mark.filterwarnings("ignore::ensembler.predictions.diagnosis.findings.FindingWarning")
+def test_votes_with_holes_in_arrays(run, home):
+    proba, labels = members()
+    for name in NAMES:
+        votes = proba[name].argmax(axis=1).astype(float)
+        votes[3] = np.nan
+        np.save(f"{name}.npy", votes)
+    np.save("labels.npy", labels)
+    assert run("import", ".", "--out", "preds").code == 0
+    assert (load_predictions("preds").votes[:, 3] == -1).all()
+
+
+def test_confidences_in_a_long_table_are_of_the_class_beside_them(run, home):
+    proba, labels = members()
+    parts = [
+        pd.DataFrame({"model": name, "id": range(100, 160), "label": CLASSES[p.argmax(axis=1)], "score": p.max(axis=1)})
+        for name, p in proba.items()
+    ]
+    pd.concat(parts).to_csv("all.csv", index=False)
+    pd.DataFrame({"id": range(100, 160), "label": CLASSES[labels]}).to_csv("labels.csv", index=False)
+    assert run("import", ".", "--out", "preds").code == 0
+    data = load_predictions("preds")
+    assert (data.votes[data.names.index("cat")] == proba["cat"].argmax(axis=1)).all()
+    assert (data.labels == labels).all()
+
+
+def test_ids_that_differ_in_how_they_are_written(run, home):
+    proba, labels = members()
+    for name in NAMES:
+        folder = "" if name == "cat" else "test/"
+        frame = pd.DataFrame(proba[name], columns=list(CLASSES))
+        frame.assign(id=[f"{folder}{row}.jpg" for row in range(60)]).to_csv(f"{name}.csv", index=False)
+    np.save("labels.npy", labels)
+    refused = run("bench", ".").err
+    assert "id '0.jpg' is only in the first, id 'test/0.jpg' is only in the second" in refused
+    assert "they differ by the folders in front alone" in refused
