@@ -44,6 +44,11 @@ def test_the_first_row_of_names_without_a_header_is_a_row(text, bring):
 
 
 BLANKS = "cat dog\n0.9 0.1\n0.2 0.8\n0.7 0.3\n"
+R_LABELS = '"x"\n"1" "cat"\n"2" "dog"\n"3" "cat"\n'
+INDEXED = {
+    "rf.csv": "0,.9,.1\n1,.2,.8\n2,.7,.3\n3,.6,.4\n",
+    "xgb.csv": "0,.9,.1\n1,.2,.8\n2,.7,.3\n3,.6,.4\n",
+}
 R_TABLE = '"cat" "dog"\n"1" 0.9 0.1\n"2" 0.2 0.8\n"3" 0.7 0.3\n'
 NUMPY = "# cat dog\n9e-1 1e-1\n2e-1 8e-1\n7e-1 3e-1\n"
 COMMENTS = "# model rf, seed=1\n# run 3\ncat,dog\n.9,.1\n.2,.8\n.7,.3\n"
@@ -59,6 +64,17 @@ def test_what_stands_above_numbers(text, bring):
     assert data.n_classes == (3 if text is COUNTED else 2)
     np.testing.assert_allclose(data.proba[0][:, :2], [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
     assert data.labels.tolist() == [0, 1, 0]
+
+
+def test_labels_in_a_column_of_r(bring):
+    data = loaded(bring({"rf.txt": R_TABLE, "xgb.txt": R_TABLE, "labels.txt": R_LABELS}))
+    assert data.labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("labels", ["0,0\n1,1\n2,0\n3,1\n", "0,1\n1,1\n2,0\n3,1\n"])
+def test_labels_behind_row_numbers_without_a_header(labels, bring):
+    data = loaded(bring({**INDEXED, "labels.csv": labels}))
+    assert data.labels.tolist() == [int(line[2]) for line in labels.splitlines()]
 
 
 def test_cells_between_blanks_are_no_classes_without_an_import(run, tmp_path, monkeypatch):
@@ -134,7 +150,7 @@ LEFT = {"rf.csv": "id,cat,dog\ns0,.9,.1\ns1,.2,.8\ns2,.7,.3\n", "xgb.csv": "id,c
     [
         ("id,label\ns0,cat\ns1,dog\n", "rf.csv and labels.csv do not hold the same ids: id 's2' is only in the first"),
         ("label\ncat\ndog\n", "labels.csv holds 2 labels, rf.csv 3 rows"),
-        ("0,0\n1,2\n", "two columns have one name ('0') in 0, 0"),
+        ("label,label\n0,2\n", "two columns have one name ('label') in label, label"),
     ],
 )
 def test_a_file_of_labels_that_fit_no_rows_is_refused(labels, message, bring):

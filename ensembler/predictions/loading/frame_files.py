@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,22 +148,12 @@ def read_csv(path: Path, as_text: Collection[str] = (), *, foreign: bool = False
 
     Texts stay texts, ``NA`` and ``None`` too; only empty cells are missing.
     """
+    notes: list[tuple[str, str, str]] = []
     with parsing(path, "csv"):
         header = read_header(path, foreign=foreign)
         frame = read_cells(path, header, as_text)
-        if foreign and header.rows == 1 and is_row(frame):
-            header = without_names(header, len(header.names))
-            frame = read_cells(path, header, as_text)
-        n_rows = count_data_rows(frame) if foreign else len(frame)
-        left_out = frame.iloc[n_rows:].dropna(how="all")
-        if n_rows < len(frame):
-            # Once more, so that numbers above texts are numbers.
-            frame = read_cells(path, header, as_text, n_rows)
-    notes = []
-    if header.encoding == SPREADSHEET:
-        notes.append((str(path), "encoded in Windows-1252", "it is not in UTF-8"))
-    for row in left_out.iloc[:, 0].map(str).to_list():
-        notes.append((f"{path} (row {row})", "nothing", "it sums up the rows above"))
+        if foreign:
+            header, frame = read_foreign_cells(path, header, frame, as_text, notes)
     for name in header.nameless:
         if frame[name].notna().any():
             at = header.columns.index(name) + 1
@@ -172,6 +163,27 @@ def read_csv(path: Path, as_text: Collection[str] = (), *, foreign: bool = False
         frame = without_index(frame, header.columns[0])
     frame.attrs[NOTES] = notes
     return frame
+
+
+def read_foreign_cells(
+    path: Path, header: Header, frame: "pd.DataFrame", as_text: Collection[str], notes: list[tuple[str, str, str]]
+) -> tuple[Header, "pd.DataFrame"]:
+    """Return the header and the rows of a table once more, where its first row is data, or its last ones are none."""
+    if header.encoding == SPREADSHEET:
+        notes.append((str(path), "encoded in Windows-1252", "it is not in UTF-8"))
+    if header.rows == 1 and is_row(frame):
+        header = without_names(header, len(header.names))
+        frame = read_cells(path, header, as_text)
+    has_names = header.names != without_names(header, len(header.names)).names
+    if not has_names and len(frame) > 1 < frame.shape[1] and counts_on(frame.iloc[:, 0]):
+        # Row numbers stand before the rest, as an index without a name.
+        header = replace(header, names=("", *without_names(header, frame.shape[1] - 1).names))
+        frame = frame.set_axis(list(header.columns), axis=1)
+    n_rows = count_data_rows(frame)
+    for row in frame.iloc[n_rows:].dropna(how="all").iloc[:, 0].map(str).to_list():
+        notes.append((f"{path} (row {row})", "nothing", "it sums up the rows above"))
+    # Once more, so that numbers above texts are numbers.
+    return header, frame if n_rows == len(frame) else read_cells(path, header, as_text, n_rows)
 
 
 def read_cells(path: Path, header: Header, as_text: Collection[str], n_rows: int | None = None) -> "pd.DataFrame":
@@ -224,7 +236,8 @@ def is_row(frame: "pd.DataFrame") -> bool:
     >>> is_row(pd.DataFrame({"s0": ["s1", "s2"], "cat": ["dog", "cat"]})), is_row(pd.DataFrame({"label": ["cat"]}))
     (True, False)
     """
-    found = False
+    first = str(frame.columns[0])
+    found = first.isdecimal() and frame.shape[1] > 1 and counts_on(frame[first], int(first) + 1)
     for name in map(str, frame.columns):
         if frame[name].dtype.kind in "iuf":
             if not is_number(name):
@@ -235,6 +248,14 @@ def is_row(frame: "pd.DataFrame") -> bool:
             return False
         found = True
     return found
+
+
+def counts_on(values: "pd.Series[Any]", start: int | None = None) -> bool:
+    """Whether whole numbers count on, from a number or from whichever is first."""
+    if values.dtype.kind not in "iu" or not len(values):
+        return False
+    first = int(values.iloc[0]) if start is None else start
+    return bool(np.array_equal(values, np.arange(first, first + len(values))))
 
 
 def form(text: str) -> str:

@@ -68,6 +68,8 @@ def read_header(path: Path, *, foreign: bool = False) -> Header:
         if not foreign:
             raise FileError(f"{path}: the first row is {', '.join(names[:8])}, expected a header of names; add one")
         return without_names(header, len(names))
+    if foreign and len(set(names)) < len(names) and all(map(str.isdecimal, names)):
+        return without_names(header, len(names))
     if foreign and (len(set(names)) < len(names) or "" in names[1:]):
         two_rows = header_of_two_rows(path, header)
         if two_rows is not None:
@@ -118,10 +120,12 @@ def separator_of(line: str) -> str | None:
 def are_blanks(first: str, second: str) -> bool:
     """Whether the cells of two lines are separated by blanks: a header, or numbers, above numbers.
 
-    >>> are_blanks("cat dog", "0.5 0.5"), are_blanks("Iris setosa", "Iris virginica")
-    (True, False)
+    >>> are_blanks("cat dog", "0.5 0.5"), are_blanks('"x"', '"1" 0.5'), are_blanks("Iris setosa", "Iris virginica")
+    (True, True, False)
     """
     names, cells = first.split(), second.split()
+    if len(names) == 1 and len(cells) == 2 and separator_of(second) is None:
+        return cells[0].strip('"') == "1" and names[0].startswith('"')  # as R writes a column
     return (
         len(names) > 1
         and len(cells) in (len(names), len(names) + 1)
