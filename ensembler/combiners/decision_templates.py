@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Labels, Values, row_blocks
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values, row_blocks
 from ensembler.combiners.base import Combiner
 from ensembler.combiners.fitted_state import TINY, Kind, Numbers
 
@@ -87,10 +87,17 @@ class DecisionTemplates(Combiner):
 
 def class_templates(proba: Floats, labels: Labels, sample_weight: Values) -> Values:
     """Return the mean probabilities of each member in the rows of each true class, (C, M, C); NaN without rows."""
-    from scipy.sparse import csr_array
-
     n_members, n_samples, n_classes = proba.shape
     cells = labels, np.arange(n_samples)
+    if n_classes <= FEW_CLASSES:
+        of_class = np.zeros((n_classes, n_samples))
+        of_class[cells] = sample_weight
+        sums = np.matmul(of_class, proba.astype(np.float64, copy=False)).transpose(1, 0, 2)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(sums / of_class.sum(axis=1)[:, None, None])
+
+    from scipy.sparse import csr_array
+
     indicator = csr_array((sample_weight, cells), shape=(n_classes, n_samples))
     templates = np.empty((n_classes, n_members, n_classes))
     for member in range(n_members):

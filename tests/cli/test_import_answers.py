@@ -292,3 +292,163 @@ def test_a_file_that_cannot_be_read_is_told_where_something_is_missing(run, tmp_
     np.save("labels.npy", np.arange(60) % 3)
     Path("rf.csv").write_text("Results,,\nid,cat,dog\n007,.1,.9\n008,.2,.8\n")
     assert "rf.csv: the first row is a title" in run("import", ".", "--out", "preds").err
+
+
+def texts(**columns):
+    """Return the text of a .csv with a header."""
+    rows = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    return "\n".join([",".join(columns), *rows, ""])
+
+
+HEADERS = {
+    "a label": ("target", ["target", "nontarget", "target", "nontarget"]),
+    "a known name": ("y", ["y", "n", "y", "n"]),
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_a_name_of_labels_is_no_row_though_a_class_is_called_so(header, bring):
+    name, values = header
+    text = texts(**{name: values})
+    data = loaded(bring({"a.csv": text, "b.csv": text, "labels.csv": text}))
+    assert data.n_samples == 4
+
+
+def test_raters_called_as_the_classes_are_a_header(bring):
+    data = loaded(bring({"v.csv": texts(A=list("ABCA"), B=list("ABCB"), label=list("ABCC"))}))
+    assert data.n_samples == 4
+    assert data.names == ("A", "B")
+
+
+def test_series_of_pandas_without_an_index(bring):
+    proba = "0\n.2\n.7\n.9\n.1\n"
+    data = loaded(bring({"a.csv": proba, "b.csv": proba, "labels.csv": "label\n0\n1\n1\n0\n"}))
+    np.testing.assert_allclose(data.proba[0][:, 1], [0.2, 0.7, 0.9, 0.1])
+    votes = {"a.csv": "0\n0\n1\n", "b.csv": "0\n1\n1\n", "labels.csv": "0\n0\n1\n"}
+    assert "a row without a header (0, as in all files)" in bring(votes).err
+
+
+def test_float_classes_are_names(bring):
+    text = "0.0,1.0\n.9,.1\n.2,.8\n.7,.3\n"
+    data = loaded(bring({"a.csv": text, "b.csv": text, "labels.csv": "label\n0\n1\n0\n"}))
+    assert data.n_samples == 3
+
+
+SUMS = ["ham", "ham", "ham", "ham", "sum", "sum"]
+
+
+def test_classes_models_and_rows_that_are_called_like_sums_stay(bring, run):
+    assert loaded(bring({"v.csv": texts(label=SUMS, m1=SUMS, m2=SUMS)})).n_samples == 6
+    long = [(worker, task, "ab"[(task + len(worker)) % 2]) for worker in ("amy", "bob", "total") for task in range(4)]
+    columns = dict(zip(("worker", "task", "answer"), zip(*long, strict=True), strict=True))
+    text = texts(**columns)
+    Path("long.csv").write_text(text)
+    assert run("import", "long.csv", "--out", "long").code == 0
+    assert load_predictions("long", labelled=False).names == ("amy", "bob", "total")
+    rows = texts(id=["apple", "kiwi", "max", "min"], cat=[0.5, 0.2, 0.3, 0.9], dog=[0.5, 0.8, 0.7, 0.1])
+    for name in ("x", "z"):
+        Path(f"{name}.csv").write_text(rows)
+    assert run("import", "x.csv", "z.csv", "--out", "rows").code == 0
+    assert load_predictions("rows", labelled=False).n_samples == 4
+
+
+def test_times_and_pairs_are_no_numbers_before_names(bring):
+    data = loaded(
+        bring({"v.csv": texts(label=["1:1", "2:1", "1:2"] * 8, m1=["1:1", "2:1", "1:2"] * 8, m2=["1:1"] * 24)})
+    )
+    assert data.n_classes == 3
+
+
+@pytest.mark.parametrize("word", ["unknown", "None", "-"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_word_that_labels_have_is_no_missing_number(word, beside, bring):
+    labels, votes = ["0", "1", word, "1"], {"m1": ["0", "1", word, "1"], "m2": ["0", word, word, "1"]}
+    files = {"v.csv": texts(**({} if beside else {"label": labels}), **votes)}
+    if beside:
+        files["labels.csv"] = texts(label=labels)
+    result = bring(files)
+    if result.code:
+        assert "missing" not in result.err
+        return
+    assert (load_predictions("preds").votes >= 0).all()
+    assert load_predictions("preds").n_classes == 3
+
+
+def test_a_header_behind_a_hash_above_texts(bring):
+    text = "#id,fox,cat,dog,label\nr1,.7,.2,.1,fox\ns1,.1,.8,.1,cat\nt2,.1,.2,.7,dog\nu1,.4,.3,.3,dog\n"
+    data = loaded(bring({"a.csv": text, "b.csv": text}))
+    assert data.n_samples == 4
+    assert set(data.class_names) == {"fox", "cat", "dog"}
+    assert (data.proba.argmax(axis=-1) == data.labels)[:, :3].all()
+
+
+def test_rows_that_begin_with_a_hash_are_no_comments(bring):
+    text = "".join(f"#{row:03},0.6,0.3,0.1\n" for row in range(80))
+    assert loaded(bring({"a.csv": text, "b.csv": text}), labelled=False).n_samples == 80
+
+
+def test_rules_called_hit_or_match_are_members(bring):
+    votes = {"regex_hit": [0, 1, 0, 0], "keyword_match": [0, 1, 0, 1], "rf": [0, 1, 0, 1]}
+    data = loaded(bring({"v.csv": texts(label=[0, 1, 0, 0], **votes)}))
+    assert data.names == ("keyword_match", "regex_hit", "rf")
+
+
+def test_votes_are_not_counted_from_1_where_another_votes_0(bring):
+    text = texts(a=[1, 2, 1, 2, 1, 2, 1], b=[0, 1, 0, 1, 1, 0, 2], label=[0, 1, 0, 1, 0, 1, 0])
+    result = bring({"v.csv": text})
+    assert "counted from 1" not in result.out
+    assert loaded(result).n_classes == 3
+
+
+def test_a_class_of_validation_rows_is_one_of_test_rows_too(bring):
+    rows = {"a": ["cat", "None", "dog", "None"], "b": ["cat", "dog", "None", "cat"]}
+    files = {
+        "val.csv": texts(id=range(4), label=["cat", "None", "dog", "cat"], **rows),
+        "test.csv": texts(id=range(4), label=["cat", "dog", "dog", "cat"], **rows),
+    }
+    assert (loaded(bring(files)).votes >= 0).all()
+
+
+def test_words_for_no_answer_in_a_long_table(bring):
+    rows = [(row, model, "None" if row == model else "cat", "cat") for row in range(4) for model in range(2)]
+    columns = dict(zip(("id", "model", "prediction", "label"), zip(*rows, strict=True), strict=True))
+    columns["label"] = ["cat" if row % 2 else "dog" for row in columns["id"]]
+    data = loaded(bring({"long.csv": texts(**columns)}))
+    assert sorted(data.class_names) == ["cat", "dog"]
+    assert (data.votes == -1).sum() == 2
+
+
+def test_a_matrix_of_votes_is_no_logits(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("L.npy", np.random.default_rng(0).integers(-1, 2, (80, 4)))
+    np.save("Y.npy", np.arange(80) % 2)
+    assert "are they votes of a model a column?" in run("import", ".", "--out", "preds").err
+
+
+def test_probabilities_of_two_models_beside_labels_by_name(bring):
+    text = texts(rf_prob=[0.2, 0.8, 0.1, 0.7], xgb_prob=[0.3, 0.6, 0.4, 0.9], label=["no", "yes", "no", "yes"])
+    assert "which of them is the probability of?" in bring({"v.csv": text}).err
+    data = loaded(bring({"v.csv": text}, "--classes", "no,yes"))
+    assert data.names == ("rf", "xgb")
+    np.testing.assert_allclose(data.proba[0][:, 1], [0.2, 0.8, 0.1, 0.7])
+
+
+def test_labels_of_training_rows_are_none_of_test_rows(bring):
+    proba = texts(cat=[0.9, 0.2, 0.4], dog=[0.1, 0.8, 0.6])
+    files = {"test_a.csv": proba, "test_b.csv": proba, "train_labels.csv": texts(label=["cat", "dog", "cat", "dog"])}
+    assert loaded(bring(files), labelled=False).labels is None
+
+
+def test_a_part_without_labels_waits_for_predictions(bring):
+    columns = {"id": range(6), "cat": [0.9, 0.2, 0.4, 0.6, 0.3, 0.8], "dog": [0.1, 0.8, 0.6, 0.4, 0.7, 0.2]}
+    labels = ["cat", "cat", "dog", "", "", ""]
+    text = texts(**columns, label=labels, split=["train"] * 3 + ["test"] * 3)
+    data = loaded(bring({"a.csv": text, "b.csv": text}))
+    assert data.n_samples == 3
+    assert load_predictions("preds/new", labelled=False).n_samples == 3
+
+
+def test_a_feature_of_three_values_makes_no_confidence(bring):
+    rng = np.random.default_rng(0)
+    columns = {"id": range(12), "city": ["ulm", "bonn", "kiel"] * 4, "prob": rng.uniform(0.5, 1, 12).round(3)}
+    assert loaded(bring({"a.csv": texts(**columns, label=[0, 1] * 6), "b.csv": texts(**columns, label=[0, 1] * 6)}))

@@ -61,7 +61,7 @@ def test_tables_of_other_programs(write, run, home):
     proba, labels = members()
     for name in NAMES:
         write(proba[name], labels).to_csv(f"{name}.csv", index=False)
-    result = run("import", ".", "--out", "preds")
+    result = run("import", ".", "--out", "preds", *(["--label-column", "Species"] if write is tidymodels else []))
     assert result.code == 0, result.err
     data = load_predictions("preds")
     assert sorted(data.names) == sorted(NAMES)

@@ -41,7 +41,8 @@ def trailing_separators(frame, path):
 
 def summary_rows(frame, path):
     means = {"id": "mean", **{name: frame[name].mean() for name in CLASSES}}
-    pd.concat([frame, pd.DataFrame([means, {**means, "id": "Total"}, {}])]).to_csv(path, index=False)
+    sums = {"id": "Total:", **{name: frame[name].sum().round(2) for name in CLASSES}}
+    pd.concat([frame, pd.DataFrame([means, sums, {}])]).to_csv(path, index=False)
 
 
 LAYOUTS = [utf_16, windows, byte_order_mark, separator_line, trailing_separators, summary_rows]

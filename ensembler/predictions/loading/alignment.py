@@ -145,7 +145,7 @@ def refuse_no_answers(tables: Sequence[Table], labels: Sequence[Table]) -> None:
                 ValueRangeError(
                     f"{table.subject} ({table.path}) are {code} in {int((votes == code).sum())} rows, where labels go "
                     f"up to {largest}; if it stands for no answer, write -1 (or an empty cell), and if it is a class, "
-                    f"name all of them (class_names in {METADATA_FILE}, --classes of an import)"
+                    f"name all of them (class_names in {METADATA_FILE}, or when importing)"
                 )
             )
     problems.raise_all()
@@ -161,8 +161,8 @@ def refuse_signs(tables: Sequence[Table], labels: Sequence[Table]) -> None:
     ):
         first = next(table for table in tables if is_hard(table.array))
         raise ValueRangeError(
-            f"{first.subject} ({first.path}) is -1 and 1, where labels are 0 and 1; write 0 for -1 if it is a class: "
-            "-1 stands for a missing vote"
+            f"{first.subject} ({first.path}) is -1 and 1, where labels are 0 and 1; write 0 for -1 if it is a class; "
+            f"if it stands for no answer, name the classes (class_names in {METADATA_FILE}, or when importing)"
         )
 
 

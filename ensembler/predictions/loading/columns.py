@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE, check_rows
 from ensembler.errors import FileError, Problems, argument, setting
+from ensembler.predictions.loading.column_names import (
+    DECISION_NAMES,
+    FOLD_NAMES,
+    ID_NAMES,
+    LABEL_NAMES,
+    MEMBER_NAMES,
+    simple,
+)
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS
 from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import Columns, ReadOptions
@@ -19,30 +27,10 @@ from ensembler.predictions.loading.table import ID_COLUMN, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-ID_NAMES = re.compile(
-    r"(.*[ _.-])?(ids?|row|rows|row_?index|uid|uuid|guid|key|index|idx|name|file|filename|path|image)|.*(Id|ID)"
-)
-# fmt: off
-LABEL_NAMES = frozenset({
-    "label", "labels", "true_label", "true_class", "true", "target", "targets", "actual", "actuals", "truth",
-    "ground_truth", "groundtruth", "gt", "gold", "y", "y_true", "ytrue", "y_test", "y_val", "y_valid", "class",
-    "expected", "reference", "obs", "observed",
-})
-DECISION_NAMES = frozenset({
-    "predicted", "predicted_label", "predicted_class", "prediction_label", "pred_label", "pred_class", "pred",
-    "prediction", "predictions", "y_pred", "ypred", "yhat", "y_hat", "decision", "hard_prediction",
-})
-MEMBER_NAMES = frozenset({
-    "worker", "workers", "performer", "annotator", "rater", "coder", "user", "judge", "model", "models", "member",
-    "classifier", "system", "method",
-})
-"""What a column is called that says whose row it is, in a table with a row for each row and member."""
-# fmt: on
 PREDICTION_OF = re.compile(r"prediction ?\(.+\)", re.IGNORECASE)
 CLASS_0 = re.compile(r"((p|prob|proba|probability|class|score)[_ ]?)?0")
 FEW_ROWS = 20
 """In fewer rows, labels may all be different."""
-FOLD_NAMES = frozenset(["fold", "folds", "kfold", "fold_id", "split", "set", "subset", "partition", "resample"])
 
 
 @dataclass(frozen=True)
@@ -135,11 +123,6 @@ def says_decision(name: str) -> bool:
 def says_fold(name: str) -> bool:
     """Whether a name is one of folds or parts."""
     return simple(name) in FOLD_NAMES or simple(name).rpartition("_")[2] in ("fold", "folds", "split")
-
-
-def simple(name: str) -> str:
-    """Return a name in small letters with underscores."""
-    return re.sub(r"[ .-]+", "_", name.strip().lower())
 
 
 def find_id(frame: "pd.DataFrame", names: Sequence[str]) -> str | None:
@@ -350,7 +333,8 @@ def as_table(frame: "pd.DataFrame", path: Path, roles: Roles, name: str | None =
         )
     part = frame[list(roles.proba)]
     array: NDArray[Any]
-    if len(roles.proba) == 1 and CLASS_0.fullmatch(simple(roles.proba[0])):
+    is_proba = len(roles.proba) == 1 and is_numeric(part.iloc[:, 0]) and part.iloc[:, 0].between(0, 1).all()
+    if is_proba and CLASS_0.fullmatch(simple(roles.proba[0])):
         raise FileError(
             f"{path}: column {roles.proba[0]!r} is P(class 0) by its name, expected P(class 1) or a column a class; "
             "write 1 minus it under another name"

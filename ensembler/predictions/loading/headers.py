@@ -39,6 +39,7 @@ class Header:
     names: tuple[str, ...]
     rows: int = 1
     skipped: int = 0
+    separator_told: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -90,6 +91,8 @@ def above_names(path: Path, encoding: str, *, foreign: bool) -> Header:
     comments = 0
     while foreign and comments < len(lines) - 2 and lines[comments].startswith("#"):
         comments += 1
+    if comments and not any(line and not line.startswith("#") for line in lines):
+        comments = 0  # such as hashtags
     skipped = 1 if told is not None else comments
     first, second = lines[skipped : skipped + 2]
     separator = told[1] if told is not None else separator_of(first)
@@ -101,10 +104,10 @@ def above_names(path: Path, encoding: str, *, foreign: bool) -> Header:
             "ensembler import",
             remedy=import_words(str(path)),
         )
-    header = Header(encoding, separator, (), skipped=skipped)
+    header = Header(encoding, separator, (), skipped=skipped, separator_told=told is not None)
     cells = first.split(None if separator == BLANKS else separator)
     named = lines[comments - 1].lstrip("# ").split(None if separator == BLANKS else separator) if comments else []
-    if len(named) == len(cells) > 1 and all(map(is_number, map(str.strip, cells))):
+    if len(named) == len(cells) > 1 and any(is_number(cell.strip()) for cell in cells):
         return replace(header, names=tuple(name.strip() for name in named), rows=0)
     if separator == BLANKS and len(second.split()) == len(cells) + 1:
         # As R writes tables: rows have names, and their column has none.
@@ -130,7 +133,8 @@ def are_blanks(first: str, second: str) -> bool:
         len(names) > 1
         and len(cells) in (len(names), len(names) + 1)
         and separator_of(second) is None
-        and sum(map(is_number, cells)) >= max(1, len(cells) - 2)
+        and all(map(is_number, cells[1:]))
+        and (is_number(cells[0]) or any("." in cell for cell in cells[1:]))
     )
 
 

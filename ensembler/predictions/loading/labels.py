@@ -8,7 +8,8 @@ import numpy as np
 
 from ensembler.errors import AlignmentError, FileError, setting
 from ensembler.predictions.loading.alignment import matching_rows, unique_positions
-from ensembler.predictions.loading.columns import LABEL_NAMES, equals_labels, simple
+from ensembler.predictions.loading.column_names import LABEL_NAMES, simple
+from ensembler.predictions.loading.columns import equals_labels
 from ensembler.predictions.loading.folder import LABELS, exists, sorted_folder
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table

@@ -6,7 +6,8 @@ import numpy as np
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import EnsemblerError, FileError, Problems, setting
-from ensembler.predictions.loading.columns import equals_labels, simple
+from ensembler.predictions.loading.column_names import simple
+from ensembler.predictions.loading.columns import equals_labels
 from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.labels import USUAL_NAMES
 from ensembler.predictions.loading.options import Columns

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ensembler.errors import FileError, ShapeError, UsageError, setting
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.array_files import archive_tables, read_npy, read_npz, with_missing_votes
-from ensembler.predictions.loading.columns import LABEL_NAMES, Roles, as_table, find_id, frame_table, row_ids, simple
+from ensembler.predictions.loading.column_names import LABEL_NAMES, simple
+from ensembler.predictions.loading.columns import Roles, as_table, find_id, frame_table, row_ids
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.options import Columns, ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table

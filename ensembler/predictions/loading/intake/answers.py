@@ -1,7 +1,8 @@
 """Votes that are none: words and numbers for no answer, and classes that are counted otherwise than in the labels."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import MISSING_VOTE
 from ensembler.errors import Problems, ValueRangeError
+from ensembler.predictions.loading.column_names import LABEL_NAMES, simple
 from ensembler.predictions.loading.intake.plan import Decision, Rows
 from ensembler.predictions.loading.table import Table
 
@@ -22,6 +24,10 @@ NO_ANSWER = frozenset({
 })
 # fmt: on
 """What is written for no answer, where no label is called so."""
+NUMBERED = r"\d+:\S.*"
+"""A class name behind its number."""
+CLEAR_GAIN = 0.1
+"""Share of the votes by which more are correct where classes are counted rightly."""
 MOST_SHOWN = 5
 
 
@@ -37,26 +43,27 @@ def checked_votes(
     """
     problems = Problems()
     found: dict[str | None, Rows] = {}
+    texts = [labels.array for _, labels in parts.values() if labels is not None and labels.array.dtype.kind in "US"]
+    classes = {str(name) for array in texts for name in np.unique(array).tolist()}
     for split, (tables, labels) in parts.items():
         checked = tables
         if labels is not None and class_names is None:
             with problems.collected():
-                checked = like_labels(tables, np.asarray(labels.array), decisions)
+                checked = like_labels(tables, np.asarray(labels.array), classes, decisions)
         tell_missing(checked, decisions)
         found[split] = (checked, labels)
     problems.raise_all()
     return found
 
 
-def like_labels(tables: list[Table], labels: NDArray[Any], decisions: list[Decision]) -> list[Table]:
-    """Return votes as labels are written."""
+def like_labels(tables: list[Table], labels: NDArray[Any], classes: set[str], decisions: list[Decision]) -> list[Table]:
+    """Return votes as labels are written, of which the names of all sets of rows are given."""
     if labels.dtype.kind in "US":
-        classes = set(labels.tolist())
         return [without_no_answers(table, classes, decisions) for table in tables]
     if labels.dtype.kind not in "iu":
         return tables
     refuse_zeros(tables, labels)
-    return [counted_as_labels(table, labels, decisions) for table in tables]
+    return counted_as_labels(tables, labels, decisions)
 
 
 def without_no_answers(table: Table, classes: set[str], decisions: list[Decision]) -> Table:
@@ -77,6 +84,12 @@ def without_no_answers(table: Table, classes: set[str], decisions: list[Decision
     missing = np.isin(votes, holes)
     decisions.append(missing_votes(table, int(missing.sum()), f"{', '.join(holes)} is no label"))
     return replace(table, array=np.where(missing, "", votes))
+
+
+def words_for_no_answer(values: "pd.Series[Any]", classes: Collection[str]) -> "pd.Series[Any]":
+    """Return in which cells of votes a word stands for no answer, which no class is called."""
+    texts = values.map(str)
+    return texts.str.strip().str.casefold().isin(NO_ANSWER) & ~texts.isin(set(classes)) & values.notna()
 
 
 def missing_votes(table: Table, count: int, why: str) -> Decision:
@@ -109,21 +122,22 @@ def refuse_zeros(tables: list[Table], labels: NDArray[Any]) -> None:
     problems.raise_all()
 
 
-def counted_as_labels(table: Table, labels: NDArray[Any], decisions: list[Decision]) -> Table:
-    """Return votes that go from 1 to the number of classes as from 0, where labels do, and more of them are correct."""
-    classes, votes = np.unique(labels), np.asarray(table.array)
-    given = votes[votes != MISSING_VOTE] if is_votes(table) else votes[:0]
-    from_0 = np.array_equal(classes, np.arange(len(classes))) and len(given) and len(votes) == len(labels)
-    if not from_0 or given.min() < 1 or given.max() != len(classes) or not shifted_fits(votes, labels):
-        return table
-    why = f"votes go to {len(classes)}, labels from 0"
-    decisions.append(Decision(f"{table.path} ({table.name})", "counted from 1", why))
-    return less_one(table)
-
-
-def shifted_fits(votes: NDArray[Any], labels: NDArray[Any]) -> bool:
-    """Whether more votes are correct where each is one less."""
-    return bool((votes - 1 == labels).sum() > (votes == labels).sum())
+def counted_as_labels(tables: list[Table], labels: NDArray[Any], decisions: list[Decision]) -> list[Table]:
+    """Return votes that all go from 1 to the number of classes as from 0, where labels do and more are correct then."""
+    classes = np.unique(labels)
+    votes = [np.asarray(table.array) for table in tables if is_votes(table) and len(table.array) == len(labels)]
+    given = np.unique(np.concatenate(votes)) if votes else np.zeros(0)
+    given = given[given != MISSING_VOTE]
+    from_0 = np.array_equal(classes, np.arange(len(classes)))
+    if not from_0 or not len(given) or given[0] < 1 or given[-1] != len(classes):
+        return tables
+    gain = sum(int((own - 1 == labels).sum()) - int((own == labels).sum()) for own in votes)
+    if gain < CLEAR_GAIN * len(votes) * len(labels):
+        return tables
+    for table in filter(is_votes, tables):
+        why = f"votes go to {len(classes)}, labels from 0"
+        decisions.append(Decision(f"{table.path} ({table.name})", "counted from 1", why))
+    return [less_one(table) if is_votes(table) else table for table in tables]
 
 
 def less_one(table: Table) -> Table:
@@ -139,25 +153,37 @@ def tell_missing(tables: list[Table], decisions: list[Decision]) -> None:
             decisions.append(missing_votes(table, count, "empty cells, and -1, stand for no answer"))
 
 
-def without_numbers(frame: "pd.DataFrame") -> "pd.DataFrame":
+def without_numbers(frame: "pd.DataFrame", path: Path, decisions: list[Decision]) -> "pd.DataFrame":
     """Return a table with class names alone where several columns have the number of each before it, as Weka writes."""
-    texts = [name for name in frame.columns if frame[name].dtype.kind not in "biufmM"]
-    numbered = [name for name in texts if frame[name].dropna().map(str).str.fullmatch(r"\d+:.+").all()]
-    numbered = [name for name in numbered if frame[name].notna().any()]
-    if len(numbered) < 2:
+    texts = [
+        str(name) for name in frame.columns if frame[name].dtype.kind not in "biufmM" and frame[name].notna().any()
+    ]
+    numbered = [name for name in texts if frame[name].dropna().map(str).str.fullmatch(NUMBERED).all()]
+    pairs = {tuple(text.split(":", 1)) for name in numbered for text in frame[name].dropna().map(str).unique().tolist()}
+    numbers, names = {number for number, _ in pairs}, {name for _, name in pairs}
+    if len(numbered) < 2 or not len(pairs) == len(numbers) == len(names) or any(name[0].isdigit() for name in names):
         return frame
-    return frame.assign(**{str(name): frame[name].str.partition(":")[2] for name in numbered})
+    decisions.append(Decision(f"{path} ({', '.join(numbered)})", "names behind numbers", "each number has one name"))
+    return frame.assign(**{name: frame[name].str.partition(":")[2] for name in numbered})
 
 
-def with_numbers(frame: "pd.DataFrame", path: Any, decisions: list[Decision]) -> "pd.DataFrame":
-    """Return a table with numbers in columns of whole numbers of which some cells are words for no answer."""
+def with_numbers(
+    frame: "pd.DataFrame", path: Path, named: Collection[str], decisions: list[Decision]
+) -> "pd.DataFrame":
+    """Return a table with numbers in columns of whole numbers of which some cells are words for no answer.
+
+    Columns that are called as labels are, and words in them or among those named, stay as they are.
+    """
     import pandas as pd
 
+    labels = [name for name in frame.columns if simple(str(name)) in LABEL_NAMES]
+    known = {*named, *(str(cell) for name in labels for cell in frame[name].tolist())}
+    words = NO_ANSWER - {word.strip().casefold() for word in known}
     for name in frame.columns:
-        if frame[name].dtype.kind in "biufmM":
+        if frame[name].dtype.kind in "biufmM" or name in labels:
             continue
         texts = frame[name].map(str).str.strip()
-        holes = texts.str.casefold().isin(NO_ANSWER) & frame[name].notna()
+        holes = texts.str.casefold().isin(words) & frame[name].notna()
         rest = texts[~holes & frame[name].notna()]
         if holes.any() and len(rest) and rest.str.fullmatch(r"-?\d+").all():
             why = f"{texts[holes].iloc[0]} is no number"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ensembler.errors import FileError, setting
 from ensembler.predictions.files import parsing, readable
 from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
-from ensembler.predictions.loading.columns import ID_NAMES, simple
+from ensembler.predictions.loading.column_names import ID_NAMES, simple
 from ensembler.predictions.loading.frame_files import NOTES, read_frame_file
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ensembler.errors import AlignmentError
-from ensembler.predictions.loading.columns import LABEL_NAMES
+from ensembler.predictions.loading.column_names import LABEL_NAMES
 from ensembler.predictions.loading.folder import unlike_parts
 
 SPLITS = {

@@ -63,6 +63,12 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
         why = f"its rows sum to {totals.mean():.4g}"
         decisions.append(Decision(item.source, "multiples of probabilities", why))
         return np.asarray(values / totals[:, None])
+    if is_whole(values) and values.min() >= MISSING_VOTE:
+        raise ShapeError(
+            f"{item.source}: holds whole numbers from {int(values.min())} to {int(values.max())} in {array.shape[1]} "
+            "columns, expected probabilities or logits; are they votes of a model a column? give an array, or a column "
+            "of a table with names, for each"
+        )
     named = says_logits(item.source)
     if values.min() < 0 or named:
         logs = values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() < 1e-2

@@ -9,6 +9,7 @@ import numpy as np
 from ensembler.errors import EnsemblerError, FileError, Problems
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.folder import LABELS, expand, is_folder
+from ensembler.predictions.loading.frame_files import DOUBTFUL
 from ensembler.predictions.loading.intake.arrays import plan_arrays
 from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
@@ -49,6 +50,13 @@ def plan_import(
     if not opened:
         problems.raise_all()
         raise FileError(f"{', '.join(map(str, paths))}: no files that hold predictions")
+    tables = [file for file in opened if file.frame is not None]
+    if tables and all(file.frame.attrs.get(DOUBTFUL) for file in tables):
+        what, why = (
+            "a row without a header (0, as in all files)",
+            "0 may be the name that pandas gives a series as well",
+        )
+        decisions.append(Decision(str(tables[0].path), what, why, is_guess=True))
     unread = list(problems.errors)
     if any(says_labels(Path(str(error).partition(": ")[0]).stem) for error in unread):
         problems.raise_all()

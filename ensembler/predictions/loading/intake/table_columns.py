@@ -1,5 +1,6 @@
 """What columns of a table hold: predicted classes by name, confidences in them, and cells that cannot be read."""
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,16 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ensembler.errors import FileError, Problems, setting
-from ensembler.predictions.loading.columns import (
-    ID_NAMES,
-    LABEL_NAMES,
-    MEMBER_NAMES,
-    Roles,
-    fractions,
-    is_numeric,
-    says_decision,
-    simple,
-)
+from ensembler.predictions.loading.column_names import ID_NAMES, LABEL_NAMES, MEMBER_NAMES, simple
+from ensembler.predictions.loading.columns import Roles, fractions, is_numeric, says_decision
 from ensembler.predictions.loading.headers import is_decimal
 from ensembler.predictions.loading.intake.plan import Decision
 from ensembler.predictions.loading.lists import is_number
@@ -52,7 +45,7 @@ def without_confidence(
         Such a class has another name than labels have.
     """
     proba = list(roles.proba)
-    named = [name for name in roles.texts if 1 < frame[name].nunique() <= len(frame) // 2]
+    named = [name for name in roles.texts if frame[name].nunique() == 2]
     soft = len(proba) == 1 and fractions(frame[proba[0]]) and len(frame) >= FEWEST_ROWS
     if not soft or not (votes or named) or frame[proba[0]].max() > 1:
         return [*proba, *votes]
@@ -65,7 +58,7 @@ def without_confidence(
         raise FileError(
             f"{path}: column {proba[0]!r} is never below 0.5, beside {beside!r} with {classes}: is it the "
             "confidence in that class, not P(class 1)? write 1 minus it where the other class is predicted, or leave "
-            f" {beside!r} out if it is P(class 1) ({setting('drop', beside)})"
+            f"{beside!r} out if it is P(class 1) ({setting('drop', beside)})"
         )
     decisions.append(Decision(f"{path} ({proba[0]})", "nothing", f"it is the confidence in the class of {beside}"))
     return list(votes)
@@ -144,12 +137,17 @@ def roles_of_votes(frame: "pd.DataFrame", roles: Roles) -> Roles:
     return replace(roles, label=label, texts=tuple(name for name in others if name not in votes), proba=tuple(votes))
 
 
-def roles_of_classes(frame: "pd.DataFrame", roles: Roles, classes: Sequence[str]) -> Roles:
+def roles_of_classes(
+    frame: "pd.DataFrame", path: Path, roles: Roles, classes: Sequence[str], decisions: list[Decision]
+) -> Roles:
     """Find the labels in a column of texts that are all called as the columns of classes are, but no predictions."""
     others = [name for name in roles.texts if not says_decision(name)]
     named = [name for name in others if values_of(frame, name) and values_of(frame, name) <= set(classes)]
     if len(named) != 1:
         return roles
+    why = "it holds what columns are called, and may be another model's predictions as well"
+    fix = f"--label-column {shlex.quote(named[0])}, --drop-column {shlex.quote(named[0])}"
+    decisions.append(Decision(f"{path} ({named[0]})", "labels", why, is_guess=True, fix=fix))
     return replace(roles, label=named[0], texts=tuple(name for name in roles.texts if name != named[0]))
 
 

@@ -11,15 +11,8 @@ from numpy.typing import NDArray
 
 from ensembler.errors import FileError, Problems, ShapeError, argument, setting
 from ensembler.predictions.loading.alignment import matching_rows, unique_positions
-from ensembler.predictions.loading.columns import (
-    Roles,
-    as_table,
-    find_id,
-    find_roles,
-    fractions,
-    is_numeric,
-    simple,
-)
+from ensembler.predictions.loading.column_names import simple
+from ensembler.predictions.loading.columns import Roles, as_table, find_id, find_roles, fractions, is_numeric
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.answers import with_numbers, without_numbers
@@ -97,6 +90,9 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
             columns = replace(request.columns, drop=(*request.columns.drop, *aside))
             label_tables.append(read_row_values(file.path, columns, foreign=True))
         files = [file for file in files if not is_label_file(file)]
+    words = {str(value) for table in label_tables + ([given] if given else []) for value in np.unique(table.array)}
+    words.update(request.class_names or ())
+    files = [replace(file, frame=with_numbers(file.frame, file.path, words, decisions)) for file in files]
     by_split: dict[str | None, list[Opened]] = {}
     for part in [part for file in files for part in parts_of(file, decisions)]:
         by_split.setdefault(part.split or table_split(part.path, request.pair), []).append(part)
@@ -153,7 +149,8 @@ def parts_of(file: Opened, decisions: list[Decision]) -> list[Opened]:
             decisions.append(Decision(f"{file.path} ({name})", f"sets of rows: {', '.join(sorted(splits))}", "it says"))
             rows = file.frame[name].map(str).map(splits)
             own = file.frame.drop(columns=name)
-            return [replace(file, frame=own[rows == split], split=split) for split in dict.fromkeys(rows)]
+            frames = {split: own[rows == split].dropna(axis=1, how="all") for split in dict.fromkeys(rows)}
+            return [replace(file, frame=frame, split=split) for split, frame in frames.items()]
     return [file]
 
 
@@ -260,9 +257,10 @@ def refuse_unused_labels(parts: Mapping[str | None, Rows], aside: Sequence[Table
         Which ids the files do not share, or how many rows each has.
     """
     tables = [table for rows, _ in parts.values() for table in rows]
-    if not aside or not tables or any(labels is not None for _, labels in parts.values()):
+    own = [labels for labels in aside if not all(tells_other(labels, split) for split in parts)]
+    if not own or not tables or any(labels is not None for _, labels in parts.values()):
         return
-    labels, first = aside[0], tables[0]
+    labels, first = own[0], tables[0]
     if labels.ids is not None and first.ids is not None:
         matching_rows(first, unique_positions(first), labels)
     raise ShapeError(
@@ -288,7 +286,7 @@ def frame_tables(
 ) -> list[Table]:
     """Return the members in one table."""
     path = file.path
-    frame = without_numbers(with_numbers(file.frame, path, decisions))
+    frame = without_numbers(file.frame, path, decisions)
     columns = known_columns(request.columns, frame)
     if columns.label is not None and fractions(frame[columns.label]):
         # In rows to predict, the column of the target holds the prediction.
@@ -302,9 +300,9 @@ def frame_tables(
         roles = roles_beside_lists(frame, roles)
     elif not roles.proba:
         roles = roles_of_votes(frame, roles)
-    if roles.label is None and len(roles.proba) > 1 and not file.items:
+    if roles.label is None and len(roles.proba) > 1 and not file.items and labels is None:
         called = without_prefix(tuple(called_classes(frame, roles.proba) or roles.proba)) or ()
-        roles = roles_of_classes(frame, roles, called)
+        roles = roles_of_classes(frame, path, roles, called, decisions)
     refuse_rows_without_names(path, frame, roles)
     refuse_odd_cells(path, frame, roles)
     classes = classes_by_name(frame, roles, labels)
@@ -314,7 +312,9 @@ def frame_tables(
         return [*list_tables(file, frame, roles, name, decisions)]
     proba = without_confidence(frame, path, roles, votes, decisions)
     proba = [column for column in proba if not is_derived(column, proba, path, decisions)]
-    proba = [column for column in proba if not is_verdict(frame, column, path, decisions)]
+    true = aligned_labels(frame, columns, labels) if roles.label is None else frame[roles.label].to_numpy()
+    others = [*proba, *roles.decisions]
+    proba = [column for column in proba if not is_verdict(frame, column, others, true, path, decisions)]
     if not proba:
         raise FileError(f"{path}: has no column of predictions, only {', '.join(map(str, frame.columns))}")
     numbered = numbered_classes(frame, proba) or called_classes(frame, proba)

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import DataError, FileError
-from ensembler.predictions.loading.columns import LABEL_NAMES, MEMBER_NAMES, fractions, is_numeric, is_unique, simple
+from ensembler.predictions.loading.alignment import check_alike
+from ensembler.predictions.loading.column_names import LABEL_NAMES, MEMBER_NAMES, simple
+from ensembler.predictions.loading.columns import fractions, is_numeric, is_unique
 from ensembler.predictions.loading.folder import LABELS
+from ensembler.predictions.loading.intake.answers import words_for_no_answer
 from ensembler.predictions.loading.intake.plan import SCORED, Decision, ImportRequest, Opened, Part, Plan
 from ensembler.predictions.loading.intake.wide import without_prefix
 from ensembler.predictions.loading.table import Table
@@ -79,6 +82,8 @@ def long_columns(opened: Opened) -> LongColumns | None:
     if lists:
         return LongColumns(row, member, None, lists[0], truth)
     if label is None and proba is None:
+        label, truth = truth, None  # votes on which all agree
+    if label is None and proba is None:
         return None
     if label is not None and not is_numeric(frame[label]):
         proba = None  # what stands beside a class by name is the confidence in it
@@ -113,14 +118,6 @@ def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], re
         Decision(f"{path} ({columns.member})", "members", f"each {does} on a row"),
     ]
     rows = sorted_ids(frame[columns.row])
-    if columns.classes:
-        tables, names = class_tables(frame, path, columns, rows, decisions), None
-    elif columns.proba is None:
-        tables, names = vote_tables(frame, path, columns, rows, decisions)
-    elif opened.items:
-        tables, names = probability_lists(opened, columns, rows), None
-    else:
-        tables, names = probability_tables(frame, path, columns, rows)
     labels = None
     if request.labels is not None:
         labels = read_row_values(request.labels, request.columns, foreign=True)
@@ -131,6 +128,18 @@ def plan_long(opened: Opened, columns: LongColumns, others: Sequence[Opened], re
     elif others:
         labels = read_row_values(others[0].path, request.columns, foreign=True)
         decisions.append(Decision(str(others[0].path), "labels", "it stands beside the votes"))
+    if labels is not None and labels.array.dtype.kind in "US" and columns.label is not None and not columns.is_class:
+        no_answer = words_for_no_answer(frame[columns.label], set(labels.array.tolist()))
+        frame = frame.assign(**{columns.label: frame[columns.label].where(~no_answer)})
+    if columns.classes:
+        tables, names = class_tables(frame, path, columns, rows, decisions), None
+    elif columns.proba is None:
+        classes = set() if labels is None or labels.array.dtype.kind not in "US" else set(labels.array.tolist())
+        tables, names = vote_tables(frame, path, columns, rows, classes, decisions)
+    elif opened.items:
+        tables, names = probability_lists(opened, columns, rows), None
+    else:
+        tables, names = probability_tables(frame, path, columns, rows)
     if labels is not None and labels.ids is not None:
         known = set(labels.ids.tolist())
         ids = rows.map(str).to_numpy(dtype=str)
@@ -161,15 +170,22 @@ def values_of(values: "pd.Series[Any]") -> NDArray[Any]:
 
 
 def vote_tables(
-    frame: "pd.DataFrame", path: Path, columns: LongColumns, rows: "pd.Index[Any]", decisions: list[Decision]
+    frame: "pd.DataFrame",
+    path: Path,
+    columns: LongColumns,
+    rows: "pd.Index[Any]",
+    classes: set[str],
+    decisions: list[Decision],
 ) -> tuple[list[Table], tuple[str, ...] | None]:
-    """Return the votes of each member, -1 where it has none, and the names of the classes if they are texts."""
+    """Return the votes of each member, -1 where it has none, and the names of these and the labels if texts."""
     assert columns.label is not None
     votes = frame.pivot(index=columns.row, columns=columns.member, values=columns.label).loc[rows]
     n_missing = int(votes.isna().to_numpy().sum())
     decisions.append(Decision(f"{path} ({columns.label})", f"votes, {n_missing} of {votes.size} missing", "one a row"))
     numeric = is_numeric(frame[columns.label])
-    known = sorted(set(frame[columns.label].dropna().map(str)))
+    known = sorted(classes.union(frame[columns.label].dropna().map(str)))
+    if not numeric:
+        check_alike(known)
     names = None if numeric else tuple(known)
     index = {name: number for number, name in enumerate(known)}
     ids = rows.map(str).to_numpy(dtype=str)

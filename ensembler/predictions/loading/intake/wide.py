@@ -33,9 +33,21 @@ def is_derived(column: str, columns: Sequence[str], path: Path, decisions: list[
     return False
 
 
-def is_verdict(frame: "pd.DataFrame", column: str, path: Path, decisions: list[Decision]) -> bool:
-    """Whether a column says whether another's prediction is the label."""
-    if words(column)[-1:] == [] or words(column)[-1] not in VERDICTS or not frame[column].dropna().isin((0, 1)).all():
+def is_verdict(
+    frame: "pd.DataFrame",
+    column: str,
+    others: Sequence[str],
+    labels: NDArray[Any] | None,
+    path: Path,
+    decisions: list[Decision],
+) -> bool:
+    """Whether a column, as its name has it, says in which rows another's prediction is the label, or is not."""
+    named = any(word in VERDICTS for word in words(column)[-1:])
+    if not named or labels is None or not frame[column].dropna().isin((0, 1)).all():
+        return False
+    verdict, true = frame[column].astype(bool).to_numpy(), labels.astype(str)
+    correct = [frame[name].map(str).to_numpy(dtype=str) == true for name in others if name != column]
+    if not any(np.array_equal(verdict, own) or np.array_equal(~verdict, own) for own in correct):
         return False
     decisions.append(Decision(f"{path} ({column})", "nothing", "its name says that it tells which rows are correct"))
     return True
@@ -71,6 +83,9 @@ def are_of_class_1(values: NDArray[np.float64], names: Sequence[str], labels: ND
     classes = np.unique(labels)
     if len(classes) != 2 or set(map(str, names)) == set(map(str, classes.tolist())):
         return False
+    numbered = [re.fullmatch(r"(.*?)\d+", str(name)) for name in names]
+    if all(numbered) and len({match[1] for match in numbered if match is not None}) == 1:
+        return False  # classes of one model by number
     return len(names) != 2 or bool(
         (values[labels == classes[1]].mean(axis=0) > values[labels == classes[0]].mean(axis=0)).all()
     )
@@ -240,7 +255,7 @@ def of_named_class(tables: list[Table], names: Sequence[str], known: Collection[
     parts = next(divided_names([str(name) for name in names], known), [])
     called = {label for _, label in parts}
     soft = all(table.array.dtype.kind == "f" and 0 <= table.array.min() <= table.array.max() <= 1 for table in tables)
-    if len(called) != 1 or not soft:
+    if len(called) != 1 or not called <= set(known) or not soft:
         return tables
     [label], order = called, sorted(known)
     found = []
