@@ -191,7 +191,7 @@ def check_like(like: Path | None, out: Path | None, *, with_proba: bool) -> "pd.
 def check_save(save: Path, may_replace: Callable[[Path], bool] | None = None, kind: str = "recipe") -> None:
     """Refuse, before the work, a file that a recipe, or another such document, cannot be saved as."""
     from ensembler.deployment.recipe import is_recipe
-    from ensembler.predictions.loading.alignment import METADATA_FILE
+    from ensembler.predictions.loading.class_space import METADATA_FILE
 
     if save.name == METADATA_FILE:
         raise UsageError(f"--save {save}: {METADATA_FILE} is read as the facts about members; choose another name")

@@ -20,7 +20,7 @@ from ensembler.arrays import (
     softmax,
 )
 from ensembler.errors import AlignmentError, DataWarning, ShapeError, ValueRangeError, argument, setting
-from ensembler.predictions.loading.alignment import ClassSpace, class_numbers
+from ensembler.predictions.loading.class_space import ClassSpace, class_numbers
 from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from ensembler.errors import AlignmentError, EnsemblerError, FileError, argument, setting
 from ensembler.predictions import bundled
 from ensembler.predictions.files import read_json, readable
-from ensembler.predictions.loading.alignment import METADATA_FILE
+from ensembler.predictions.loading.class_space import METADATA_FILE
 from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import SUFFIXES, Table

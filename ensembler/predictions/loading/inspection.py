@@ -11,7 +11,7 @@ from pathlib import Path
 from ensembler.errors import DataError, Problems, alike_together, joined_remedy
 from ensembler.predictions.diagnosis.checks import examine
 from ensembler.predictions.diagnosis.findings import Finding, worst_first
-from ensembler.predictions.loading.alignment import ClassSpace
+from ensembler.predictions.loading.class_space import ClassSpace
 from ensembler.predictions.loading.folder import COSTS, KNOWN_KEYS, MemberMetadata, is_cost
 from ensembler.predictions.loading.gather import Request, gather
 from ensembler.predictions.loading.options import Columns, ReadOptions

@@ -9,7 +9,7 @@ import numpy as np
 from ensembler.errors import AlignmentError, MissingMemberError, Problems, UsageError, argument
 from ensembler.predictions.diagnosis.checks import warn
 from ensembler.predictions.diagnosis.findings import warn_of
-from ensembler.predictions.loading.alignment import ClassSpace
+from ensembler.predictions.loading.class_space import ClassSpace
 from ensembler.predictions.loading.folder import find_files, read_all
 from ensembler.predictions.loading.gather import Gathered, Request, gather
 from ensembler.predictions.loading.inspection import check_keys

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ensembler.arrays import ROUNDING, row_sum_tolerance, softmax
 from ensembler.errors import DataError, setting
 from ensembler.predictions.diagnosis.findings import Finding
-from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
+from ensembler.predictions.loading.alignment import row_order
+from ensembler.predictions.loading.class_space import ClassSpace, class_numbers
 from ensembler.predictions.loading.conversion import member_proba
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.row_set import RowSet

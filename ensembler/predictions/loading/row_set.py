@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import Missing, check_labels
 from ensembler.errors import Problems, ShapeError, ValueRangeError
-from ensembler.predictions.loading.alignment import ClassSpace, class_numbers, row_order
+from ensembler.predictions.loading.alignment import row_order
+from ensembler.predictions.loading.class_space import ClassSpace, class_numbers
 from ensembler.predictions.loading.conversion import member_proba
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.table import Table

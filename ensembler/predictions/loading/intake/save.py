@@ -13,7 +13,7 @@ import numpy as np
 from ensembler import serialization
 from ensembler.errors import Problems, ValueRangeError
 from ensembler.predictions.files import write_text, writing_folder
-from ensembler.predictions.loading.alignment import NamelessError
+from ensembler.predictions.loading.class_space import NamelessError
 from ensembler.predictions.loading.intake.formats import ARROW
 from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Plan
 from ensembler.predictions.loading.options import ReadOptions

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import DataError, FileError
-from ensembler.predictions.loading.alignment import check_alike
+from ensembler.predictions.loading.class_space import check_alike
 from ensembler.predictions.loading.column_names import LABEL_NAMES, MEMBER_NAMES, simple
 from ensembler.predictions.loading.columns import fractions, is_numeric, is_unique
 from ensembler.predictions.loading.folder import LABELS
