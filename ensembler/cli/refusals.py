@@ -32,7 +32,7 @@ def refuse_given(options: Mapping[str, Any], reason: str) -> None:
 def check_suffix(path: Path | None, option: str, suffixes: Sequence[str]) -> None:
     """Refuse a file that ends otherwise than its format does."""
     if path is not None and path.suffix not in suffixes:
-        raise UsageError(f"{option} {path.name or '(nothing)'}: expected a file that ends in {' or '.join(suffixes)}")
+        raise UsageError(f"{option} {path}: expected a file that ends in {' or '.join(suffixes)}")
 
 
 def check_writable(path: Path | None) -> None:

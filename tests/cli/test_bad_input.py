@@ -82,7 +82,7 @@ CASES = {
     ),
     "damaged archive": (text("m9.npz", "PK nothing"), [], "m9.npz: is damaged"),
     "text as npy": (text("m1.npy", "0.1,0.9"), [], "m1.npy: not a .npy file"),
-    "other suffix": (text("m1.txt", "x"), ["m1.txt"], r"m1.txt: cannot read .txt, expected .npy, .npz, .csv, .parquet"),
+    "other suffix": (text("m1.doc", "x"), ["m1.doc"], r"m1.doc: cannot read .doc, expected .npy, .npz, .csv, .parquet"),
     "empty folder": (lambda home: (home / "e").mkdir(), ["e"], "no predictions in .*e; expected one file a member"),
     "no labels": (
         lambda home: (home / "labels.npy").unlink(),

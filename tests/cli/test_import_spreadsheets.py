@@ -8,6 +8,8 @@ import pytest
 
 from ensembler import load_predictions
 from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.intake.formats import READERS
+from ensembler.predictions.loading.table import IMPORTED, SUFFIXES
 from tests.cli.test_import import NAMES, check, members
 
 CLASSES = ("bär", "cat", "dog")
@@ -193,3 +195,35 @@ def test_other_ids_are_told_before_other_labels(run, tmp_path, monkeypatch):
     refused = run("bench", ".", "--label-column", "label").err
     assert "do not hold the same ids" in refused
     assert "no labels" not in refused
+
+
+@pytest.mark.parametrize("given", [".", "cat.csv.gz"])
+def test_compressed_files_are_not_left_out(given, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    for name in NAMES:
+        frame_of(proba[name], labels).to_csv(f"{name}.csv{'.gz' * (name == 'cat')}", index=False)
+    refused = run("import", given, "--out", "preds")
+    assert refused.code == 1
+    assert "cat.csv.gz: cannot read .gz; unpack it first: gunzip -k cat.csv.gz" in refused.err
+
+
+def test_workbooks_are_saved_as_tables_first(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("all.xlsx").write_bytes(b"PK")
+    assert "all.xlsx: cannot read .xlsx; save its sheet as .csv" in run("import", "all.xlsx", "--out", "preds").err
+
+
+def test_a_comparison_of_files_that_only_an_import_reads_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    proba, labels = members()
+    for name in NAMES:
+        frame_of(proba[name], labels).to_csv(f"{name}.tsv", sep="\t", index=False)
+    assert "try: ensembler import . --out preds" in run("bench", ".").err
+    assert "try: ensembler import cat.tsv --out preds" in run("bench", "cat.tsv").err
+    assert run("import", ".", "--out", "preds").code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_formats_are_known_to_what_advises_an_import():
+    assert set(READERS) == {*SUFFIXES, *IMPORTED}

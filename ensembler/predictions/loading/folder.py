@@ -12,7 +12,7 @@ from ensembler.predictions.files import read_json, readable
 from ensembler.predictions.loading.class_space import METADATA_FILE
 from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import ReadOptions
-from ensembler.predictions.loading.table import SUFFIXES, Table
+from ensembler.predictions.loading.table import IMPORTED, SUFFIXES, Table
 from ensembler.predictions.loading.tables import read_tables, split_key
 
 LABELS = "labels"
@@ -59,10 +59,24 @@ def find_files(paths: Sequence[str | Path], reserved: Collection[str | Path]) ->
         )
     members = [file for file in files.values() if file.stem != LABELS]
     if not members:
+        other = [path for path in map(Path, paths) if is_folder(path) and any(map(may_be_imported, sorted_names(path)))]
         raise FileError(
             f"no predictions in {', '.join(map(str, paths))}; expected one file a member: {', '.join(SUFFIXES)}"
+            + "; make a prediction set of what is there with ensembler import" * bool(other),
+            remedy=import_words(*map(str, other)) if other else (),
         )
     return InputFiles(members, label_files[0] if label_files else None)
+
+
+def sorted_names(folder: Path) -> list[str]:
+    """Return the names in a folder that are not hidden."""
+    with readable(folder):
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def may_be_imported(name: str) -> bool:
+    """Whether a file's name ends as those of formats that only an import reads do."""
+    return name.lower().endswith(IMPORTED) and name != METADATA_FILE
 
 
 def expand(given: Sequence[Path]) -> list[Path]:

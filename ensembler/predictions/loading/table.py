@@ -7,6 +7,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+# fmt: off
+IMPORTED = (
+    ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".pkl", ".p", ".pickle", ".pt", ".pth", ".mat", ".arrow", ".eval",
+)
+# fmt: on
+"""Suffixes of files that only an import reads."""
 ID_COLUMN = "id"
 
 

@@ -13,8 +13,9 @@ from ensembler.predictions.loading.array_files import archive_tables, read_npy, 
 from ensembler.predictions.loading.column_names import LABEL_NAMES, simple
 from ensembler.predictions.loading.columns import Roles, as_table, find_id, frame_table, row_ids
 from ensembler.predictions.loading.frame_files import read_frame_file
+from ensembler.predictions.loading.import_advice import import_words
 from ensembler.predictions.loading.options import Columns, ReadOptions
-from ensembler.predictions.loading.table import SUFFIXES, Table
+from ensembler.predictions.loading.table import IMPORTED, SUFFIXES, Table
 
 FOREIGN = (".tsv", ".txt")
 """Suffixes of tables that only an import reads."""
@@ -36,7 +37,8 @@ def read_tables(path: Path, options: ReadOptions | None = None) -> list[Table]:
         if file.suffix not in SUFFIXES:
             raise FileError(
                 f"{file}: cannot read {file.suffix or 'files without a suffix'}, expected {', '.join(SUFFIXES)} "
-                "(ensembler import reads further formats)"
+                "(ensembler import reads further formats)",
+                remedy=import_words(str(file)) if file.name.lower().endswith(IMPORTED) else (),
             )
         if file.stat().st_size == 0:
             raise FileError(f"{file}: the file is empty, expected predictions; was it fully written?")

@@ -33,7 +33,7 @@ def draw_for_file(chart: Chart, title: str = "") -> "Drawing":
 def check_format(path: Path) -> None:
     """Refuse file names that do not end in a known format."""
     if path.suffix.removeprefix(".") not in FORMATS:
-        raise UsageError(f"{path.name or '(nothing)'}: expected a figure that ends in .png, .svg or .pdf")
+        raise UsageError(f"{path}: expected a figure that ends in .png, .svg or .pdf")
 
 
 def save_figure(figure: "Drawing", path: Path) -> None:

@@ -1,6 +1,7 @@
 """Opening files of any format that predictions are saved in, without running anything in them."""
 
 import json
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,8 @@ from ensembler.serialization import parse_json
 if TYPE_CHECKING:
     import pandas as pd
 
+UNPACKERS = {".gz": "gunzip -k", ".bz2": "bunzip2 -k", ".xz": "unxz -k", ".zip": "unzip"}
+WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 MOST_LEVELS = 8
 """Levels of dictionaries and lists that are looked through for arrays."""
 ARROW = ".arrow"
@@ -42,9 +45,25 @@ def open_file(path: Path, request: ImportRequest) -> Opened:
         if path.is_file() and path.stat().st_size == 0:
             raise FileError(f"{path}: the file is empty")
         reader = READERS.get(path.suffix.lower())
+        advice = how_to_unpack(path)
+        if advice is not None:
+            raise FileError(f"{path}: cannot read {path.suffix}; {advice}")
         if reader is None:
             raise FileError(f"{path}: cannot read {path.suffix or 'files without a suffix'}; {KNOWN}")
         return reader(path, request)
+
+
+def how_to_unpack(path: Path) -> str | None:
+    """Return what makes a file readable that is compressed, or a workbook; None for another.
+
+    >>> how_to_unpack(Path("a.csv.gz")), how_to_unpack(Path("a.csv"))
+    ('unpack it first: gunzip -k a.csv.gz', None)
+    """
+    if path.suffix.lower() in WORKBOOKS:
+        return "save its sheet as .csv"
+    command = UNPACKERS.get(path.suffix.lower())
+    packed = command is not None and (path.with_suffix("").suffix.lower() in READERS or path.suffix.lower() == ".zip")
+    return f"unpack it first: {command} {shlex.quote(str(path))}" if packed else None
 
 
 def open_npy(path: Path, _: ImportRequest) -> Opened:

@@ -13,7 +13,7 @@ from ensembler.predictions.loading.frame_files import DOUBTFUL
 from ensembler.predictions.loading.intake.arrays import plan_arrays
 from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
-from ensembler.predictions.loading.intake.formats import ARROW, READERS, open_file, opened_frame
+from ensembler.predictions.loading.intake.formats import ARROW, READERS, how_to_unpack, open_file, opened_frame
 from ensembler.predictions.loading.intake.names import says_class_names, says_labels
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, rows_of
 from ensembler.predictions.loading.intake.tables import plan_tables
@@ -84,6 +84,10 @@ def input_files(paths: Sequence[Path], request: ImportRequest, decisions: list[D
             with readable(path):
                 inside = sorted(file for file in path.rglob("*") if is_visible(file, path) and file.is_file())
             known = [file for file in inside if is_data(file)]
+            packed = [file for file in inside if how_to_unpack(file) is not None]
+            if packed:
+                listed = ", ".join(map(str, packed[:5]))
+                raise FileError(f"{listed}: cannot read {packed[0].suffix}; {how_to_unpack(packed[0])}")
             for file in set(inside) - set(known):
                 decisions.append(Decision(str(file), "nothing", "it is of no known format, or describes the others"))
             inside = known
