@@ -23,18 +23,18 @@ def encoding_of(path: Path, *, foreign: bool = False) -> str:
     """
     with path.open("rb") as stream:
         start = stream.read(3)
-    told = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
-    encoding = told or "utf-8"
+    declared = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+    encoding = declared or "utf-8"
     broken = first_broken(path, encoding)
     if broken is None:
         return encoding
-    if foreign and told is None and first_broken(path, SPREADSHEET) is None:
+    if foreign and declared is None and first_broken(path, SPREADSHEET) is None:
         return SPREADSHEET
-    advice = "is it damaged?" if foreign or told else "make a prediction set of it with ensembler import"
+    advice = "is it damaged?" if foreign or declared else "make a prediction set of it with ensembler import"
     raise FileError(
         f"{path}: line {broken} is not encoded in {encoding.upper().removesuffix('-SIG')}, as texts are expected; "
         f"save it as UTF-8{', or ' if advice.startswith('make') else ': '}{advice}",
-        remedy=() if foreign or told else import_words(str(path)),
+        remedy=() if foreign or declared else import_words(str(path)),
     )
 
 

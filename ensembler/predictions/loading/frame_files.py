@@ -177,7 +177,7 @@ def read_foreign_cells(
     """Return the header and the rows of a table once more, where its first row is data, or its last ones are none."""
     if header.encoding == SPREADSHEET:
         notes.append((str(path), "encoded in Windows-1252", "it is not in UTF-8"))
-    if header.skipped and header.separator_told is False:
+    if header.skipped and not header.has_separator_line:
         notes.append((str(path), f"{header.skipped} lines of comments", "they begin with #"))
     if header.rows == 1 and is_row(frame):
         notes.append((str(path), "a table without a header", f"{', '.join(header.names[:3])} are values as well"))

@@ -39,7 +39,7 @@ class Header:
     names: tuple[str, ...]
     rows: int = 1
     skipped: int = 0
-    separator_told: bool = False
+    has_separator_line: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,15 +87,15 @@ def above_names(path: Path, encoding: str, *, foreign: bool) -> Header:
     """Return what separates cells, and how many lines stand above the names; these only where a comment holds them."""
     with path.open(encoding=encoding) as stream:
         lines = [stream.readline(1 << 20) for _ in range(MOST_COMMENTS)]
-    told = SEPARATOR_LINE.fullmatch(lines[0])
+    line = SEPARATOR_LINE.fullmatch(lines[0])
     comments = 0
     while foreign and comments < len(lines) - 2 and lines[comments].startswith("#"):
         comments += 1
     if comments and not any(line and not line.startswith("#") for line in lines):
         comments = 0  # such as hashtags
-    skipped = 1 if told is not None else comments
+    skipped = 1 if line is not None else comments
     first, second = lines[skipped : skipped + 2]
-    separator = told[1] if told is not None else separator_of(first)
+    separator = line[1] if line is not None else separator_of(first)
     if separator is None:
         separator = BLANKS if are_blanks(first, second) else ","
     if separator == BLANKS and not foreign:
@@ -104,7 +104,7 @@ def above_names(path: Path, encoding: str, *, foreign: bool) -> Header:
             "ensembler import",
             remedy=import_words(str(path)),
         )
-    header = Header(encoding, separator, (), skipped=skipped, separator_told=told is not None)
+    header = Header(encoding, separator, (), skipped=skipped, has_separator_line=line is not None)
     cells = first.split(None if separator == BLANKS else separator)
     named = lines[comments - 1].lstrip("# ").split(None if separator == BLANKS else separator) if comments else []
     if len(named) == len(cells) > 1 and any(is_number(cell.strip()) for cell in cells):

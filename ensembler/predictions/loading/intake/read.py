@@ -52,10 +52,8 @@ def plan_import(
         raise FileError(f"{', '.join(map(str, paths))}: no files that hold predictions")
     tables = [file for file in opened if file.frame is not None]
     if tables and all(file.frame.attrs.get(DOUBTFUL) for file in tables):
-        what, why = (
-            "a row without a header (0, as in all files)",
-            "0 may be the name that pandas gives a series as well",
-        )
+        what = "a row without a header (0, as in all files)"
+        why = "0 may be the name that pandas gives a series as well"
         decisions.append(Decision(str(tables[0].path), what, why, is_guess=True))
     unread = list(problems.errors)
     if any(says_labels(Path(str(error).partition(": ")[0]).stem) for error in unread):

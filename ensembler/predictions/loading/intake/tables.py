@@ -143,9 +143,9 @@ def parts_of(file: Opened, decisions: list[Decision]) -> list[Opened]:
     for name in () if file.items else file.frame.columns:
         if simple(name) not in PART_NAMES or is_numeric(file.frame[name]):
             continue
-        said = {value: split_word(value) for value in values_of(file.frame, name)}
-        splits = {value: split[0] for value, split in said.items() if split is not None}
-        if len(splits) == len(said) == len(set(splits.values())) > 1 and file.frame[name].notna().all():
+        words_of = {value: split_word(value) for value in values_of(file.frame, name)}
+        splits = {value: split[0] for value, split in words_of.items() if split is not None}
+        if len(splits) == len(words_of) == len(set(splits.values())) > 1 and file.frame[name].notna().all():
             decisions.append(Decision(f"{file.path} ({name})", f"sets of rows: {', '.join(sorted(splits))}", "it says"))
             rows = file.frame[name].map(str).map(splits)
             own = file.frame.drop(columns=name)
