@@ -66,6 +66,14 @@ def test_what_stands_above_numbers(text, bring):
     assert data.labels.tolist() == [0, 1, 0]
 
 
+def test_a_comment_above_the_names_is_named_by_a_comparison(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("rf.csv").write_text("# run 3\nid;cat;dog\n1;0.9;0.1\n2;0.2;0.8\n")
+    refused = run("bench", "rf.csv").err
+    assert "rf.csv: the first row is a comment, '# run 3'" in refused
+    assert "try: ensembler import rf.csv --out preds" in refused
+
+
 def test_labels_in_a_column_of_r(bring):
     data = loaded(bring({"rf.txt": R_TABLE, "xgb.txt": R_TABLE, "labels.txt": R_LABELS}))
     assert data.labels.tolist() == [0, 1, 0]

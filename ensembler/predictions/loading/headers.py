@@ -88,6 +88,13 @@ def above_names(path: Path, encoding: str, *, foreign: bool) -> Header:
     with path.open(encoding=encoding) as stream:
         lines = [stream.readline(1 << 20) for _ in range(MOST_COMMENTS)]
     line = SEPARATOR_LINE.fullmatch(lines[0])
+    data = next((each for each in lines if not each.startswith("#")), "")
+    if not foreign and lines[0].startswith("#") and separator_of(lines[0]) is None and separator_of(data) is not None:
+        raise FileError(
+            f"{path}: the first row is a comment, {lines[0].strip()!r}, expected a header of names; take it away, or "
+            "make a prediction set of it with ensembler import",
+            remedy=import_words(str(path)),
+        )
     comments = 0
     while foreign and comments < len(lines) - 2 and lines[comments].startswith("#"):
         comments += 1
