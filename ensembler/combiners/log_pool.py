@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ensembler.arrays import BLOCK_VALUES, Floats, Labels, Rows, Values, row_blocks, row_spans
+from ensembler.arrays import BLOCK_VALUES, FEW_CLASSES, Floats, Labels, Rows, Values, row_blocks, row_spans
 from ensembler.combiners._box_newton import Expansion, minimise
 from ensembler.combiners.additive import sum_contributions
 from ensembler.combiners.base import Combiner, check_weights, is_number, require
@@ -27,6 +27,8 @@ START_SHARE, FEWEST_START_ROWS = 8, 1024
 """A fit starts where one of eight rows, where these are enough, would end."""
 MANY_MEMBERS = 64
 """From so many on, steps cost much more than finding the best sum of equal weights before them."""
+SYMMETRIC_FROM = 16
+"""Members from which the product of a matrix with its own transpose takes less time than that of two matrices."""
 
 
 @dataclass
@@ -180,12 +182,23 @@ class PoolLoss:
     ridge : float
     n_biases : int
         C, or 0 for a pool without biases.
+    n_rows : int or None
+        Rows that the prior on the sum of the weights counts as, by default N.
     """
 
-    def __init__(self, proba: Floats, labels: Labels, sample_weight: Values, ridge: float, n_biases: int) -> None:
+    def __init__(
+        self,
+        proba: Floats,
+        labels: Labels,
+        sample_weight: Values,
+        ridge: float,
+        n_biases: int,
+        n_rows: int | None = None,
+    ) -> None:
         self.proba, self.labels, self.ridge, self.n_biases = proba, labels, ridge, n_biases
         self.share = sample_weight / sample_weight.sum()
-        self.prior = 1.0 / (2.0 * PRIOR_SPREAD**2 * len(labels))
+        self.n_rows = len(labels) if n_rows is None else n_rows
+        self.prior = 1.0 / (2.0 * PRIOR_SPREAD**2 * self.n_rows)
         self.spans = row_spans(len(labels), proba.size)
         # The logarithms of many are taken again in every step.
         self.kept = list(self._blocks(self.spans[0])) if len(self.spans) == 1 else None
@@ -215,23 +228,23 @@ class PoolLoss:
         centred = point[:n_members] - point[:n_members].mean()
         every = np.arange(len(point))
 
-        def of_span(span: slice) -> tuple[float, Values, Values, list[Values]]:
+        def of_span(span: slice) -> tuple[float, Values, Values, list[tuple[Values, Values]]]:
             value, gradient, whole = 0.0, np.zeros(len(point)), np.zeros((len(point), len(point)))
-            probas: list[Values] = []
+            pooled: list[tuple[Values, Values]] = []
             for rows, logs in self.blocks(span):
                 share, labels = self.share[rows], self.labels[rows]
                 loss, proba = self._block_loss(point, rows, logs)
+                mean = np.einsum("mcn,cn->mn", logs, proba)
                 value += loss
-                true = logs[:, labels, np.arange(len(labels))].dot(share)
-                gradient[:n_members] += logs.reshape(n_members, -1).dot(proba.ravel()) - true
+                gradient[:n_members] += mean.sum(axis=1) - logs[:, labels, np.arange(len(labels))].dot(share)
                 if self.n_biases:
                     gradient[n_members:] += proba.sum(axis=1) - np.bincount(labels, share, self.n_biases)
                 if self.kept is None:
                     # Logarithms that are not kept would be taken again.
-                    whole += self._block_hessian(rows, logs, proba, every)
+                    whole += self._block_hessian(rows, logs, proba, mean, every)
                 else:
-                    probas.append(proba)
-            return value, gradient, whole, probas
+                    pooled.append((proba, mean))
+            return value, gradient, whole, pooled
 
         values, gradients, wholes, of_spans = zip(*side_by_side(of_span, self.spans), strict=True)
         value = self.penalty(point) + sum(values)
@@ -244,8 +257,8 @@ class PoolLoss:
             if self.kept is None:
                 return np.asarray(whole[np.ix_(free, free)])
             found = self._penalty_hessian(free)
-            for (rows, logs), proba in zip(self.kept, of_spans[0], strict=True):
-                found += self._block_hessian(rows, logs, proba, free)
+            for (rows, logs), (proba, mean) in zip(self.kept, of_spans[0], strict=True):
+                found += self._block_hessian(rows, logs, proba, mean, free)
             return found
 
         return Expansion(value, gradient, hessian)
@@ -257,20 +270,27 @@ class PoolLoss:
         hessian[:n_weights, :n_weights] += 2 * self.prior - 2 * self.ridge / len(self.proba)
         return hessian
 
-    def _block_hessian(self, rows: slice, logs: Values, proba: Values, free: Rows) -> Values:
-        """Return what some rows add to the Hessian in some of the variables, (f, f)."""
+    def _block_hessian(self, rows: slice, logs: Values, proba: Values, mean: Values, free: Rows) -> Values:
+        """Return what some rows add to the Hessian in some of the variables, (f, f).
+
+        ``proba`` as `_block_loss` returns it, and ``mean`` the mean logarithms under it, (M, n).
+        """
         n_members, share = len(logs), self.share[rows]
         weights, biases = free[free < n_members], free[free >= n_members] - n_members
-        n_weights = len(weights)
-        logs = logs if n_weights == n_members else logs[weights]
-        weighted = logs * proba
-        mean = weighted.sum(axis=1)
+        n_weights, features = len(weights), flat(logs)
+        if n_weights < n_members:
+            logs, mean, features = logs[weights], mean[weights], features[weights]
         hessian = np.empty((len(free), len(free)))
-        products = weighted.reshape(n_weights, -1).dot(logs.reshape(n_weights, -1).T)
+        if n_weights < SYMMETRIC_FROM:
+            products = (features * proba.ravel(order="K")).dot(features.T)
+        else:
+            rooted = features * np.sqrt(proba.ravel(order="K"))
+            products = rooted.dot(rooted.T)
         hessian[:n_weights, :n_weights] = products - (mean / share).dot(mean.T)
         if len(biases):
             proba = proba[biases]
-            hessian[:n_weights, n_weights:] = weighted[:, biases].sum(axis=2) - (mean / share).dot(proba.T)
+            both = np.einsum("mcn,cn->mc", logs[:, biases], proba)
+            hessian[:n_weights, n_weights:] = both - (mean / share).dot(proba.T)
             hessian[n_weights:, :n_weights] = hessian[:n_weights, n_weights:].T
             hessian[n_weights:, n_weights:] = np.diag(proba.sum(axis=1)) - (proba / share).dot(proba.T)
         return hessian
@@ -287,18 +307,25 @@ class PoolLoss:
 
     def _blocks(self, span: slice) -> Iterator[tuple[slice, Values]]:
         n_members, _, n_classes = self.proba.shape
-        # Rows come last: sums over classes are then long additions, not many short ones.
-        for part in row_blocks(span.stop - span.start, min(n_members * n_classes, BLOCK_VALUES // FEWEST_BLOCK_ROWS)):
+        few, n_values = n_classes <= FEW_CLASSES, n_members * n_classes
+        if few:
+            # Rows come last in memory: sums over classes are then long additions, not many short ones.
+            n_values = min(n_values, BLOCK_VALUES // FEWEST_BLOCK_ROWS)
+        for part in row_blocks(span.stop - span.start, n_values):
             rows = slice(span.start + part.start, span.start + part.stop)
-            logs = self.proba[:, rows].transpose(0, 2, 1).astype(np.float64, order="C")
+            proba = self.proba[:, rows]
+            logs = (proba.transpose(0, 2, 1) if few else proba).astype(np.float64, order="C")
             np.maximum(logs, PROBABILITY_CLIP, out=logs)
-            yield rows, np.log(logs, out=logs)
+            np.log(logs, out=logs)
+            yield rows, logs if few else logs.transpose(0, 2, 1)
 
     def _block_loss(self, point: Values, rows: slice, logs: Values) -> tuple[float, Values]:
         """Return the loss of some rows, and their pooled probabilities times what each row counts, (C, n)."""
         share, labels = self.share[rows], self.labels[rows]
         n_members = len(logs)
-        scores = point[:n_members].dot(logs.reshape(n_members, -1)).reshape(logs.shape[1:])
+        scores = np.empty_like(logs[0])
+        # Both in the order of memory.
+        scores.ravel(order="K")[:] = point[:n_members].dot(flat(logs))
         if self.n_biases:
             scores += point[n_members:, None]
         true = scores[labels, np.arange(len(labels))]
@@ -310,6 +337,11 @@ class PoolLoss:
         return float(share @ (largest + np.log(total) - true)), scores
 
 
+def flat(logs: Values) -> Values:
+    """Return (M, C, n) logarithms as M rows in the order of memory, which copies nothing."""
+    return logs.ravel(order="K").reshape(len(logs), -1)
+
+
 def near_start(loss: PoolLoss, low: Values, high: Values) -> Values:
     """Return a start near which few steps are left: of many rows, the minimum over one of eight of them.
 
@@ -319,7 +351,7 @@ def near_start(loss: PoolLoss, low: Values, high: Values) -> Values:
     if n_drawn < FEWEST_START_ROWS:
         return loss.start if len(loss.proba) < MANY_MEMBERS else equal_weights(loss)
     drawn = np.sort(np.random.default_rng(0).permutation(len(loss.labels))[:n_drawn])
-    some = PoolLoss(loss.proba[:, drawn], loss.labels[drawn], loss.share[drawn], loss.ridge, loss.n_biases)
+    some = PoolLoss(loss.proba[:, drawn], loss.labels[drawn], loss.share[drawn], loss.ridge, loss.n_biases, loss.n_rows)
     return minimise(some.expand, some.value, equal_weights(some), low, high).point
 
 
@@ -328,6 +360,6 @@ def equal_weights(loss: PoolLoss) -> Values:
     mean = np.empty(loss.proba.shape[1:])
     for rows, logs in loss.blocks(slice(0, len(mean))):
         mean[rows] = np.exp(logs.mean(axis=0)).T
-    alone = PoolLoss(mean[None], loss.labels, loss.share, loss.ridge, 0)
+    alone = PoolLoss(mean[None], loss.labels, loss.share, loss.ridge, 0, loss.n_rows)
     total = minimise(alone.expand, alone.value, alone.start, np.zeros(1), np.full(1, LARGEST_WEIGHT)).point
     return loss.start * total

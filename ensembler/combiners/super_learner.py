@@ -13,6 +13,9 @@ from ensembler.combiners.fitted_state import WEIGHTS, Kind, Numbers
 from ensembler.parallel.blas import one_blas_thread
 from ensembler.parallel.threads import side_by_side
 
+WELL_CONDITIONED = 1e3
+"""Condition number of the members, each over its length, up to which their products lose six digits of sixteen."""
+
 
 @dataclass
 class SuperLearner(FittedMean):
@@ -56,11 +59,7 @@ class SuperLearner(FittedMean):
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         from scipy.optimize import nnls
 
-        # The triangular factor of the rows has the same least squares, in M + 1 rows in place of N·C.
-        spans = row_spans(len(labels), proba.size)
-        factors = side_by_side(partial(triangular_factor, proba, labels, sample_weight), spans)
-        factor = factors[0] if len(factors) == 1 else np.asarray(np.linalg.qr(np.vstack(factors), mode="r"))
-        self.coefficients_ = np.asarray(nnls(factor[:, :-1], factor[:, -1])[0])
+        self.coefficients_ = np.asarray(nnls(*least_squares(proba, labels, sample_weight))[0])
         self.weights_ = normalise(self.coefficients_)
 
     def fits_proper_score(self) -> bool:
@@ -70,6 +69,40 @@ class SuperLearner(FittedMean):
     def n_fitted(self) -> int:
         """One weight a member."""
         return self.n_members_
+
+
+def least_squares(proba: Floats, labels: Labels, sample_weight: Values) -> tuple[Values, Values]:
+    """Return a triangular matrix, (D, M), and what it is to reach, (D,), with the least squares of all N·C values."""
+    spans = row_spans(len(labels), proba.size)
+    products = np.sum(side_by_side(partial(products_of, proba, labels, sample_weight), spans), axis=0)
+    of_members, with_labels = products[:, :-1], products[:, -1]
+    length = np.sqrt(np.diag(of_members))
+    if length.all():
+        scaled = np.linalg.eigvalsh(of_members / np.outer(length, length))
+        if scaled[0] * WELL_CONDITIONED**2 > scaled[-1]:
+            lower = np.linalg.cholesky(of_members)
+            return lower.T, np.linalg.solve(lower, with_labels)
+    factors = side_by_side(partial(triangular_factor, proba, labels, sample_weight), spans)
+    factor = factors[0] if len(factors) == 1 else np.asarray(np.linalg.qr(np.vstack(factors), mode="r"))
+    return factor[:, :-1], factor[:, -1]
+
+
+def products_of(proba: Floats, labels: Labels, sample_weight: Values, span: slice) -> Values:
+    """Return the products of some rows' members with one another and with the indicators of the true class, (M, M + 1).
+
+    They are sums over n·C values.
+    """
+    n_members, _, n_classes = proba.shape
+    root = np.sqrt(sample_weight)
+    products = np.zeros((n_members, n_members + 1))
+    for part in row_blocks(span.stop - span.start, n_members * n_classes):
+        rows = slice(span.start + part.start, span.start + part.stop)
+        block = proba[:, rows].astype(np.float64, order="C")
+        block *= root[rows, None]
+        members = block.reshape(n_members, -1)
+        products[:, :-1] += members.dot(members.T)
+        products[:, -1] += block[:, np.arange(len(root[rows])), labels[rows]].dot(root[rows])
+    return products
 
 
 def triangular_factor(proba: Floats, labels: Labels, sample_weight: Values, span: slice) -> Values:

@@ -91,15 +91,17 @@ def test_the_pool_meets_its_optimality_conditions(seed, signed, bias):
     assert rule.members_used() == tuple(np.flatnonzero(rule.weights_))
 
 
+@pytest.mark.parametrize(("n_members", "n_classes"), [(4, 3), (18, 3), (4, 35)])
 @pytest.mark.parametrize("n_kept", [1 << 25, 10])
-def test_the_pools_derivatives_are_those_of_its_loss(n_kept, monkeypatch):
+def test_the_pools_derivatives_are_those_of_its_loss(n_kept, n_members, n_classes, monkeypatch):
     monkeypatch.setattr("ensembler.arrays.MANY_VALUES", n_kept)
-    proba, labels = draw(3, 4, 80, 3)
-    loss = PoolLoss(proba, labels, np.ones(80), 0.1, n_biases=3)
-    point = np.random.default_rng(0).uniform(0, 1, 7)
+    proba, labels = draw(3, n_members, 80, n_classes)
+    loss = PoolLoss(proba, labels, np.ones(80), 0.1, n_biases=n_classes)
+    n_variables = n_members + n_classes
+    point = np.random.default_rng(0).uniform(0, 4 / n_members, n_variables)
     assert check_grad(loss.value, lambda x: loss.expand(x).gradient, point) < 1e-6
-    every = np.arange(7)
-    for column in range(7):
+    every = np.arange(n_variables)
+    for column in (0, 1, n_members - 1, n_members, n_variables - 1):
         error = check_grad(
             lambda x, c=column: loss.expand(x).gradient[c], lambda x, c=column: loss.expand(x).hessian(every)[c], point
         )
@@ -169,6 +171,29 @@ def test_logarithms_that_are_not_kept_give_the_same_pool(monkeypatch):
     # Spans of rows are summed in their order, whoever goes through them.
     monkeypatch.setenv("ENSEMBLER_ONE_THREAD", "1")
     np.testing.assert_array_equal(LogLinearPool().fit(proba, labels).weights_, found)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.01])
+def test_members_in_any_order_of_memory_have_the_same_pool(ridge):
+    proba, labels = draw(9, 3, 200, 40)
+    expected = LogLinearPool(ridge).fit(proba, labels).weights_
+    by_row = np.ascontiguousarray(proba.transpose(1, 0, 2)).transpose(1, 0, 2)
+    for same in (by_row, np.asfortranarray(proba)):
+        np.testing.assert_allclose(LogLinearPool(ridge).fit(same, labels).weights_, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("likeness", [0.0, 1e-7, 1.0])
+def test_members_that_are_nearly_alike_have_the_least_squares_of_all_values(likeness):
+    proba, labels = draw(8, 4, 300)
+    proba[1] = (1 - likeness) * proba[0] + likeness * proba[1]
+    weight = np.random.default_rng(0).random(300)
+    found = SuperLearner().fit(proba, labels, weight).coefficients_
+    root = np.repeat(np.sqrt(weight), 4)[:, None]
+    features, target = root * proba.transpose(1, 2, 0).reshape(-1, 4), root[:, 0] * np.eye(4)[labels].ravel()
+    best = nnls(features, target)
+    assert np.linalg.norm(features @ found - target) <= best[1] + 1e-9
+    if likeness == 1.0:
+        np.testing.assert_allclose(found, best[0], atol=1e-9)
 
 
 def test_spans_of_rows_have_the_same_least_squares(monkeypatch):
