@@ -292,15 +292,17 @@ def row_blocks(n_samples: int, values_per_row: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_samples))
 
 
-def row_spans(n_samples: int, n_values: int) -> list[slice]:
-    """Return slices over rows that are gone through side by side: eight where there are many values, else all rows.
+def row_spans(n_samples: int, n_values: int, most: int | None = None) -> list[slice]:
+    """Return slices over rows that are gone through side by side: eight of many values, else one.
+
+    Many are more than ``most``, by default `MANY_VALUES`.
 
     Their number does not depend on the cores, so that sums over them do not.
 
     >>> row_spans(10, 100), len(row_spans(10, MANY_VALUES + 1))
     ([slice(0, 10, None)], 5)
     """
-    step = max(1, n_samples if n_values <= MANY_VALUES else -(-n_samples // SPANS))
+    step = max(1, n_samples if n_values <= (MANY_VALUES if most is None else most) else -(-n_samples // SPANS))
     return [slice(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Correct, Floats, Labels, Rows, Values, row_blocks
+from ensembler.arrays import Correct, Floats, Labels, Rows, Values, row_blocks, row_spans
 from ensembler.combiners._greedy_candidates import NEARLY_TIED, Candidates, mean_log_loss
 from ensembler.metrics import Metric
 from ensembler.metrics.scores import true_class_proba
+from ensembler.parallel.threads import side_by_side
 
 FEW_RIVALS = 0.125
 """Share of all classes and rows up to which rivals are looked at alone."""
@@ -222,24 +223,38 @@ def first_of_each(counts: NDArray[np.int64]) -> Rows:
 def few_rivals(proba: Floats, labels: Labels) -> tuple[Rows, Labels] | None:
     """Return the rows, ascending, and classes that some member prefers to the true class; None where they are many."""
     n_samples, n_classes = proba.shape[1:]
-    left = int(n_samples * n_classes * FEW_RIVALS)
-    rows, classes = [], []
-    for some in row_blocks(n_samples, n_classes):
-        own, places = labels[some], np.arange(some.stop - some.start)
-        preferred = np.zeros((len(own), n_classes), dtype=bool)
-        for member in proba:
-            block = member[some]
-            # As near below the true class as a tie may be, in the precision of the block.
-            bound = np.nextafter((block[places, own] - 2 * NEARLY_TIED).astype(block.dtype), block.dtype.type(-1))
-            preferred |= block >= bound[:, None]
-        preferred[places, own] = False
-        row, rival = np.nonzero(preferred)
-        left -= len(row)
-        if left < 0:
-            return None
-        rows.append(row + some.start)
-        classes.append(rival)
-    return np.concatenate(rows), np.concatenate(classes)
+
+    def of_span(span: slice) -> tuple[Rows, Labels] | None:
+        left = int((span.stop - span.start) * n_classes * FEW_RIVALS)
+        rows, classes = [], []
+        for part in row_blocks(span.stop - span.start, n_classes):
+            some = slice(span.start + part.start, span.start + part.stop)
+            row, rival = np.nonzero(preferred(proba[:, some], labels[some]))
+            left -= len(row)
+            if left < 0:
+                return None
+            rows.append(row + some.start)
+            classes.append(rival)
+        return np.concatenate(rows), np.concatenate(classes)
+
+    found = side_by_side(of_span, row_spans(n_samples, proba.size))
+    of_spans = [rivals for rivals in found if rivals is not None]
+    if len(of_spans) < len(found):
+        return None
+    rows, classes = (np.concatenate(parts) for parts in zip(*of_spans, strict=True))
+    return rows, classes
+
+
+def preferred(proba: Floats, labels: Labels) -> Correct:
+    """Return which classes some member prefers to the true one of each row, or gives as much, (n, C)."""
+    places = np.arange(len(labels))
+    found = np.zeros(proba.shape[1:], dtype=bool)
+    for member in proba:
+        # As near below the true class as a tie may be, in the precision of the block.
+        bound = np.nextafter((member[places, labels] - 2 * NEARLY_TIED).astype(proba.dtype), proba.dtype.type(-1))
+        found |= member >= bound[:, None]
+    found[places, labels] = False
+    return found
 
 
 def of_many_classes(metric: Metric, proba: Floats, labels: Labels, sample_weight: Values) -> Candidates:

@@ -7,14 +7,16 @@ margin exceeds the bend at both ends is correct all along the stretch, and a row
 the bend at both ends is wrong all along it. The rows that remain are tried in the middle of the stretch, and so on.
 """
 
+import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Values, row_blocks
+from ensembler.arrays import Floats, Values, row_blocks, row_spans
 from ensembler.metrics import TIED_DECIMALS
+from ensembler.parallel.threads import side_by_side
 
 Indices = NDArray[np.int64]
 
@@ -37,15 +39,21 @@ def accuracy_over_grid(proba: Floats, labels: NDArray[np.int64], sample_weight: 
         Non-negative, each row summing to 1, ordered so that neighbours are alike.
     """
     n_members, n_samples, n_classes = proba.shape
-    grid = Grid(weights, float(proba.max()))
+    spans = row_spans(n_samples, proba.size)
+    grid = Grid(weights, max(side_by_side(lambda span: float(proba[:, span].max()), spans)))
     step = max(1, BLOCK_VALUES // (n_members * n_classes))
-    for start in range(0, n_samples, step):
-        rows = slice(start, start + step)
-        # Members last: one row's values lie together, and a product with the weights runs along them.
-        block = np.empty((len(labels[rows]), n_classes, n_members))
-        block[:] = np.moveaxis(proba[:, rows], 0, 2)
-        grid.add(block, labels[rows], sample_weight[rows])
-    return np.asarray(np.round(grid.correct() / sample_weight.sum(), TIED_DECIMALS))
+
+    def correct(span: slice) -> Values:
+        counted = grid.uncounted()
+        for start in range(span.start, span.stop, step):
+            rows = slice(start, min(start + step, span.stop))
+            # Members last: one row's values lie together, and a product with the weights runs along them.
+            block = np.empty((len(labels[rows]), n_classes, n_members))
+            block[:] = np.moveaxis(proba[:, rows], 0, 2)
+            counted.add(block, labels[rows], sample_weight[rows])
+        return counted.correct()
+
+    return np.asarray(np.round(sum(side_by_side(correct, spans)) / sample_weight.sum(), TIED_DECIMALS))
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,7 @@ class Grid:
 
     def __init__(self, weights: Values, largest: float) -> None:
         self.weights, self.largest = weights, largest
-        self.at_point = np.zeros(len(weights))
-        self.from_point_on = np.zeros(len(weights) + 1)
+        self.at_point, self.from_point_on = np.zeros(len(weights)), np.zeros(len(weights) + 1)
         self.anchors = np.array(self.divide(0, len(weights) - 1) if len(weights) > 1 else [0])
         self.levels: list[Level] = []
         low, high = self.anchors[:-1], self.anchors[1:]
@@ -87,6 +94,12 @@ class Grid:
             place = np.where(inside, inside.cumsum() - 1, -1)
             self.levels.append(Level(low, high, self.bends(low, high), place[::2], place[1::2]))
             low, high = next_low[inside], next_high[inside]
+
+    def uncounted(self) -> Self:
+        """Return the same grid before any row is counted."""
+        grid = copy.copy(self)
+        grid.at_point, grid.from_point_on = np.zeros(len(self.weights)), np.zeros(len(self.weights) + 1)
+        return grid
 
     def correct(self) -> Values:
         """Return the row weight that is correct at each point."""

@@ -54,10 +54,26 @@ class BordaCount(AdditiveCombiner):
                     ranks[first] += half
                     ranks[second] -= half
             return ranks.T
-        from scipy.stats import rankdata
-
-        return np.asarray(rankdata(proba, axis=-1) - 1.0)
+        return mid_ranks(proba)
 
     def needs_probabilities(self) -> bool:
         """Return True: a hard label does not rank the classes it did not choose."""
         return True
+
+
+def mid_ranks(proba: Floats) -> Values:
+    """Return the rank of each probability in its row, from 0; equal ones share the mean of theirs. (N, C) to (N, C).
+
+    >>> mid_ranks(np.array([[0.2, 0.5, 0.2, 0.1]]))
+    array([[1.5, 3. , 1.5, 0. ]])
+    """
+    from scipy.stats import rankdata
+
+    order = proba.argsort(axis=1)
+    ordered = np.take_along_axis(proba, order, axis=1)
+    ranks = np.empty(proba.shape)
+    np.put_along_axis(ranks, order, np.arange(proba.shape[1], dtype=np.float64)[None], axis=1)
+    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    if len(tied):
+        ranks[tied] = rankdata(proba[tied], axis=1) - 1.0
+    return ranks

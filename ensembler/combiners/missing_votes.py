@@ -1,11 +1,15 @@
 """What rules do where votes are missing: rows of zeros, which add nothing to any sum."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values, clip_accuracy
+from ensembler.arrays import FEW_CLASSES, MANY_VALUES, Correct, Floats, Labels, Values, clip_accuracy
 from ensembler.metrics.confusion import class_counts
-from ensembler.metrics.scores import accuracy
+from ensembler.metrics.scores import correct_rows
+from ensembler.metrics.sums import weighted_mean
+from ensembler.parallel.threads import side_by_side
 
 NO_VOTE = 2.0**-960
 """What the class prior is multiplied with where it must not move any sum with a vote in it."""
@@ -42,16 +46,23 @@ def vote_accuracy(labels: Labels, proba: Floats, sample_weight: Values, *, clip:
     """
     there = answered(proba)
     n_answered = there.sum(axis=1)
+    correct = correct_of_members(labels, proba)
     if there.all():
-        values = accuracy(labels, proba, sample_weight)
+        values = weighted_mean(correct, sample_weight)
     else:
-        correct = (proba.argmax(axis=-1) == labels) & there
         with np.errstate(invalid="ignore"):
-            values = (correct @ sample_weight) / (there @ sample_weight)
+            values = ((correct & there) @ sample_weight) / (there @ sample_weight)
     known = n_answered > 0
     if clip:
         values = clip_accuracy(values, np.maximum(n_answered, 1))
     return np.where(known, values, 1.0 / proba.shape[-1])
+
+
+def correct_of_members(labels: Labels, proba: Floats) -> Correct:
+    """Return in which rows each member's most probable class is the true one, (M, N)."""
+    if proba.size <= MANY_VALUES:
+        return correct_rows(labels, proba)
+    return np.stack(side_by_side(partial(correct_rows, labels), list(proba)))
 
 
 def vote_counts(labels: Labels, proba: Floats, sample_weight: Values) -> tuple[Values, Values, Values]:

@@ -25,7 +25,7 @@ class OrderStatistic(Combiner):
         n_members, n_samples, n_classes = proba.shape
         scores = np.empty((n_samples, n_classes))
         for rows in row_blocks(n_samples, n_members * n_classes):
-            scores[rows] = self._reduce(proba[:, rows].astype(np.float64))
+            scores[rows] = self._reduce(proba[:, rows])
         return scores
 
     def needs_probabilities(self) -> bool:
@@ -33,8 +33,8 @@ class OrderStatistic(Combiner):
         return True
 
     @abstractmethod
-    def _reduce(self, block: Values) -> Values:
-        """Reduce an own float64 (M, n, C) block to (n, C)."""
+    def _reduce(self, block: Floats) -> Floats:
+        """Reduce an (M, n, C) block to (n, C)."""
 
 
 @dataclass
@@ -61,13 +61,12 @@ class Median(OrderStatistic):
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
     source: ClassVar[str] = "Kim et al. 2016, doi 10.1007/s12193-015-0209-0"
 
-    def _reduce(self, block: Values) -> Values:
-        half = len(block) // 2
+    def _reduce(self, block: Floats) -> Floats:
+        # NumPy sorts so few much faster than it finds the middle one.
+        half, ordered = len(block) // 2, np.sort(block, axis=0)
         if len(block) % 2:
-            block.partition(half, axis=0)
-            return np.asarray(block[half])
-        block.partition((half - 1, half), axis=0)
-        return np.asarray((block[half - 1] + block[half]) / 2)
+            return np.asarray(ordered[half])
+        return np.asarray(np.add(ordered[half - 1], ordered[half], dtype=np.float64) / 2)
 
 
 @dataclass
@@ -93,7 +92,7 @@ class Maximum(OrderStatistic):
     complexity: ClassVar[int] = 50
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
-    def _reduce(self, block: Values) -> Values:
+    def _reduce(self, block: Floats) -> Floats:
         return np.asarray(block.max(axis=0))
 
 
@@ -120,7 +119,7 @@ class Minimum(OrderStatistic):
     complexity: ClassVar[int] = 60
     fitted_state: ClassVar[Mapping[str, Kind]] = {}
 
-    def _reduce(self, block: Values) -> Values:
+    def _reduce(self, block: Floats) -> Floats:
         return np.asarray(block.min(axis=0))
 
 
@@ -162,13 +161,12 @@ class TrimmedMean(OrderStatistic):
         valid = is_number(self.proportion) and 0 <= self.proportion < 0.5
         require(valid, self, "proportion", "a number of at least 0 and below 0.5")
 
-    def _reduce(self, block: Values) -> Values:
+    def _reduce(self, block: Floats) -> Floats:
         n_members = len(block)
         drop = self.n_dropped(n_members)
         if drop:
-            block.partition((drop, n_members - drop - 1), axis=0)
-            block = block[drop : n_members - drop]
-        return np.asarray(block.mean(axis=0))
+            block = np.sort(block, axis=0)[drop : n_members - drop]
+        return np.asarray(block.mean(axis=0, dtype=np.float64))
 
     def n_dropped(self, n_members: int) -> int:
         """Return g, how many of the members are dropped on each side."""

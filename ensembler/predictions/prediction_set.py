@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ensembler.arrays import (
+    MANY_VALUES,
     MISSING_VOTE,
     Floats,
     Labels,
@@ -24,6 +25,7 @@ from ensembler.arrays import (
     digest,
 )
 from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, UsageError, ValueRangeError, setting
+from ensembler.parallel.threads import side_by_side
 from ensembler.predictions.files import write_array, write_text
 from ensembler.predictions.votes import Votes, missing_votes
 
@@ -200,7 +202,7 @@ class Predictions(Votes):
     def take(self, rows: NDArray[np.intp]) -> "Predictions":
         """Return the set of some of the rows, without validation rows."""
         return self.replace(
-            proba=self.proba.take(rows, axis=1),
+            proba=rows_of(self.proba, rows),
             labels=None if self.labels is None else self.labels[rows],
             missing=None if self.missing is None else self.missing[:, rows],
             sample_weight=None if self.sample_weight is None else self.sample_weight[rows],
@@ -341,3 +343,17 @@ def one_a_row(values: ArrayLike, n_samples: int, subject: str) -> NDArray[Any]:
     if array.shape != (n_samples,):
         raise ShapeError(f"{subject} has shape {array.shape}, expected ({n_samples},): one value a row")
     return array
+
+
+def rows_of(proba: Floats, rows: NDArray[np.intp]) -> Floats:
+    """Return a copy of some rows of (M, N, C) probabilities; of many, members are copied side by side."""
+    if proba.shape[0] * len(rows) * proba.shape[2] <= MANY_VALUES or rows.min() < 0 or rows.max() >= proba.shape[1]:
+        return np.asarray(proba.take(rows, axis=1))
+    copy = np.empty((proba.shape[0], len(rows), proba.shape[2]), proba.dtype)
+
+    def take(member: int) -> None:
+        # Rows that are all there need not be looked for, which would buffer the result.
+        np.take(proba[member], rows, axis=0, out=copy[member], mode="clip")
+
+    side_by_side(take, range(len(proba)))
+    return copy

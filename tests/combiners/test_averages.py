@@ -165,10 +165,11 @@ def test_product_is_the_product_and_its_probabilities_the_geometric_mean():
     np.testing.assert_allclose(rule.predict_proba(proba), mean / mean.sum(-1, keepdims=True))
 
 
-def test_borda_is_a_sum_of_mid_ranks():
+@pytest.mark.parametrize(("n_classes", "decimals"), [(4, 1), (40, 2), (40, 9)])
+def test_borda_is_a_sum_of_mid_ranks(n_classes, decimals):
     from scipy.stats import rankdata
 
-    proba = np.round(draw(11, 4)[0], 1)
+    proba = np.round(draw(11, 4, n_classes=n_classes)[0], decimals)
     proba /= proba.sum(-1, keepdims=True)
     expected = sum(rankdata(member, axis=-1) - 1 for member in proba)
     np.testing.assert_array_equal(BordaCount().fit(proba).scores(proba), expected)
@@ -220,7 +221,9 @@ def test_the_grid_of_exponential_weights_is_exact(kind, seed):
     np.testing.assert_allclose(rule.weights_, hits**rule.q_ / (hits**rule.q_).sum())
 
 
-def test_the_grid_with_row_weights_is_exact():
+@pytest.mark.parametrize("many", [1 << 25, 10])
+def test_the_grid_with_row_weights_is_exact(many, monkeypatch):
+    monkeypatch.setattr("ensembler.arrays.MANY_VALUES", many)
     proba, labels = draw(3, 4, 150)
     row_weights = np.random.default_rng(0).uniform(0, 2, 150)
     weights = softmax(np.linspace(-30, 60, 400)[:, None] * np.log(accuracy(labels, proba)))

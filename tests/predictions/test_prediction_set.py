@@ -8,7 +8,10 @@ from sklearn.metrics import accuracy_score
 
 from ensembler import Predictions, compare_rules, sweep_subsets
 from ensembler.arrays import one_hot
+from ensembler.combiners import missing_votes
 from ensembler.errors import AlignmentError, ShapeError, UnknownNameError, ValueRangeError
+from ensembler.metrics.scores import accuracy
+from ensembler.predictions import prediction_set
 from tests.conftest import draw
 
 
@@ -311,3 +314,22 @@ def test_a_row_without_a_group_is_refused(groups) -> None:
     proba, labels = draw(0, 2, 3, 2)
     with pytest.raises(ValueRangeError, match="groups: row 1 is (nan|None) .* expected a group in every row"):
         Predictions(proba, labels, groups=groups)
+
+
+def test_rows_of_many_are_copied_as_those_of_few(monkeypatch):
+    proba, labels = draw(1, 3, 40)
+    data = Predictions(proba.astype(np.float32), labels)
+    rows = np.array([7, 3, 3, 39, 0])
+    few = data.take(rows)
+    monkeypatch.setattr(prediction_set, "MANY_VALUES", 10)
+    monkeypatch.setattr(missing_votes, "MANY_VALUES", 10)
+    many = data.take(rows)
+    np.testing.assert_array_equal(many.proba, few.proba)
+    assert many.proba.dtype == few.proba.dtype
+    np.testing.assert_array_equal(data.take(np.array([-1])).proba, data.proba[:, -1:])
+    with pytest.raises(IndexError, match="40"):
+        data.take(np.array([0, 40]))
+    weight = np.random.default_rng(0).random(40)
+    np.testing.assert_allclose(
+        missing_votes.vote_accuracy(data.labels, data.proba, weight), accuracy(data.labels, data.proba, weight)
+    )
