@@ -15,6 +15,7 @@ from ensembler.comparison.scoring import Measured, measure_all, measure_members
 from ensembler.comparison.verdict import Contest, Inference
 from ensembler.metrics import Metric
 from ensembler.metrics.intervals import wilson
+from ensembler.metrics.temperature import MapSpans
 from ensembler.parallel.threads import side_by_side
 
 SIDE_BY_SIDE = 1 << 24
@@ -53,11 +54,12 @@ class Scores:
         """Measure everything on the scored rows, and rank it by the first metric."""
         first, scored, chosen = metrics[0], split.scored, choice.best
         every = [*fits, *([] if best is None else [best])]
+        together = scored.n_samples * scored.n_classes <= SIDE_BY_SIDE
+        map_spans: MapSpans = map if together else side_by_side
         parts: list[Callable[[], Any]] = [
             partial(measure_members, metrics, split),
-            *(partial(measure_all, metrics, scored, fit.predicted, split.seed) for fit in every),
+            *(partial(measure_all, metrics, scored, fit.predicted, split.seed, map_spans) for fit in every),
         ]
-        together = scored.n_samples * scored.n_classes <= SIDE_BY_SIDE
         members, *found = side_by_side(call, parts) if together else map(call, parts)
         scores = [score_rule(fit, measured) for fit, measured in zip(every, found, strict=True)]
         measured = {fit.name: score for fit, score in zip(fits, scores, strict=False)}

@@ -19,7 +19,7 @@ from ensembler.metrics.calibration import Reliability, reliability
 from ensembler.metrics.confusion import class_counts, recall_per_class
 from ensembler.metrics.predicted import Predicted
 from ensembler.metrics.sums import weighted_mean
-from ensembler.metrics.temperature import AtBestTemperature, at_best_temperature
+from ensembler.metrics.temperature import AtBestTemperature, MapSpans, at_best_temperature
 from ensembler.predictions.prediction_set import Predictions
 
 LeftOut = list[tuple[str, str]]
@@ -79,14 +79,24 @@ class Measured:
     reliability: Reliability | None
 
 
-def measure_all(metrics: Sequence[Metric], scored: Predictions, predicted: Predicted, seed: int) -> Measured:
-    """Measure a prediction by every metric."""
+def measure_all(
+    metrics: Sequence[Metric], scored: Predictions, predicted: Predicted, seed: int, map_spans: MapSpans = map
+) -> Measured:
+    """Measure a prediction by every metric.
+
+    ``map_spans`` goes through spans of many rows, as `map` does.
+    """
     with predicted.held() as proba:
-        return measure_held(metrics, scored, predicted, proba, seed)
+        return measure_held(metrics, scored, predicted, proba, seed, map_spans)
 
 
 def measure_held(
-    metrics: Sequence[Metric], scored: Predictions, predicted: Predicted, proba: Values, seed: int
+    metrics: Sequence[Metric],
+    scored: Predictions,
+    predicted: Predicted,
+    proba: Values,
+    seed: int,
+    map_spans: MapSpans,
 ) -> Measured:
     """Measure a prediction, whose probabilities are there, by every metric."""
     values = {
@@ -97,7 +107,7 @@ def measure_held(
     recall = recall_per_class(labels, proba, weight)
     if scored.any_hard:
         return Measured(values, recall, None, None)
-    calibration = at_best_temperature(proba, labels, weight, seed)
+    calibration = at_best_temperature(proba, labels, weight, seed, map_spans)
     return Measured(values, recall, calibration, reliability(proba, labels, weight))
 
 

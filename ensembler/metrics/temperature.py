@@ -1,11 +1,24 @@
 """Temperature scaling: making probabilities as confident as they are correct, without changing who wins."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, row_blocks, softmax, with_argmax_of
+from ensembler.arrays import (
+    FEW_CLASSES,
+    Floats,
+    Labels,
+    Rows,
+    Values,
+    largest,
+    row_blocks,
+    row_spans,
+    softmax,
+    with_argmax_of,
+)
 from ensembler.metrics.scores import clipped_losses, true_class_proba
 from ensembler.metrics.sums import weighted_mean
 
@@ -19,11 +32,15 @@ MOST_VALUES = 1 << 20
 """So many probabilities, and no more, are given to Brent's method."""
 SAMPLED_VALUES, FEWEST_ROWS = 1 << 16, 1 << 9
 """Brent's method is given so many of more probabilities, but at least these rows."""
-MOST_STEPS = 20
-SETTLED = 1e-7
+MOST_STEPS = 8
+SETTLED = 1e-5
 """A step of Newton's method after which the error is about its square."""
+TINY = 1e-300
 LARGEST = 700.0
 """What an exponential does not overflow at."""
+
+MapSpans = Callable[[Callable[[slice], Any], list[slice]], Iterable[Any]]
+"""What goes through spans of rows, as `map` does."""
 
 
 def log_clipped(proba: Floats) -> Values:
@@ -51,28 +68,36 @@ def fit_temperature(proba: Floats, labels: Labels, sample_weight: Values | None 
     """
     weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     start = start_of_many(proba, labels, weight)
-    found = None if start is None else by_newton(gaps(proba, labels), weight, start)
-    return by_brent(proba, labels, weight) if found is None else found
+    if start is None:
+        return of_few(proba, labels, weight)
+    return Gaps.of(proba, labels).best_temperature(weight, start)
 
 
 def start_of_many(proba: Floats, labels: Labels, weight: Values) -> float | None:
     """Return the temperature of some of many rows; None where there are not many, or the some have no weight."""
     n_rows, n_classes = proba.shape
     step = n_rows // max(FEWEST_ROWS, SAMPLED_VALUES // n_classes) if n_rows * n_classes > MOST_VALUES else 1
-    return by_brent(proba[::step], labels[::step], weight[::step]) if step > 1 and weight[::step].any() else None
+    return of_few(proba[::step], labels[::step], weight[::step]) if step > 1 and weight[::step].any() else None
 
 
-def by_brent(proba: Floats, labels: Labels, weight: Values) -> float:
-    """Return the temperature by Brent's method."""
-    from scipy.optimize import brentq
-
+def of_few(proba: Floats, labels: Labels, weight: Values) -> float:
+    """Return the temperature from logarithms that are all taken at once."""
     weight = weight / weight.sum()
     logs = log_clipped(proba).T
     if len(logs) <= FEW_CLASSES:
         # Class by class in memory: sums over few classes are many times faster so, and over many ones slower.
         logs = np.ascontiguousarray(logs)
     true = logs[labels, np.arange(len(labels))]
-    given = (logs, true, weight)
+    return by_brent(slope, logs, true, weight)
+
+
+def by_brent(slope: Callable[..., float], *given: Any) -> float:
+    """Return the temperature by Brent's method from the derivative of the loss by beta, a function of beta's logarithm.
+
+    ``given`` are further arguments of it.
+    """
+    from scipy.optimize import brentq
+
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
     for inner in (LIKELY, high):
         # The slope grows with beta: a narrow bracket where that will do.
@@ -94,64 +119,118 @@ def slope(log_beta: float, logs: Values, true: Values, weight: Values) -> float:
     return total
 
 
-def gaps(proba: Floats, labels: Labels) -> Values:
-    """Return by how much the logarithm of each class is above that of the true one, (C, N), or (1, N) of two classes.
+@dataclass(frozen=True)
+class Gaps:
+    """Logarithms of the probabilities of many rows, next to the largest of each row.
 
-    The true class itself has 0, which is left out where there are two.
+    Attributes
+    ----------
+    of_classes : (C, N) float64
+        At most 0; of two classes by how much the other one's is above that of the true class, (1, N).
+    of_true : (N,) float64
+        Those of the true classes.
     """
-    n_rows, n_classes = proba.shape
-    found = np.empty((1 if n_classes == 2 else n_classes, n_rows), order="C" if n_classes <= FEW_CLASSES else "F")
-    for rows in row_blocks(n_rows, n_classes):
-        logs, own = log_clipped(proba[rows]), labels[rows]
-        places = np.arange(len(own))
-        if n_classes == 2:
-            found[0, rows] = logs[places, 1 - own] - logs[places, own]
-        else:
-            found[:, rows] = (logs - logs[places, own][:, None]).T
-    return found
 
+    of_classes: Values
+    of_true: Values
+    map_spans: MapSpans
 
-def by_newton(gap: Values, weight: Values, start: float) -> float | None:
-    """Return the temperature by Newton's method; None where it does not settle between the limits.
+    @classmethod
+    def of(cls, proba: Floats, labels: Labels, map_spans: MapSpans = map) -> "Gaps":
+        """Take the logarithms of (N, C) probabilities."""
+        n_rows, n_classes = proba.shape
+        of_classes = np.empty(
+            (1 if n_classes == 2 else n_classes, n_rows), order="C" if n_classes <= FEW_CLASSES else "F"
+        )
+        of_true = np.zeros(n_rows)
 
-    ``gap`` as `gaps` returns it.
-    """
-    log_beta = -math.log(start)
-    for _ in range(MOST_STEPS):
-        first, bend = derivatives(gap, weight, math.exp(log_beta))
-        if not bend > 0:
-            return None
-        # In the logarithm of beta, whose derivative is beta.
-        change = first / (bend * math.exp(log_beta))
-        log_beta -= change
-        if not abs(log_beta) < math.log(HOTTEST):
-            return None
-        if abs(change) < SETTLED:
-            return math.exp(-log_beta)
-    return None
+        def take(span: slice) -> None:
+            for part in row_blocks(span.stop - span.start, n_classes):
+                rows = slice(span.start + part.start, span.start + part.stop)
+                logs, own = log_clipped(proba[rows]), labels[rows]
+                places = np.arange(len(own))
+                if n_classes == 2:
+                    of_classes[0, rows] = logs[places, 1 - own] - logs[places, own]
+                    continue
+                logs -= largest(logs)[:, None]
+                of_true[rows] = logs[places, own]
+                of_classes[:, rows] = logs.T
 
+        list(map_spans(take, row_spans(n_rows, proba.size, MOST_VALUES)))
+        return cls(of_classes, of_true, map_spans)
 
-def derivatives(gap: Values, weight: Values, beta: float) -> tuple[float, float]:
-    """Return the first and the second derivative by beta of the summed loss."""
-    first = second = 0.0
-    for rows in row_blocks(gap.shape[1], len(gap) + 1):
-        block, of_rows = gap[:, rows], weight[rows]
-        if len(gap) == 1:
-            # Of two classes, the other one's probability is all there is to know.
-            [other] = block
-            share = 1.0 / (1.0 + np.exp(np.minimum(-beta * other, LARGEST)))
-            mean = share * other
-            variance = mean * (other - mean)
-        else:
-            shares = np.exp(beta * (block - block.max(axis=0)))
-            shares /= shares.sum(axis=0)
-            weighted = shares * block
-            mean = weighted.sum(axis=0)
-            weighted *= block
-            variance = weighted.sum(axis=0) - mean**2
-        first += float(of_rows @ mean)
-        second += float(of_rows @ variance)
-    return first, second
+    def take(self, rows: Rows) -> "Gaps":
+        """Return those of some rows, in the same order in memory."""
+        of_classes = self.of_classes
+        some = of_classes[:, rows] if of_classes.flags.c_contiguous else of_classes.T[rows].T
+        return Gaps(some, self.of_true[rows], self.map_spans)
+
+    def best_temperature(self, weight: Values, start: float) -> float:
+        """Return the temperature by Newton's method, or by Brent's where that does not soon settle."""
+        if COLDEST < start < HOTTEST:
+            log_beta = -math.log(start)
+            for _ in range(MOST_STEPS):
+                first, bend = self.derivatives(weight, math.exp(log_beta))
+                # In the logarithm of beta, whose derivative is beta.
+                change = first / max(bend * math.exp(log_beta), TINY)
+                log_beta -= change
+                if not abs(log_beta) < math.log(HOTTEST):
+                    break
+                if abs(change) < SETTLED:
+                    return math.exp(-log_beta)
+
+        def slope(log_beta: float, gaps: "Gaps", counts: Values) -> float:
+            return gaps.derivatives(counts, math.exp(log_beta))[0]
+
+        return by_brent(slope, self, weight)
+
+    def derivatives(self, weight: Values, beta: float) -> tuple[float, float]:
+        """Return the first and the second derivative by beta of the summed loss."""
+        n_values, n_rows = self.of_classes.shape
+
+        def of_span(span: slice) -> tuple[float, float]:
+            first = second = 0.0
+            for part in row_blocks(span.stop - span.start, n_values + 1):
+                rows = slice(span.start + part.start, span.start + part.stop)
+                block, counts = self.of_classes[:, rows], weight[rows]
+                if n_values == 1:
+                    # Of two classes, the other one's probability is all there is to know.
+                    [other] = block
+                    share = 1.0 / (1.0 + np.exp(np.minimum(-beta * other, LARGEST)))
+                    mean = share * other
+                    variance = mean * (other - mean)
+                else:
+                    shares = beta * block
+                    np.exp(shares, out=shares)
+                    total = shares.sum(axis=0)
+                    shares *= block
+                    mean = shares.sum(axis=0) / total
+                    variance = np.einsum("cn,cn->n", shares, block) / total - mean**2
+                first += float(counts @ (mean - self.of_true[rows]))
+                second += float(counts @ variance)
+            return first, second
+
+        spans = row_spans(n_rows, self.of_classes.size, MOST_VALUES)
+        firsts, seconds = zip(*self.map_spans(of_span, spans), strict=True)
+        return sum(firsts), sum(seconds)
+
+    def losses(self, temperature: float) -> Values:
+        """Return the clipped log loss of each row at a temperature, (N,)."""
+        n_values, n_rows = self.of_classes.shape
+        losses = np.empty(n_rows)
+
+        def take(span: slice) -> None:
+            for part in row_blocks(span.stop - span.start, n_values):
+                rows = slice(span.start + part.start, span.start + part.stop)
+                scaled = self.of_classes[:, rows] / temperature
+                if n_values == 1:
+                    true_proba = 1.0 / (1.0 + np.exp(np.minimum(scaled[0], LARGEST)))
+                else:
+                    true_proba = np.exp(self.of_true[rows] / temperature) / np.exp(scaled, out=scaled).sum(axis=0)
+                losses[rows] = clipped_losses(true_proba)
+
+        list(self.map_spans(take, row_spans(n_rows, self.of_classes.size, MOST_VALUES)))
+        return losses
 
 
 def apply_temperature(proba: Floats, temperature: float) -> Values:
@@ -178,15 +257,22 @@ class AtBestTemperature:
 
 
 def at_best_temperature(
-    proba: Values, labels: Labels, sample_weight: Values | None = None, seed: int = 0
+    proba: Values,
+    labels: Labels,
+    sample_weight: Values | None = None,
+    seed: int = 0,
+    map_spans: MapSpans = map,
 ) -> AtBestTemperature:
     """Return the log loss at the best temperature: what rankings by log loss should go by.
+
+    ``map_spans`` goes through spans of many rows, as `map` does; on several cores,
+    `ensembler.parallel.threads.side_by_side`.
 
     Ashukha et al. 2020, arXiv 2002.06470.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     if proba.size > MOST_VALUES:
-        found = at_best_of_many(proba, labels, sample_weight, order)
+        found = at_best_of_many(proba, labels, sample_weight, order, map_spans)
         if found is not None:
             return found
     halves = [order[::2], order[1::2]]
@@ -205,9 +291,9 @@ def at_best_temperature(
 
 
 def at_best_of_many(
-    proba: Values, labels: Labels, sample_weight: Values | None, order: Rows
+    proba: Values, labels: Labels, sample_weight: Values | None, order: Rows, map_spans: MapSpans = map
 ) -> AtBestTemperature | None:
-    """Return the same for many rows, whose logarithms are taken once; None where Newton's method does not settle.
+    """Return the same for many rows, whose logarithms are taken once; None where there are too few.
 
     ``order`` divides the rows into halves.
     """
@@ -215,32 +301,16 @@ def at_best_of_many(
     start = start_of_many(proba, labels, weight)
     if start is None:
         return None
+    gaps, losses = Gaps.of(proba, labels, map_spans), np.empty(len(labels))
+    temperature = gaps.best_temperature(weight, start)
     first = np.zeros(len(labels), dtype=bool)
     first[order[::2]] = True
     # Many rows are read much faster in their order.
-    halves = [np.flatnonzero(first), np.flatnonzero(~first)]
-    gap, losses = gaps(proba, labels), np.empty(len(labels))
-    for fitted_on, rest in (halves, halves[::-1]):
-        temperature = by_newton(of_rows(gap, fitted_on), weight[fitted_on], start)
-        if temperature is None:
-            return None
-        for block in row_blocks(len(rest), len(gap)):
-            losses[rest[block]] = losses_of(of_rows(gap, rest[block]), temperature)
-    temperature = by_newton(gap, weight, start)
-    if temperature is None:
-        return None
+    rows = [np.flatnonzero(first), np.flatnonzero(~first)]
+    for fitted_on, rest in (rows, rows[::-1]):
+        of_half, counts = 1.0, weight[fitted_on]
+        if counts.any():
+            # The best of half of the rows is mostly near to that of all.
+            of_half = gaps.take(fitted_on).best_temperature(counts, temperature)
+        losses[rest] = gaps.take(rest).losses(of_half)
     return AtBestTemperature(temperature, float(weighted_mean(losses, sample_weight)))
-
-
-def of_rows(gap: Values, rows: Rows) -> Values:
-    """Return some rows of (C, N) values, in the same order in memory."""
-    return gap[:, rows] if gap.flags.c_contiguous else gap.T[rows].T
-
-
-def losses_of(gap: Values, temperature: float) -> Values:
-    """Return the clipped log loss of rows at a temperature, (n,), from what `gaps` returns of them."""
-    scaled = gap / temperature
-    if len(gap) == 1:
-        return clipped_losses(1.0 / (1.0 + np.exp(np.minimum(scaled[0], LARGEST))))
-    largest = scaled.max(axis=0)
-    return clipped_losses(np.exp(-largest) / np.exp(scaled - largest).sum(axis=0))

@@ -10,10 +10,20 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from ensembler import compare_rules, load_predictions
+from ensembler.arrays import softmax
 from ensembler.combiners.base import Combiner
 from ensembler.comparison import predicting, scores
 from ensembler.metrics import predicted, temperature
-from ensembler.metrics.temperature import MOST_VALUES, at_best_of_many, at_best_temperature, by_brent, fit_temperature
+from ensembler.metrics.scores import log_loss
+from ensembler.metrics.temperature import (
+    MOST_VALUES,
+    Gaps,
+    at_best_of_many,
+    at_best_temperature,
+    fit_temperature,
+    of_few,
+)
+from ensembler.parallel.threads import side_by_side
 from tests.conftest import draw
 
 RULES = ["mean", "median", "greedy", "accuracy-weighted", "class-weighted", "majority-vote"]
@@ -64,11 +74,11 @@ def test_bench_of_half_precision_takes_little_more_memory_than_its_arrays(write_
 def test_temperatures_of_many_rows_are_those_of_brents_method():
     [proba], labels = draw(seed=3, n_members=1, n_samples=MOST_VALUES // 4, n_classes=5)
     weight = np.random.default_rng(0).random(len(labels))
-    assert fit_temperature(proba, labels, weight) == pytest.approx(by_brent(proba, labels, weight), rel=1e-9)
+    assert fit_temperature(proba, labels, weight) == pytest.approx(of_few(proba, labels, weight), rel=1e-9)
     two = proba[:, :2] / proba[:, :2].sum(axis=1, keepdims=True)
     many = np.tile(two, (3, 1))
     own = np.tile(labels % 2, 3)
-    assert fit_temperature(many, own) == pytest.approx(by_brent(many, own, np.ones(len(own))), rel=1e-9)
+    assert fit_temperature(many, own) == pytest.approx(of_few(many, own, np.ones(len(own))), rel=1e-9)
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
@@ -83,6 +93,37 @@ def test_the_loss_at_the_best_temperature_is_that_of_few_rows(monkeypatch, n_cla
     assert many.temperature == pytest.approx(few.temperature, rel=1e-8)
     assert many.log_loss == pytest.approx(few.log_loss, rel=1e-8)
     assert at_best_of_many(proba, labels, weight, np.random.default_rng(1).permutation(3000)) == many
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 40])
+def test_spans_of_rows_have_the_same_temperature_whoever_goes_through_them(monkeypatch, n_classes):
+    monkeypatch.setattr(temperature, "MOST_VALUES", 1000)
+    monkeypatch.setattr(temperature, "SAMPLED_VALUES", 1000)
+    [proba], labels = draw(seed=5, n_members=1, n_samples=3000, n_classes=n_classes)
+    alone = at_best_temperature(proba, labels, seed=1)
+    assert at_best_temperature(proba, labels, seed=1, map_spans=side_by_side) == alone
+    assert alone.temperature == pytest.approx(of_few(proba, labels, np.ones(3000)), rel=1e-9)
+    in_order = np.random.default_rng(1).permutation(3000)
+    half, rest = in_order[::2], in_order[1::2]
+    only_half = np.zeros(3000)
+    only_half[half] = 1.0
+    # Where the other half of the rows counts nothing, they are left as they are, and nobody asks what they cost.
+    found = at_best_temperature(proba, labels, only_half, seed=1)
+    assert found.log_loss == pytest.approx(log_loss(labels[half], proba[half]), rel=1e-9)
+    assert found.temperature == pytest.approx(of_few(proba[half], labels[half], np.ones(len(rest))), rel=1e-9)
+
+
+@pytest.mark.parametrize(("lead", "spread"), [(3.0, 1.0), (0.5, 30.0), (-0.5, 1.0), (0.0, 4.0), (6.0, 3.0)])
+def test_temperatures_far_from_that_of_some_rows_are_reached(lead, spread):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, MOST_VALUES // 4)
+    logits = spread * (rng.normal(size=(len(labels), 5)) + lead * np.eye(5)[labels])
+    proba = softmax(logits)
+    expected = of_few(proba, labels, np.ones(len(labels)))
+    assert fit_temperature(proba, labels) == pytest.approx(expected, rel=1e-8)
+    gaps = Gaps.of(proba, labels)
+    for start in (1e-3, 0.02, 1.0, 50.0, 1e3):
+        assert gaps.best_temperature(np.ones(len(labels)), start) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("right", [True, False])
