@@ -192,3 +192,35 @@ def test_ids_that_differ_in_how_they_are_written(run, home):
     refused = run("bench", ".").err
     assert "id '0.jpg' is only in the first, id 'test/0.jpg' is only in the second" in refused
     assert "they differ by the folders in front alone" in refused
+
+
+@pytest.mark.filterwarnings("ignore:there is one member")
+@pytest.mark.parametrize("labels_by_name", [True, False])
+@pytest.mark.parametrize("models", [["lgbm"], ["lgbm", "xgb"]])
+def test_a_class_may_be_called_as_if_it_were_made_of_others(models, labels_by_name, run, home):
+    proba, labels = members()
+    names = np.array(["low", "average", "high"])
+    frame = pd.DataFrame({"label": names[labels] if labels_by_name else labels})
+    for model in models:
+        for number, name in enumerate(names):
+            frame[name if len(models) == 1 else f"{model}_{name}"] = proba[model][:, number]
+    frame.to_csv("table.csv", index=False)
+    result = run("import", "table.csv", "--out", "preds")
+    assert result.code == 0, result.err
+    data = load_predictions("preds")
+    called = [0, 1, 2] if data.class_names is None else [list(names).index(name) for name in data.class_names]
+    np.testing.assert_array_equal(np.array(called)[data.labels], labels)
+    for own, model in zip(data.proba, models, strict=True):
+        np.testing.assert_allclose(own, proba[model][:, called], atol=1e-6)
+
+
+def test_a_blend_of_classes_that_sum_to_1_without_it_is_left_out(run, home):
+    proba, labels = members()
+    frame = pd.DataFrame({"label": CLASSES[labels]})
+    for model, own in {**proba, "blend": np.mean(list(proba.values()), axis=0)}.items():
+        for number, name in enumerate(CLASSES):
+            frame[f"{model}_{name}"] = own[:, number]
+    frame.to_csv("table.csv", index=False)
+    result = run("import", "table.csv", "--out", "preds")
+    assert "made of the others" in result.out
+    assert load_predictions("preds").names == NAMES

@@ -34,6 +34,11 @@ def classes_by_name(frame: "pd.DataFrame", roles: Roles, labels: Table | None) -
     return set() if roles.label is None or is_numeric(frame[roles.label]) else values_of(frame, roles.label)
 
 
+def known_classes(frame: "pd.DataFrame", classes: set[str], roles: Roles) -> set[str]:
+    """Return what classes may be called: by name, or as numbers in the column of labels."""
+    return classes if roles.label is None else classes | values_of(frame, roles.label)
+
+
 def without_confidence(
     frame: "pd.DataFrame", path: Path, roles: Roles, votes: Sequence[str], decisions: list[Decision]
 ) -> list[str]:

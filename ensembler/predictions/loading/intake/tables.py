@@ -32,6 +32,7 @@ from ensembler.predictions.loading.intake.splits import arrange
 from ensembler.predictions.loading.intake.table_columns import (
     classes_by_name,
     is_vote,
+    known_classes,
     refuse_odd_cells,
     refuse_rows_without_names,
     roles_beside_lists,
@@ -49,10 +50,10 @@ from ensembler.predictions.loading.intake.wide import (
     column_tables,
     grid_tables,
     is_argmax,
-    is_derived,
     is_verdict,
     numbered_classes,
     of_named_class,
+    without_derived,
     without_prefix,
 )
 from ensembler.predictions.loading.labels import check_same_labels
@@ -311,7 +312,7 @@ def frame_tables(
     if file.items:
         return [*list_tables(file, frame, roles, name, decisions)]
     proba = without_confidence(frame, path, roles, votes, decisions)
-    proba = [column for column in proba if not is_derived(column, proba, path, decisions)]
+    proba = without_derived(frame, proba, known_classes(frame, classes, roles), path, decisions)
     true = aligned_labels(frame, columns, labels) if roles.label is None else frame[roles.label].to_numpy()
     others = [*proba, *roles.decisions]
     proba = [column for column in proba if not is_verdict(frame, column, others, true, path, decisions)]
@@ -329,7 +330,7 @@ def frame_tables(
         why = "it is the most probable class in every row, so it is no truth"
         decisions.append(Decision(f"{path} ({roles.label})", "predicted classes, left out", why))
         roles = replace(roles, label=None)
-    known = set(classes) | (set() if roles.label is None else values_of(frame, roles.label))
+    known = known_classes(frame, classes, roles)
     grid = class_grid(frame, proba, known)
     base = Roles(roles.id, roles.label, (), (), (), ())
     if grid is not None:

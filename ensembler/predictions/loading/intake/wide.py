@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import FileError
 from ensembler.predictions.loading.columns import Roles, as_table, fractions, is_numeric
 from ensembler.predictions.loading.intake.names import DERIVED, VERDICTS, own_words, words
@@ -25,12 +26,35 @@ CALLED = re.compile(
 """Names of columns such as ``P (class=cat)``, ``confidence(cat)`` and ``cat_prob``, with the class in them."""
 
 
-def is_derived(column: str, columns: Sequence[str], path: Path, decisions: list[Decision]) -> bool:
-    """Whether a column is made of the others, as its name says."""
-    if len(columns) > 2 and any(word in DERIVED for word in words(column)) and not words(column)[0].isdigit():
+def without_derived(
+    frame: "pd.DataFrame", columns: Sequence[str], known: Collection[Any], path: Path, decisions: list[Decision]
+) -> list[str]:
+    """Return columns without those that are made of the others, as their names say.
+
+    Words in the names of classes say nothing of the kind, nor do those of columns that the others need to sum to a
+    whole number.
+    """
+    of_classes = {word for name in known for word in words(str(name))}
+    derived = [
+        column
+        for column in columns
+        if DERIVED.intersection(words(column)) - of_classes and not words(column)[0].isdigit()
+    ]
+    kept = [column for column in columns if column not in derived]
+    if len(columns) < 3 or (sum_to_whole(frame, columns) and not sum_to_whole(frame, kept)):
+        return list(columns)
+    for column in derived:
         decisions.append(Decision(f"{path} ({column})", "nothing", "its name says that it is made of the others"))
-        return True
-    return False
+    return kept
+
+
+def sum_to_whole(frame: "pd.DataFrame", columns: Sequence[str]) -> bool:
+    """Whether the columns of every row sum to one whole number of at least 1."""
+    if not columns or not all(is_numeric(frame[column]) for column in columns):
+        return False
+    totals = frame[list(columns)].to_numpy(dtype=np.float64).sum(axis=1)
+    whole = np.round(totals.mean()) if np.isfinite(totals).all() else 0.0
+    return bool(whole >= 1 and np.abs(totals - whole).max() <= ROW_SUM_TOLERANCE * whole)
 
 
 def is_verdict(
