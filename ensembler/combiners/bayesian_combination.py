@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, clip_accuracy, softmax
-from ensembler.combiners._drawn_weights import best_first, weighted_accuracies
+from ensembler.combiners._drawn_weights import Leads, best_first
 from ensembler.combiners.additive import FittedMean
 from ensembler.combiners.base import is_whole, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind
@@ -75,7 +75,7 @@ class BayesianCombination(FittedMean):
         n_rows = len(labels)
         order = best_first(proba, labels, sample_weight)
         draws = np.random.default_rng(self.random_state).dirichlet(np.ones(self.n_members_), self.n_draws)
-        accuracy = weighted_accuracies(proba[order], labels, sample_weight, draws)
+        accuracy = Leads.of(proba[order], labels, sample_weight).accuracy(draws)
         accuracy = clip_accuracy(np.maximum(accuracy, 0.5), n_rows)
         posterior = softmax(n_rows * (accuracy * np.log(accuracy) + (1 - accuracy) * np.log1p(-accuracy)))
         weights = np.empty(self.n_members_)

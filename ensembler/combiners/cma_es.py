@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, softmax
-from ensembler.combiners._drawn_weights import best_first, weighted_accuracies
+from ensembler.combiners._drawn_weights import Leads, best_first
 from ensembler.combiners.additive import FittedMean, weighted_sum
 from ensembler.combiners.base import is_number, is_whole, require
 from ensembler.combiners.fitted_state import WEIGHTS, Kind
@@ -133,7 +133,7 @@ class CMAESWeights(FittedMean):
         """Return what gives the metric (D,), more being better, of the means with some weights (D, M)."""
         metric = get_metric(self.metric)
         if metric == get_metric("accuracy"):
-            return lambda weights: weighted_accuracies(proba, labels, sample_weight, weights)
+            return Leads.of(proba, labels, sample_weight).accuracy
         if metric == get_metric("log-loss"):
             true = proba[:, np.arange(len(labels)), labels].astype(np.float64)
             share = sample_weight / sample_weight.sum()

@@ -2,23 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
-from ensembler.arrays import MISSING_VOTE, Floats, Labels, Values
+from ensembler.arrays import FEW_CLASSES, MISSING_VOTE, Floats, Labels, Values
 from ensembler.combiners.additive import sum_contributions
 from ensembler.combiners.base import Combiner, is_number, is_whole, require
-from ensembler.combiners.behaviour_knowledge import list_votes, vote_shares
+from ensembler.combiners.behaviour_knowledge import list_votes, vote_keys, vote_shares
 from ensembler.combiners.fitted_state import TINY, Kind, Numbers
 from ensembler.combiners.missing_votes import answered
 from ensembler.combiners.naive_bayes import look_up_votes
+from ensembler.parallel.blas import one_blas_thread
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    Counts: TypeAlias = Values | csr_array
+
 SMALLEST = 1e-10
 """Shares that have come to nothing."""
+DENSE_VALUES = 1 << 22
+"""Ones and zeros up to which matrices with few zeros in a row are multiplied as they are."""
 
 
 @dataclass
@@ -89,6 +94,7 @@ class DawidSkene(Combiner):
         require(is_whole(self.max_iter) and self.max_iter >= 1, self, "max_iter", "a whole number of at least 1")
         require(is_number(self.tol) and self.tol >= 0, self, "tol", "a number of at least 0")
 
+    @one_blas_thread
     def _fit(self, proba: Floats, labels: Labels, sample_weight: Values) -> None:
         votes = list_votes(proba)
         kept = (votes != MISSING_VOTE).any(axis=1)
@@ -97,24 +103,29 @@ class DawidSkene(Combiner):
             self.priors_ = np.full(self.n_classes_, 1.0 / self.n_classes_)
             self.confusion_ = np.full((self.n_members_, self.n_classes_, self.n_classes_), 1.0 / self.n_classes_)
             return
-        votes, weight = votes[kept], sample_weight[kept]
+        # Rows with the same votes are one row that counts as often.
+        _, first, number = np.unique(vote_keys(votes[kept], self.n_classes_), return_index=True, return_inverse=True)
+        votes, weight = votes[kept][first], np.asarray(np.bincount(number, sample_weight[kept]), dtype=np.float64)
         counts, given = vote_matrix(votes, self.n_classes_), (votes != MISSING_VOTE).sum(axis=1)
         posterior = vote_shares(votes, self.n_classes_)
         self._maximise(counts, posterior, weight)
+        likelihood = self._log_likelihood(counts)
         bound = -np.inf
         for _ in range(self.max_iter):
-            joint = counts.T @ np.log(self._flat()) + np.log(self.priors_)
+            joint = likelihood + np.log(self.priors_)
             posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
             posterior /= posterior.sum(axis=1, keepdims=True)
             self._maximise(counts, posterior, weight)
-            last, bound = bound, self._bound(counts, posterior, weight, given)
+            likelihood = self._log_likelihood(counts)
+            last, bound = bound, self._bound(likelihood, posterior, weight, given)
             if bound - last < self.tol:
                 break
 
-    def _flat(self) -> Values:
-        return self.confusion_.reshape(-1, self.n_classes_)
+    def _log_likelihood(self, counts: "Counts") -> Values:
+        """Return the logarithm of how probable each row's votes are in each class, (N, C)."""
+        return np.asarray(counts.T @ np.log(self.confusion_.reshape(-1, self.n_classes_)))
 
-    def _maximise(self, counts: "csr_array", posterior: Values, weight: Values) -> None:
+    def _maximise(self, counts: "Counts", posterior: Values, weight: Values) -> None:
         """Estimate shares from the rows' probabilities of each class."""
         weighted = posterior * weight[:, None]
         self.priors_ = np.maximum(weighted.sum(axis=0) / weight.sum(), SMALLEST)
@@ -122,9 +133,9 @@ class DawidSkene(Combiner):
         confusion = np.maximum((counts @ weighted).reshape(shape), SMALLEST)
         self.confusion_ = confusion / confusion.sum(axis=1, keepdims=True)
 
-    def _bound(self, counts: "csr_array", posterior: Values, weight: Values, given: Labels) -> float:
+    def _bound(self, likelihood: Values, posterior: Values, weight: Values, given: Labels) -> float:
         """Return the evidence lower bound divided by the number of votes, with one prior a vote as crowd-kit has it."""
-        joint = counts.T @ np.log(self._flat()) + given[:, None] * np.log(self.priors_)
+        joint = likelihood + given[:, None] * np.log(self.priors_)
         surprise = np.log(np.maximum(posterior, SMALLEST))
         return float(weight @ (posterior * (joint - surprise)).sum(axis=1) / (weight @ given))
 
@@ -144,11 +155,15 @@ class DawidSkene(Combiner):
         return np.asarray(np.log(self.priors_))
 
 
-def vote_matrix(votes: Labels, n_classes: int) -> "csr_array":
-    """Return which rows have which vote of which member, (M·C, N), ones among zeros."""
-    from scipy.sparse import csr_array
-
+def vote_matrix(votes: Labels, n_classes: int) -> "Counts":
+    """Return which rows have which vote of which member, (M·C, N), ones among zeros; sparse where that is large."""
     rows, members = np.nonzero(votes != MISSING_VOTE)
     cells = members * n_classes + votes[rows, members]
     shape = (votes.shape[1] * n_classes, len(votes))
+    if n_classes <= FEW_CLASSES and shape[0] * shape[1] <= DENSE_VALUES:
+        counts = np.zeros(shape)
+        counts[cells, rows] = 1.0
+        return counts
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(len(rows)), (cells, rows)), shape=shape)

@@ -11,6 +11,7 @@ from scipy.stats import percentileofscore, pmean
 
 from ensembler import Predictions, compare_rules
 from ensembler.arrays import one_hot
+from ensembler.combiners import dawid_skene
 from ensembler.combiners.bayesian_combination import BayesianCombination
 from ensembler.combiners.behaviour_knowledge import BehaviourKnowledgeSpace, vote_keys
 from ensembler.combiners.cma_es import CMAESWeights, rounded
@@ -394,3 +395,17 @@ def test_ranks_that_are_none_are_refused(key, value, message):
     state[key]["array"] = value
     with pytest.raises(ValueRangeError, match=message):
         RankAverage().restore(state)
+
+
+@pytest.mark.parametrize("tol", [0.0, 1e-5])
+def test_equal_votes_are_counted_once_in_matrices_of_any_kind(tol, monkeypatch):
+    proba, labels = draw(3, 5, 400, 4)
+    weight = np.random.default_rng(0).integers(0, 4, 400).astype(float)
+    dense = DawidSkene(30, tol).fit(proba, labels, weight)
+    monkeypatch.setattr(dawid_skene, "DENSE_VALUES", 0)
+    sparse = DawidSkene(30, tol).fit(proba, labels, weight)
+    np.testing.assert_allclose(dense.confusion_, sparse.confusion_, rtol=1e-9)
+    repeated = np.repeat(np.arange(400), weight.astype(int))
+    alone = DawidSkene(30, tol).fit(proba[:, repeated], labels[repeated])
+    np.testing.assert_allclose(dense.confusion_, alone.confusion_, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(dense.priors_, alone.priors_, rtol=1e-9)
