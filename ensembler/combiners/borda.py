@@ -54,17 +54,17 @@ class BordaCount(AdditiveCombiner):
                     ranks[first] += half
                     ranks[second] -= half
             return ranks.T
-        return mid_ranks(proba)
+        return ranks_of_classes(proba)
 
     def needs_probabilities(self) -> bool:
         """Return True: a hard label does not rank the classes it did not choose."""
         return True
 
 
-def mid_ranks(proba: Floats) -> Values:
+def ranks_of_classes(proba: Floats) -> Values:
     """Return the rank of each probability in its row, from 0; equal ones share the mean of theirs. (N, C) to (N, C).
 
-    >>> mid_ranks(np.array([[0.2, 0.5, 0.2, 0.1]]))
+    >>> ranks_of_classes(np.array([[0.2, 0.5, 0.2, 0.1]]))
     array([[1.5, 3. , 1.5, 0. ]])
     """
     from scipy.stats import rankdata

@@ -14,7 +14,6 @@ ONE_THREAD = "ENSEMBLER_ONE_THREAD"
 """Environment variable of processes that share the cores with others of their kind."""
 
 
-@one_blas_thread
 def side_by_side(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
     """Return the function of each item, in order; several at a time where there are cores.
 
@@ -24,6 +23,12 @@ def side_by_side(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
     >>> side_by_side(abs, [-2, 1])
     [2, 1]
     """
+    return in_threads(function, items) if len(items) > 1 else [function(item) for item in items]
+
+
+@one_blas_thread
+def in_threads(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """Return the function of each of several items, each with one BLAS thread."""
     import joblib
 
     n_threads = 1 if ONE_THREAD in os.environ else min(len(items), joblib.effective_n_jobs(-1))
