@@ -1,5 +1,7 @@
 """How accurate the running mean of greedy selection would be with each member added, where there are many classes."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from ensembler.parallel.threads import side_by_side
 
 FEW_RIVALS = 0.125
 """Share of all classes and rows up to which rivals are looked at alone."""
+MANY_SUMS = 1 << 20
+"""So many sums, and no more, are looked at by one core."""
 
 
 class ManyClasses(Candidates):
@@ -172,7 +176,8 @@ class ManyClassAccuracy(ManyClasses):
 
     def look_up(self, rows: Rows) -> None:
         """Take the leads of some contested rows from the sum, and the strongest rivals of their true classes."""
-        for part in row_blocks(len(rows), self.total.shape[1]):
+
+        def look_up(part: slice) -> None:
             some = rows[part]
             sums = self.summed(some)
             own, places = self.own[some], np.arange(part.stop - part.start)
@@ -185,6 +190,8 @@ class ManyClassAccuracy(ManyClasses):
             others = some[changed]
             self.rival_proba[:, others] = self.proba[:, self.contested[others], rivals[changed]]
 
+        in_blocks(look_up, len(rows), self.total.shape[1])
+
     def signed_scores(self) -> Values:
         """Return the accuracy of the mean with each member added."""
         if self.n_added:
@@ -193,10 +200,13 @@ class ManyClassAccuracy(ManyClasses):
         close = np.flatnonzero(~safe & (self.highest >= -self.most_help))
         right, wrong = self.decided(close)
         members, places = np.nonzero(~(wrong | right))
-        for part in row_blocks(len(places), self.total.shape[1]):
+
+        def decide(part: slice) -> None:
             who, some = members[part], close[places[part]]
             winners = (self.total[some] + self.proba[who, self.contested[some]]).argmax(axis=1)
             right[who, places[part]] = winners == self.own[some]
+
+        in_blocks(decide, len(places), self.total.shape[1])
         correct = self.always_correct + self.weight[safe].sum() + right @ self.weight[close]
         return np.asarray(correct / self.sample_weight.sum())
 
@@ -209,6 +219,16 @@ class ManyClassAccuracy(ManyClasses):
         against = self.total[close, rivals] + self.rival_proba[:, close]
         wrong = (against > reached) | ((against == reached) & (rivals < own))
         return self.lowest[close] > self.harm[:, close], wrong
+
+
+def in_blocks(function: Callable[[slice], None], n_rows: int, n_classes: int) -> None:
+    """Call a function, which changes what belongs to the rows it is given only, with blocks of rows."""
+
+    def of_span(span: slice) -> None:
+        for part in row_blocks(span.stop - span.start, n_classes):
+            function(slice(span.start + part.start, span.start + part.stop))
+
+    side_by_side(of_span, row_spans(n_rows, n_rows * n_classes, MANY_SUMS))
 
 
 def first_of_each(counts: NDArray[np.int64]) -> Rows:

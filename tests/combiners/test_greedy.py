@@ -174,6 +174,7 @@ def test_leads_within_bounds_are_those_of_every_row(n_classes, most, used, kind,
     monkeypatch.setattr(_greedy_many_classes, "FEW_RIVALS", most)
     if kind == "random":
         monkeypatch.setattr("ensembler.arrays.MANY_VALUES", 10)
+        monkeypatch.setattr(_greedy_many_classes, "MANY_SUMS", 10)
     rng = np.random.default_rng(6)
     labels = rng.integers(0, n_classes, 300)
     scores = rng.exponential(size=(6, 300, n_classes)) ** 2
