@@ -279,7 +279,7 @@ class PoolLoss:
         weights, biases = free[free < n_members], free[free >= n_members] - n_members
         n_weights, features = len(weights), flat(logs)
         if n_weights < n_members:
-            logs, mean, features = logs[weights], mean[weights], features[weights]
+            mean, features = mean[weights], features[weights]
         hessian = np.empty((len(free), len(free)))
         if n_weights < SYMMETRIC_FROM:
             products = (features * proba.ravel(order="K")).dot(features.T)
@@ -289,7 +289,7 @@ class PoolLoss:
         hessian[:n_weights, :n_weights] = products - (mean / share).dot(mean.T)
         if len(biases):
             proba = proba[biases]
-            both = np.einsum("mcn,cn->mc", logs[:, biases], proba)
+            both = np.einsum("mcn,cn->mc", logs[np.ix_(weights, biases)], proba)
             hessian[:n_weights, n_weights:] = both - (mean / share).dot(proba.T)
             hessian[n_weights:, :n_weights] = hessian[:n_weights, n_weights:].T
             hessian[n_weights:, n_weights:] = np.diag(proba.sum(axis=1)) - (proba / share).dot(proba.T)
