@@ -23,6 +23,7 @@ from ensembler.arrays import (
     check_labels,
     check_proba,
     check_sample_weight,
+    most_probable,
     normalise,
     softmax,
     with_argmax_of,
@@ -244,7 +245,7 @@ class Combiner(Parameterized, ABC):
     def predict(self, proba: ArrayLike, *, missing: ArrayLike | None = None, check_input: bool = True) -> Labels:
         """Return the predicted class of each row, (N,) int64; the lowest index among equal scores."""
         scores = self.scores(proba, missing=missing, check_input=check_input)
-        return np.asarray(scores.argmax(axis=-1), dtype=np.int64)
+        return most_probable(scores)
 
     def score(
         self,

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values, normalise
+from ensembler.arrays import Floats, Labels, Values, most_probable, normalise
 from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.base import require
 from ensembler.combiners.fitted_state import Kind
@@ -62,7 +62,7 @@ class MajorityVote(AdditiveCombiner):
 
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the member's vote in the column of its class, zero elsewhere."""
-        rows, votes = np.arange(len(proba)), proba.argmax(axis=-1)
+        rows, votes = np.arange(len(proba)), most_probable(proba)
         ballot = np.zeros(proba.shape)
         confidence = proba[rows, votes].astype(np.float64)
         value = np.ones(len(proba)) if self.ties == "lowest" else self.n_members_ + 1.0 + confidence

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import FEW_CLASSES, MANY_VALUES, Correct, Floats, Labels, Values, clip_accuracy
+from ensembler.arrays import FEW_CLASSES, MANY_VALUES, Correct, Floats, Labels, Values, clip_accuracy, most_probable
 from ensembler.metrics.confusion import class_counts
 from ensembler.metrics.scores import correct_rows
 from ensembler.metrics.sums import weighted_mean
@@ -71,7 +71,7 @@ def vote_counts(labels: Labels, proba: Floats, sample_weight: Values) -> tuple[V
     Each (M, C): the first two by the true class.
     """
     n_classes = proba.shape[-1]
-    there, votes = answered(proba), proba.argmax(axis=-1)
+    there, votes = answered(proba), most_probable(proba)
     if there.all():
         return class_counts(labels, votes, n_classes, sample_weight)
     of_members = [

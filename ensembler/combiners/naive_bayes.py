@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, most_probable
 from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.fitted_state import PRIORS, Kind, Numbers
 from ensembler.combiners.missing_votes import answered, class_prior
@@ -62,7 +62,7 @@ class NaiveBayes(AdditiveCombiner):
         self.likelihoods_ = np.empty((self.n_members_, n_classes, n_classes))
         for member, table in zip(proba, self.likelihoods_, strict=True):
             there = answered(member)
-            counts = confusion_matrix(labels[there], member[there].argmax(axis=-1), n_classes, sample_weight[there])
+            counts = confusion_matrix(labels[there], most_probable(member[there]), n_classes, sample_weight[there])
             table[:] = np.log((counts + 1.0 / n_classes) / (counts.sum(axis=1, keepdims=True) + 1.0)).T
 
     def offset(self) -> Values:
@@ -81,7 +81,7 @@ class NaiveBayes(AdditiveCombiner):
 def look_up_votes(table: Values, proba: Floats) -> Values:
     """Return a row of a table (C, C) for the vote in each row of some predictions (n, C); zeros without a vote."""
     there = answered(proba)
-    values = table[proba.argmax(axis=-1)]
+    values = table[most_probable(proba)]
     if not there.all():
         values[~there] = 0.0
     return np.asarray(values)

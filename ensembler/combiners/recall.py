@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Values, most_probable
 from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.fitted_state import PRIORS, TINY, Kind, Numbers
 from ensembler.combiners.missing_votes import answered, class_prior, vote_counts
@@ -73,7 +73,7 @@ class RecallCombiner(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return what the member's vote says for its class, and against all others; zeros without a vote."""
         missed, for_class = self.vote_values(member)
-        votes = proba.argmax(axis=-1)
+        votes = most_probable(proba)
         if proba.shape[1] <= FEW_CLASSES:
             values = np.asarray((missed + np.diag(for_class))[votes])
         else:

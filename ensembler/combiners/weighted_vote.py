@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembler.arrays import Floats, Labels, Values
+from ensembler.arrays import Floats, Labels, Values, most_probable
 from ensembler.combiners.additive import AdditiveCombiner
 from ensembler.combiners.fitted_state import ACCURACY, PRIORS, Kind, Numbers
 from ensembler.combiners.missing_votes import answered, class_prior, vote_accuracy
@@ -68,7 +68,7 @@ class WeightedVote(AdditiveCombiner):
     def contribution(self, member: int, proba: Floats) -> Values:
         """Return the value of the member's vote in the column of its class, zero elsewhere."""
         ballot = np.zeros(proba.shape)
-        ballot[np.arange(len(proba)), proba.argmax(axis=-1)] = np.where(answered(proba), self.vote_values_[member], 0.0)
+        ballot[np.arange(len(proba)), most_probable(proba)] = np.where(answered(proba), self.vote_values_[member], 0.0)
         return ballot
 
     def n_fitted(self) -> int:

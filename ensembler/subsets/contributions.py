@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, as_slice
+from ensembler.arrays import FEW_CLASSES, Floats, Labels, Rows, Values, as_slice, most_probable
 from ensembler.combiners.additive import AdditiveCombiner
 
 BLOCK_VALUES = 1 << 21
@@ -100,7 +100,7 @@ def outcomes(data: Contributions, committees: Sequence[int]) -> NDArray[np.bool_
             for member in range(data.n_members):
                 if int(mask) >> member & 1:
                     scores += added[member]
-            correct[position, rows] = scores.argmax(axis=1) == labels
+            correct[position, rows] = most_probable(scores) == labels
     return correct
 
 

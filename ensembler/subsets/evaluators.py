@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import FEW_CLASSES, Values
+from ensembler.arrays import FEW_CLASSES, Values, most_probable
 from ensembler.metrics import TIED_DECIMALS
 from ensembler.subsets.contributions import Contributions, all_outcomes, outcomes, undisputed
 from ensembler.subsets.kernel.counter import Counter
@@ -176,7 +176,7 @@ class IndividualValues:
         proba = self.proba(mask)
         if proba is None:
             return math.nan
-        return float((proba.argmax(axis=1) == self.labels).sum()) if self.measure is None else self.measure(proba)
+        return float((most_probable(proba) == self.labels).sum()) if self.measure is None else self.measure(proba)
 
     def proba(self, mask: int) -> Values | None:
         """Return the probabilities of one committee."""
@@ -192,5 +192,5 @@ class IndividualValues:
         for position, mask in enumerate(masks):
             proba = self.proba(int(mask))
             if proba is not None:
-                correct[position] = proba.argmax(axis=1) == self.labels
+                correct[position] = most_probable(proba) == self.labels
         return correct

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import Floats, Rows, Values
+from ensembler.arrays import Floats, Rows, Values, most_probable
 from ensembler.combiners.base import is_number, require
 from ensembler.combiners.dynamic.neighbours import in_threads
 from ensembler.combiners.dynamic.selection import FITTING_ROWS, DynamicSelection
@@ -82,7 +82,7 @@ class MultipleClassifierBehaviour(DynamicSelection):
     def _member_weights(self, proba: Floats) -> Values:
         # Small numbers are compared many at a time.
         kind: type[np.integer] = np.uint8 if self.n_classes_ <= 256 else np.int64
-        asked, place = distinct(proba.argmax(axis=2).T.astype(kind))
+        asked, place = distinct(most_probable(proba).T.astype(kind))
         known, group = distinct(self._fitting.votes.astype(kind))
         counted = self._counted(group)
         # What is 0.7 · 10 members is 7 of them, whatever its last digits say.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ensembler.arrays import ROW_SUM_TOLERANCE, Correct, Floats, Labels, Rows, Values, row_blocks
+from ensembler.arrays import ROW_SUM_TOLERANCE, Correct, Floats, Labels, Rows, Values, most_probable, row_blocks
 from ensembler.combiners.base import Combiner, clone, is_whole, require
 from ensembler.combiners.dynamic.neighbours import NearestProfiles, as_profiles
 from ensembler.combiners.fitted_state import LARGEST, SIZES, TINY, Kind, Numbers
@@ -51,7 +51,7 @@ class FittingRows:
     @cached_property
     def votes(self) -> Labels:
         """The class that each member votes for, (N, M)."""
-        return np.asarray(self.profiles.reshape(len(self.profiles), self.n_members, -1).argmax(axis=2))
+        return most_probable(self.profiles.reshape(len(self.profiles), self.n_members, -1))
 
     @cached_property
     def correct(self) -> Correct:
@@ -94,7 +94,7 @@ class Region:
     @property
     def votes(self) -> Labels:
         """What the members vote for in the n rows, (n, M)."""
-        return np.asarray(self.proba.argmax(axis=2).T)
+        return np.asarray(most_probable(self.proba).T)
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -185,7 +185,7 @@ class DynamicSelection(Combiner):
             block, members = scores[rows], proba[:, rows]
             for member, weight in zip(members, weights[rows].T, strict=True):
                 if self.votes:
-                    block[np.arange(len(block)), member.argmax(axis=1)] += weight
+                    block[np.arange(len(block)), most_probable(member)] += weight
                 else:
                     block += weight[:, None] * member.astype(np.float64)
             if self.votes:

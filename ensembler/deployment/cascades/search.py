@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ensembler.arrays import Values
+from ensembler.arrays import Values, most_probable
 from ensembler.deployment.cascades.committees import Block, Committees
 from ensembler.subsets.contributions import Contributions
 
@@ -49,5 +49,5 @@ def best_of(data: Contributions, committees: list[tuple[int, ...]], most: int) -
     for rows, rule in data.blocks():
         block, labels = Block.of(data.proba[:, rows], rule), data.labels[rows]
         for place, scores in block.walk(committees):
-            correct[place] += np.count_nonzero(scores.argmax(axis=1) == labels)
+            correct[place] += np.count_nonzero(most_probable(scores) == labels)
     return [committees[place] for place in np.argsort(-correct, kind="stable")[:most].tolist()]
