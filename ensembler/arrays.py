@@ -38,6 +38,7 @@ FEW_CLASSES, VERY_FEW_CLASSES = 32, 12
 Where rows lie one after the other in memory, those of very few classes are worth being turned first.
 """
 MANY_ROWS = 1 << 10
+"""Of fewer rows, each is looked at by itself."""
 
 
 def row_sum_tolerance(dtype: np.dtype[Any], n_classes: int) -> float:

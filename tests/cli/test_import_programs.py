@@ -1,5 +1,7 @@
 """`ensembler import`: tables and arrays as other programs write them, and labels that columns are not called after."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -224,3 +226,41 @@ def test_a_blend_of_classes_that_sum_to_1_without_it_is_left_out(run, home):
     result = run("import", "table.csv", "--out", "preds")
     assert "made of the others" in result.out
     assert load_predictions("preds").names == NAMES
+
+
+def by_model(proba, row):
+    return {"scores": {name: member[row].tolist() for name, member in proba.items()}}
+
+
+def by_model_and_class(proba, row):
+    return {"scores": {name: dict(zip(CLASSES, member[row].tolist(), strict=True)) for name, member in proba.items()}}
+
+
+def by_model_with_more(proba, row):
+    return {"out": {name: {"p": member[row].tolist(), "n": row} for name, member in proba.items()}}
+
+
+@pytest.mark.parametrize("nest", [by_model, by_model_and_class, by_model_with_more])
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+def test_records_with_predictions_in_dictionaries(nest, suffix, run, home):
+    proba, labels = members()
+    records = [{"id": row, "label": CLASSES[label], **nest(proba, row)} for row, label in enumerate(labels)]
+    lines = [json.dumps(record | {"meta": {"source": "web", "size": 3}}) for record in records]
+    text = "\n".join(lines) if suffix == "jsonl" else f"[{','.join(lines)}]"
+    (home / f"log.{suffix}").write_text(text, encoding="utf-8")
+    result = run("import", f"log.{suffix}", "--out", "preds", "--classes", ",".join(CLASSES))
+    assert result.code == 0, result.err
+    assert f"log.{suffix} (meta)" in result.out
+    check(load_predictions("preds"), proba, labels)
+
+
+@pytest.mark.filterwarnings("ignore:there is one member")
+def test_records_with_predictions_beside_other_facts(run, home):
+    proba, labels = members()
+    own = proba["lgbm"]
+    records = [
+        {"label": int(label), "output": {"probs": own[row].tolist(), "argmax": 1}} for row, label in enumerate(labels)
+    ]
+    (home / "lgbm.json").write_text(json.dumps(records), encoding="utf-8")
+    assert run("import", "lgbm.json", "--out", "preds").code == 0
+    check(load_predictions("preds"), {"lgbm": own}, labels)

@@ -129,19 +129,54 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
     frame = read_frame_file(path, as_text, foreign=True)
     # Before lists in it are looked at, which may be what is wrong with it.
     opened = opened_frame(path, frame.drop(columns=list(request.columns.drop), errors="ignore"))
-    return replace(opened, decisions=[Decision(*told) for told in frame.attrs.get(NOTES, [])])
+    return replace(opened, decisions=[*(Decision(*told) for told in frame.attrs.get(NOTES, [])), *opened.decisions])
+
+
+MOST_LEVELS = 3
+"""So many dictionaries inside of one another are looked into."""
 
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists, and of numbers by class, as arrays beside it."""
-    # What else is nested in dictionaries is no column.
-    items = classes_of_records(path, {name: frame.pop(name).tolist() for name in record_columns(frame)})
+    frame = unfolded(frame)
+    records = {name: frame.pop(name).tolist() for name in record_columns(frame)}
+    items = classes_of_records(path, records)
+    read = {item.key for item in items}
+    why = "it holds dictionaries, and not of one number a class"
+    decisions = [Decision(f"{path} ({name})", "nothing", why) for name in records if name not in read]
     for name in list_columns(frame):
         if ID_NAMES.fullmatch(simple(name)) and not any("." in str(cell) for cell in frame[name].tolist()):
             frame[name] = frame[name].map(str)  # such as [subject, trial]
             continue
         items.append(Item(path, name, stacked_lists(path, name, frame.pop(name).tolist())))
-    return Opened(path, items, frame)
+    return Opened(path, items, frame, decisions=decisions)
+
+
+def unfolded(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a table in which lists and dictionaries inside of dictionaries are columns of their own.
+
+    Such as those of a record's ``{"scores": {"rf": [0.1, 0.9], "mlp": [0.3, 0.7]}}``. One that is alone in its
+    dictionary has the name of that one.
+    """
+    for _ in range(MOST_LEVELS):
+        for name in record_columns(frame):
+            cells = frame[name].tolist()
+            if not all(isinstance(cell, dict) and cell.keys() == cells[0].keys() for cell in cells):
+                continue
+            nested = [key for key in cells[0] if all(is_vector(cell[key]) or is_record(cell[key]) for cell in cells)]
+            if not nested:
+                continue
+            frame = frame.drop(columns=name)
+            for key in nested:
+                column = name if len(nested) == 1 else str(key)
+                column = f"{name}_{key}" if column in frame.columns else column
+                frame[column] = [cell[key] for cell in cells]
+    return frame
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value is a dictionary that is not empty."""
+    return isinstance(value, dict) and bool(value)
 
 
 def classes_of_records(path: Path, columns: Mapping[str, Sequence[Any]]) -> list[Item]:
@@ -233,13 +268,13 @@ def open_dataset(path: Path, _: ImportRequest) -> Opened:
         frame = table.to_pandas()
         about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     opened = opened_frame(path, frame)
-    items = list(opened.items)
+    items, frame = list(opened.items), opened.frame
     for name, feature in about.get("info", {}).get("features", {}).items():
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
             items.append(Item(path, "class_names", np.array(feature["names"])))
             if name in frame.columns:
                 items.append(Item(path, name, frame.pop(name).to_numpy()))
-    return Opened(path, items, frame)
+    return replace(opened, items=items)
 
 
 def flatten(path: Path, key: str, value: Any, level: int = 0) -> Iterator[Item]:

@@ -138,7 +138,15 @@ def plan_opened(opened: list[Opened], request: ImportRequest) -> Plan:
     logs = [file for file in opened if is_inspect_log(file)]
     if logs:
         return plan_inspect(logs)
-    opened = [records_as_table(file) for file in opened]
+    read = [records_as_table(file) for file in opened]
+    plan = plan_data(read, request)
+    of_records = [file for file, before in zip(read, opened, strict=True) if file is not before]
+    plan.decisions = [*(told for file in of_records for told in file.decisions), *plan.decisions]
+    return plan
+
+
+def plan_data(opened: list[Opened], request: ImportRequest) -> Plan:
+    """Plan a prediction set of arrays and tables."""
     for file in opened:
         columns = long_columns(file)
         if columns is not None:
