@@ -6,10 +6,11 @@ from typing import Self
 import numpy as np
 
 from ensembler.arrays import Floats, Labels, Values, row_blocks
+from ensembler.combiners.fitted_state import TINY
 from ensembler.metrics.scores import accuracy
 from ensembler.parallel.blas import one_blas_thread
 
-JUST_BELOW_ZERO = float(np.nextafter(0.0, -1.0))
+JUST_BELOW_ZERO = -TINY
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def test_a_blend_of_classes_that_sum_to_1_without_it_is_left_out(run, home):
             frame[f"{model}_{name}"] = own[:, number]
     frame.to_csv("table.csv", index=False)
     result = run("import", "table.csv", "--out", "preds")
-    assert "made of the others" in result.out
+    assert "its name says that it is made of" in result.out
     assert load_predictions("preds").names == NAMES
 
 
@@ -264,3 +264,72 @@ def test_records_with_predictions_beside_other_facts(run, home):
     (home / "lgbm.json").write_text(json.dumps(records), encoding="utf-8")
     assert run("import", "lgbm.json", "--out", "preds").code == 0
     check(load_predictions("preds"), {"lgbm": own}, labels)
+
+
+def scores(member, row):
+    order = np.argsort(-member[row])
+    return [{"label": str(CLASSES[number]), "score": float(member[row, number])} for number in order]
+
+
+def of_pipelines(own, labels):
+    """What transformers' pipelines give, with all labels in the order of their scores."""
+    return [{"text": "…", "true": CLASSES[label], "output": scores(own, row)} for row, label in enumerate(labels)]
+
+
+def under_a_key(own, labels):
+    records = [{"true": CLASSES[label], "probs": own[row].tolist()} for row, label in enumerate(labels)]
+    return {"model": "lgbm", "rows": records}
+
+
+def by_row(own, labels):
+    return {f"r{row}": {"true": CLASSES[label], "probs": own[row].tolist()} for row, label in enumerate(labels)}
+
+
+def by_column(own, labels):
+    frame = pd.DataFrame(own, columns=CLASSES).assign(true=CLASSES[labels])
+    return json.loads(frame.to_json(double_precision=10))
+
+
+def split_in_two(own, labels):
+    frame = pd.DataFrame(own, columns=CLASSES).assign(true=CLASSES[labels])
+    return json.loads(frame.to_json(orient="split", double_precision=10))
+
+
+@pytest.mark.parametrize("write", [of_pipelines, under_a_key, by_row, by_column, split_in_two])
+def test_documents_of_records(write, run, home):
+    proba, labels = members()
+    for name, own in proba.items():
+        (home / f"{name}.json").write_text(json.dumps(write(own, labels)), encoding="utf-8")
+    result = run("import", ".", "--out", "preds", "--classes", ",".join(CLASSES))
+    assert result.code == 0, result.err
+    check(load_predictions("preds"), proba, labels)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ([{"model": "rf", "probs": [0.1, 0.9]}, {"model": "mlp", "probs": [0.3, 0.7]}], "'out' holds lists of"),
+        ({"rf": "yes", "mlp": {}}, "'out' holds dictionaries, and not of one number a class"),
+    ],
+)
+def test_labels_are_no_predictions_where_those_are_nested_in_other_ways(cell, message, run, home):
+    (home / "a.json").write_text(json.dumps([{"id": row, "label": row % 2, "out": cell} for row in range(20)]))
+    result = run("import", "a.json", "--out", "preds")
+    assert result.code == 1
+    assert message in result.err
+    assert not (home / "preds").exists()
+
+
+def test_scores_of_the_best_labels_only(run, home):
+    proba, labels = members()
+    best = [{"true": CLASSES[label], "output": scores(proba["cat"], row)[:2]} for row, label in enumerate(labels)]
+    (home / "a.json").write_text(json.dumps(best))
+    result = run("import", "a.json", "--out", "preds")
+    assert result.code == 1
+    assert "top_k=None" in result.err
+
+
+def test_a_document_of_measures_is_no_set(run, home):
+    measures = {name: {f"measure {number}": number / 20 for number in range(15)} for name in NAMES}
+    (home / "measures.json").write_text(json.dumps(measures))
+    assert run("import", "measures.json", "--out", "preds").code == 1

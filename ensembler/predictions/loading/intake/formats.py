@@ -16,6 +16,8 @@ from ensembler.predictions.files import parsing, readable
 from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
 from ensembler.predictions.loading.column_names import ID_NAMES, simple
 from ensembler.predictions.loading.frame_files import NOTES, read_frame_file
+from ensembler.predictions.loading.intake.json_records import are_scores, by_label, records_in
+from ensembler.predictions.loading.intake.names import says_labels
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened
 from ensembler.predictions.loading.lists import list_columns, record_columns, stacked_lists
@@ -138,18 +140,39 @@ MOST_LEVELS = 3
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists, and of numbers by class, as arrays beside it."""
+    import pandas as pd
+
+    aside = {}
+    for name in list_columns(frame):
+        cells = frame[name].tolist()
+        if all(map(are_scores, cells)):
+            frame = frame.assign(**{name: pd.Series(by_label(path, name, cells), frame.index, object)})
+        elif any(isinstance(part, dict) for cell in cells if isinstance(cell, list) for part in cell):
+            aside[name] = "it holds lists of dictionaries"
+            frame = frame.drop(columns=name)
     frame = unfolded(frame)
     records = {name: frame.pop(name).tolist() for name in record_columns(frame)}
     items = classes_of_records(path, records)
     read = {item.key for item in items}
-    why = "it holds dictionaries, and not of one number a class"
-    decisions = [Decision(f"{path} ({name})", "nothing", why) for name in records if name not in read]
+    aside |= dict.fromkeys(set(records) - read, "it holds dictionaries, and not of one number a class")
     for name in list_columns(frame):
-        if ID_NAMES.fullmatch(simple(name)) and not any("." in str(cell) for cell in frame[name].tolist()):
+        if is_id(name) and not any("." in str(cell) for cell in frame[name].tolist()):
             frame[name] = frame[name].map(str)  # such as [subject, trial]
             continue
         items.append(Item(path, name, stacked_lists(path, name, frame.pop(name).tolist())))
-    return Opened(path, items, frame, decisions=decisions)
+    if aside and not items and all(says_labels(str(name)) or is_id(str(name)) for name in frame.columns):
+        raise FileError(
+            f"{path}: has no predictions; {min(aside)!r} {aside[min(aside)].removeprefix('it ')}; expected a list of "
+            "numbers, or one number a class, in each row, by model where there are several, such as "
+            '{"rf": [0.1, 0.9], "mlp": [0.3, 0.7]}'
+        )
+    told = [Decision(f"{path} ({name})", "nothing", why) for name, why in sorted(aside.items())]
+    return Opened(path, items, frame, decisions=told)
+
+
+def is_id(name: str) -> bool:
+    """Whether a column is called as ids of rows are."""
+    return bool(ID_NAMES.fullmatch(simple(name)))
 
 
 def unfolded(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -208,10 +231,11 @@ def open_json(path: Path, _: ImportRequest) -> Opened:
     """Read a JSON file: one of records, of arrays by name, or of an evaluation."""
     with parsing(path, "JSON"):
         value = parse_json(path.read_bytes(), MOST_BYTES)
-    if isinstance(value, list) and value and all(isinstance(record, dict) for record in value):
-        return opened_records(path, value)
     if isinstance(value, dict) and "samples" in value and isinstance(value["samples"], list):
         return Opened(path, records=[value])
+    records = records_in(value)
+    if records is not None:
+        return opened_records(path, records)
     if isinstance(value, (dict, list)):
         return Opened(path, list(flatten(path, "", lists_as_arrays(value))))
     raise FileError(f"{path}: holds one {type(value).__name__}, expected records or arrays")

@@ -1,0 +1,105 @@
+"""The rows in JSON documents: records under a key, by row or column, and scores by label."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ensembler.errors import FileError
+from ensembler.predictions.loading.intake.names import says_labels
+
+FEWEST_ROWS = 10
+"""Dictionaries of fewer entries say nothing of which of their keys are rows."""
+
+
+def records_in(value: Any) -> list[dict[str, Any]] | None:
+    """Return the records in a document, a dictionary a row; None where it has none.
+
+    They are the document, or what is under its only key of records. The keys of a dictionary may be the rows, as
+    pandas' ``orient="index"`` has it, or those of each of its dictionaries, as ``orient="columns"``; or it has lists of
+    columns and of rows, as ``orient="split"``.
+    """
+    if isinstance(value, list) and value and all(map(are_scores, value)):
+        return [{"prediction": cell} for cell in value]
+    if isinstance(value, list) and value and all(isinstance(record, dict) for record in value):
+        return value
+    if not isinstance(value, dict) or not value:
+        return None
+    columns, rows = value.get("columns"), value.get("data")
+    if isinstance(columns, list) and isinstance(rows, list) and all(is_row(row, columns) for row in rows):
+        return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
+    lists = [entry for entry in value.values() if are_records(entry)]
+    if len(lists) == 1 and not any(isinstance(entry, list) and entry is not lists[0] for entry in value.values()):
+        return list(lists[0])
+    inner = list(value.values())
+    if not all(isinstance(entry, dict) and entry.keys() == inner[0].keys() for entry in inner):
+        return None
+    if len(inner[0]) > len(inner):
+        if not (are_numbers(list(inner[0])) or any(map(says_labels, value))):
+            return None
+        value = {row: {name: column[row] for name, column in value.items()} for row in inner[0]}
+    records = list(value.values())
+    longest = max(
+        [len(records[0]), *(len(cell) for record in records for cell in record.values() if isinstance(cell, list))]
+    )
+    if len(records) < FEWEST_ROWS or len(records) <= longest:
+        return None
+    if are_numbers(list(value)) or "id" in records[0]:
+        return records
+    return [{"id": row, **record} for row, record in value.items()]
+
+
+def are_records(value: Any) -> bool:
+    """Whether a value is a list of dictionaries, more than one."""
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(record, dict) for record in value)
+
+
+def is_row(value: Any, columns: Sequence[Any]) -> bool:
+    """Whether a value is a list of as many cells as there are columns."""
+    return isinstance(value, list) and len(value) == len(columns)
+
+
+def are_numbers(keys: Sequence[str]) -> bool:
+    """Whether keys count rows from 0, so that they tell nothing.
+
+    >>> are_numbers(["0", "1"]), are_numbers(["7", "9"])
+    (True, False)
+    """
+    return list(keys) == [str(number) for number in range(len(keys))]
+
+
+def are_scores(cell: Any) -> bool:
+    """Whether a value is a list of dictionaries with a text and a number each, as pipelines of transformers give them.
+
+    >>> are_scores([{"label": "cat", "score": 0.9}, {"label": "dog", "score": 0.1}])
+    True
+    """
+    return isinstance(cell, list) and len(cell) > 1 and all(score_of(entry) is not None for entry in cell)
+
+
+def score_of(entry: Any) -> tuple[str, float] | None:
+    """Return the text and the number of a dictionary that has one of each and nothing else."""
+    if not isinstance(entry, dict) or len(entry) != 2:
+        return None
+    texts = [value for value in entry.values() if isinstance(value, str)]
+    numbers = [value for value in entry.values() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    return (texts[0], float(numbers[0])) if len(texts) == len(numbers) == 1 else None
+
+
+def by_label(path: Path, name: str, cells: Sequence[Any]) -> list[Mapping[str, float]]:
+    """Return lists of scores as dictionaries, the score by its label.
+
+    Raises
+    ------
+    FileError
+        Rows have scores of different labels.
+    """
+    rows = [dict(score for entry in cell if (score := score_of(entry)) is not None) for cell in cells]
+    labels = sorted({label for row in rows for label in row})
+    short = next((number for number, row in enumerate(rows) if len(row) < len(labels)), None)
+    if short is not None:
+        missing = [label for label in labels if label not in rows[short]]
+        raise FileError(
+            f"{path}: {name!r} of row {short} has no score for {', '.join(missing[:8])}; expected one of each label in "
+            "every row; ask the pipeline for all of them (top_k=None)"
+        )
+    return [{label: row[label] for label in labels} for row in rows]
