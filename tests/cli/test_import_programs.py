@@ -329,7 +329,21 @@ def test_scores_of_the_best_labels_only(run, home):
     assert "top_k=None" in result.err
 
 
-def test_a_document_of_measures_is_no_set(run, home):
-    measures = {name: {f"measure {number}": number / 20 for number in range(15)} for name in NAMES}
-    (home / "measures.json").write_text(json.dumps(measures))
-    assert run("import", "measures.json", "--out", "preds").code == 1
+@pytest.mark.parametrize(
+    "document",
+    [
+        {name: {f"measure {number}": number / 20 for number in range(15)} for name in NAMES},
+        {str(epoch): {"loss": 1 / (epoch + 1), "accuracy": epoch / 60} for epoch in range(60)},
+        {"loss": {str(epoch): 1 / (epoch + 1) for epoch in range(60)}, "lr": {str(epoch): 0.1 for epoch in range(60)}},
+        {"history": [{"epoch": epoch, "loss": 1 / (epoch + 1)} for epoch in range(60)], "seed": 3},
+    ],
+)
+def test_a_document_of_measures_is_no_set(document, run, home):
+    (home / "measures.json").write_text(json.dumps(document))
+    assert run("import", "measures.json", "--out", "alone").code == 1
+    proba, labels = members()
+    for name, own in proba.items():
+        frame = pd.DataFrame(own, columns=CLASSES).assign(label=CLASSES[labels])
+        frame.to_csv(home / f"{name}.csv", index=False)
+    assert run("import", ".", "--out", "preds").code == 0
+    assert sorted(load_predictions("preds").names) == sorted(NAMES)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import FileError
 from ensembler.predictions.loading.intake.names import says_labels
 
@@ -14,38 +15,50 @@ FEWEST_ROWS = 10
 def records_in(value: Any) -> list[dict[str, Any]] | None:
     """Return the records in a document, a dictionary a row; None where it has none.
 
-    They are the document, or what is under its only key of records. The keys of a dictionary may be the rows, as
-    pandas' ``orient="index"`` has it, or those of each of its dictionaries, as ``orient="columns"``; or it has lists of
-    columns and of rows, as ``orient="split"``.
+    They are the document, or in a dictionary where they look like predictions and not like a training's history.
     """
     if isinstance(value, list) and value and all(map(are_scores, value)):
         return [{"prediction": cell} for cell in value]
     if isinstance(value, list) and value and all(isinstance(record, dict) for record in value):
         return value
-    if not isinstance(value, dict) or not value:
-        return None
-    columns, rows = value.get("columns"), value.get("data")
+    records = records_of(value) if isinstance(value, dict) and value else None
+    return records if records and are_predictions(records) else None
+
+
+def records_of(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the records in a dictionary.
+
+    They are under its only key of records. Or its keys are the rows, as pandas' ``orient="index"`` has it, or those of
+    each of its dictionaries, as ``orient="columns"``; or it has lists of columns and of rows, as ``orient="split"``.
+    """
+    columns, rows = document.get("columns"), document.get("data")
     if isinstance(columns, list) and isinstance(rows, list) and all(is_row(row, columns) for row in rows):
         return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
-    lists = [entry for entry in value.values() if are_records(entry)]
-    if len(lists) == 1 and not any(isinstance(entry, list) and entry is not lists[0] for entry in value.values()):
+    lists = [entry for entry in document.values() if are_records(entry)]
+    if len(lists) == 1 and not any(isinstance(entry, list) and entry is not lists[0] for entry in document.values()):
         return list(lists[0])
-    inner = list(value.values())
+    inner = list(document.values())
     if not all(isinstance(entry, dict) and entry.keys() == inner[0].keys() for entry in inner):
         return None
     if len(inner[0]) > len(inner):
-        if not (are_numbers(list(inner[0])) or any(map(says_labels, value))):
-            return None
-        value = {row: {name: column[row] for name, column in value.items()} for row in inner[0]}
-    records = list(value.values())
+        document = {row: {name: column[row] for name, column in document.items()} for row in inner[0]}
+    records = list(document.values())
     longest = max(
         [len(records[0]), *(len(cell) for record in records for cell in record.values() if isinstance(cell, list))]
     )
     if len(records) < FEWEST_ROWS or len(records) <= longest:
         return None
-    if are_numbers(list(value)) or "id" in records[0]:
+    if are_numbers(list(document)) or "id" in records[0]:
         return records
-    return [{"id": row, **record} for row, record in value.items()]
+    return [{"id": row, **record} for row, record in document.items()]
+
+
+def are_predictions(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether records have a label, lists or dictionaries, or numbers that sum to 1."""
+    if any(says_labels(str(name)) or isinstance(cell, (list, dict)) for name, cell in records[0].items()):
+        return True
+    sums = [sum(cell for cell in record.values() if isinstance(cell, float)) for record in records]
+    return len(records[0]) > 1 and all(abs(total - 1) <= ROW_SUM_TOLERANCE for total in sums)
 
 
 def are_records(value: Any) -> bool:
