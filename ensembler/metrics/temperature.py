@@ -129,6 +129,8 @@ class Gaps:
         At most 0; of two classes by how much the other one's is above that of the true class, (1, N).
     of_true : (N,) float64
         Those of the true classes.
+    map_spans : callable
+        What goes through spans of the rows.
     """
 
     of_classes: Values

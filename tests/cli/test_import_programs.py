@@ -305,6 +305,30 @@ def test_documents_of_records(write, run, home):
     check(load_predictions("preds"), proba, labels)
 
 
+@pytest.mark.parametrize("orient", ["columns", "index", "split"])
+def test_the_index_of_pandas_aligns_files(orient, run, home):
+    proba, labels = members()
+    for place, (name, own) in enumerate(proba.items()):
+        order = np.arange(60) if place == 0 else RNG.permutation(60)
+        frame = pd.DataFrame(own, columns=CLASSES).assign(true=CLASSES[labels]).iloc[order]
+        frame.to_json(home / f"{name}.json", orient=orient, double_precision=10)
+    result = run("import", ".", "--out", "preds")
+    assert result.code == 0, result.err
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_arrays_nested_deeply_are_read(run, home):
+    proba, labels = members()
+    document = {
+        "a": {"b": {"c": {"d": {name: own.tolist() for name, own in proba.items()}}}},
+        "y_true": labels.tolist(),
+    }
+    (home / "deep.json").write_text(json.dumps(document))
+    result = run("import", "deep.json", "--out", "preds")
+    assert result.code == 0, result.err
+    assert len(load_predictions("preds").names) == 3
+
+
 @pytest.mark.parametrize(
     ("cell", "message"),
     [

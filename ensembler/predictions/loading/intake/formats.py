@@ -134,10 +134,6 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
     return replace(opened, decisions=[*(Decision(*told) for told in frame.attrs.get(NOTES, [])), *opened.decisions])
 
 
-MOST_LEVELS = 3
-"""So many dictionaries inside of one another are looked into."""
-
-
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
     """Return a table, with its columns of lists, and of numbers by class, as arrays beside it."""
     import pandas as pd
@@ -147,7 +143,7 @@ def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
         cells = frame[name].tolist()
         if all(map(are_scores, cells)):
             frame = frame.assign(**{name: pd.Series(by_label(path, name, cells), frame.index, object)})
-        elif any(isinstance(part, dict) for cell in cells if isinstance(cell, list) for part in cell):
+        elif any(isinstance(cell, list) and cell and isinstance(cell[0], dict) for cell in cells):
             aside[name] = "it holds lists of dictionaries"
             frame = frame.drop(columns=name)
     frame = unfolded(frame)
@@ -166,8 +162,8 @@ def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:
             "numbers, or one number a class, in each row, by model where there are several, such as "
             '{"rf": [0.1, 0.9], "mlp": [0.3, 0.7]}'
         )
-    told = [Decision(f"{path} ({name})", "nothing", why) for name, why in sorted(aside.items())]
-    return Opened(path, items, frame, decisions=told)
+    decisions = [Decision(f"{path} ({name})", "nothing", why) for name, why in sorted(aside.items())]
+    return Opened(path, items, frame, decisions=decisions)
 
 
 def is_id(name: str) -> bool:

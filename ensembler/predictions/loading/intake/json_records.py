@@ -6,6 +6,7 @@ from typing import Any
 
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import FileError
+from ensembler.predictions.loading.column_names import ID_NAMES, simple
 from ensembler.predictions.loading.intake.names import says_labels
 
 FEWEST_ROWS = 10
@@ -33,7 +34,11 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     """
     columns, rows = document.get("columns"), document.get("data")
     if isinstance(columns, list) and isinstance(rows, list) and all(is_row(row, columns) for row in rows):
-        return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
+        if len(set(map(str, columns))) < len(columns):
+            return None
+        records = [dict(zip(map(str, columns), row, strict=True)) for row in rows]
+        index = document.get("index")
+        return with_ids(records, index) if isinstance(index, list) and len(index) == len(records) else records
     lists = [entry for entry in document.values() if are_records(entry)]
     if len(lists) == 1 and not any(isinstance(entry, list) and entry is not lists[0] for entry in document.values()):
         return list(lists[0])
@@ -48,9 +53,18 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     )
     if len(records) < FEWEST_ROWS or len(records) <= longest:
         return None
-    if are_numbers(list(document)) or "id" in records[0]:
+    return with_ids(records, list(document))
+
+
+def with_ids(records: list[dict[str, Any]], ids: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return records with their rows' names as ids, by which files are aligned, unless they have ids of their own.
+
+    >>> with_ids([{"p": 0.1}, {"p": 0.9}], [7, 3])
+    [{'id': '7', 'p': 0.1}, {'id': '3', 'p': 0.9}]
+    """
+    if any(ID_NAMES.fullmatch(simple(str(name))) for name in records[0]):
         return records
-    return [{"id": row, **record} for row, record in document.items()]
+    return [{"id": str(name), **record} for name, record in zip(ids, records, strict=True)]
 
 
 def are_predictions(records: Sequence[Mapping[str, Any]]) -> bool:
@@ -69,15 +83,6 @@ def are_records(value: Any) -> bool:
 def is_row(value: Any, columns: Sequence[Any]) -> bool:
     """Whether a value is a list of as many cells as there are columns."""
     return isinstance(value, list) and len(value) == len(columns)
-
-
-def are_numbers(keys: Sequence[str]) -> bool:
-    """Whether keys count rows from 0, so that they tell nothing.
-
-    >>> are_numbers(["0", "1"]), are_numbers(["7", "9"])
-    (True, False)
-    """
-    return list(keys) == [str(number) for number in range(len(keys))]
 
 
 def are_scores(cell: Any) -> bool:
