@@ -131,7 +131,7 @@ def open_table(path: Path, request: ImportRequest) -> Opened:
     frame = read_frame_file(path, as_text, foreign=True)
     # Before lists in it are looked at, which may be what is wrong with it.
     opened = opened_frame(path, frame.drop(columns=list(request.columns.drop), errors="ignore"))
-    return replace(opened, decisions=[*(Decision(*told) for told in frame.attrs.get(NOTES, [])), *opened.decisions])
+    return replace(opened, decisions=[*(Decision(*note) for note in frame.attrs.get(NOTES, [])), *opened.decisions])
 
 
 def opened_frame(path: Path, frame: "pd.DataFrame") -> Opened:

@@ -141,7 +141,7 @@ def plan_opened(opened: list[Opened], request: ImportRequest) -> Plan:
     read = [records_as_table(file) for file in opened]
     plan = plan_data(read, request)
     of_records = [file for file, before in zip(read, opened, strict=True) if file is not before]
-    plan.decisions = [*(told for file in of_records for told in file.decisions), *plan.decisions]
+    plan.decisions = [*(decision for file in of_records for decision in file.decisions), *plan.decisions]
     return plan
 
 
