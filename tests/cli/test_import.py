@@ -568,7 +568,7 @@ def test_files_of_other_rows_are_no_members_of_one_set(tmp_path, run, monkeypatc
     proba, labels = members(3)
     for fold in range(3):
         frame = pd.DataFrame(proba["cat"][fold::3], columns=["p0", "p1", "p2"]).assign(target=labels[fold::3])
-        frame.to_csv(f"cat_part{fold}.csv", index=False)
+        frame.to_csv(f"cat_{'abc'[fold]}.csv", index=False)
     result = run("import", ".", "--out", "preds")
     assert result.code == 1
     assert "have different labels; expected the same rows" in result.err

@@ -21,6 +21,7 @@ from ensembler.predictions.loading.intake.names import (
     split_of,
     words,
 )
+from ensembler.predictions.loading.intake.numbered import how_to_join
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Plan, is_whole, rows_of
 from ensembler.predictions.loading.intake.probabilities import as_probabilities, is_soft, sums_to_one
 from ensembler.predictions.loading.intake.splits import arrange
@@ -76,8 +77,8 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
     note_unused(groups, decisions)
     parts = {split: part for split, part in parts.items() if part[0]}
     if given is not None and parts and all(own is not given for _, own in parts.values()):
-        lengths = sorted({len(table.array) for tables, _ in parts.values() for table in tables})
-        shown = " or ".join(map(str, lengths))
+        n_rows = sorted({len(table.array) for tables, _ in parts.values() for table in tables})
+        shown = " or ".join(map(str, n_rows))
         raise ShapeError(
             f"{given.path}: has {len(given.array)} rows, the predictions have {shown}; expected one label a row"
         )
@@ -87,7 +88,12 @@ def plan_arrays(items: Sequence[Item], request: ImportRequest) -> Plan:
             split: ([with_names(table, names_of) for table in tables], own) for split, (tables, own) in parts.items()
         }
     if not parts:
-        raise FileError(f"{items[0].path}: holds no array of predictions; {'; '.join(map(describe, items[:8]))}")
+        lengths = {(item.path, item.key): len(item.array) for item in items if item.array.ndim}
+        n_labels = [len(item.array) for group in groups.values() for item in group.labels]
+        raise FileError(
+            f"{items[0].path}: holds no array of predictions; {'; '.join(map(describe, items[:8]))}"
+            f"{how_to_join(lengths, n_labels)}"
+        )
     return arrange("arrays", parts, decisions, names, n_classes_of(parts))
 
 

@@ -30,9 +30,13 @@ def is_sample(file: Opened, decisions: list[Decision]) -> bool:
 
 
 def is_data(file: Opened, files: Sequence[Opened]) -> bool:
-    """Whether a table is a competition's own: called train or test, where others are called after models."""
-    told = words(file.path.stem)
-    return len(told) == 1 and told[0] in DATA and any(own_words(other.path.stem) for other in files)
+    """Whether a table is a competition's own: called train or test, where others, or folders, are called otherwise."""
+    told, folder = words(file.path.stem), file.path.parent
+    return (
+        len(told) == 1
+        and told[0] in DATA
+        and any(own_words(other.path.stem) or folder in other.path.parent.parents for other in files)
+    )
 
 
 def data_labels(file: Opened, request: ImportRequest, decisions: list[Decision]) -> Table | None:

@@ -69,6 +69,7 @@ def own_words(name: str) -> str:
     >>> own_words("oof_lgbm_preds"), own_words("test_probs"), own_words("model (2)")
     ('lgbm', '', 'model (2)')
     """
+    name = re.sub(r"[^A-Za-z0-9]?\*", "", name)  # the number of a fold
     aside = ROLES.union(*SPLITS.values())
     pieces = re.split(r"([^A-Za-z0-9]+)", name)
     kept = [index for index in range(0, len(pieces), 2) if pieces[index] and pieces[index].lower() not in aside]

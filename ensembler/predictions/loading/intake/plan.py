@@ -141,6 +141,10 @@ class Opened:
         What reading it took for granted.
     split : str, optional
         The set that rows are of, where a column says so.
+    parts : tuple of Path
+        The files that it was joined from, where it was.
+    in_order : bool
+        Whether rows stand in the order that files without ids have.
     """
 
     path: Path
@@ -149,6 +153,8 @@ class Opened:
     records: Sequence[dict[str, Any]] = ()
     decisions: Sequence[Decision] = ()
     split: str | None = None
+    parts: tuple[Path, ...] = ()
+    in_order: bool = True
 
 
 def rows_of(array: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from ensembler.predictions.loading.frame_files import DOUBTFUL
 from ensembler.predictions.loading.intake.arrays import plan_arrays
 from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
+from ensembler.predictions.loading.intake.folds import joined_folds
 from ensembler.predictions.loading.intake.formats import ARROW, READERS, how_to_unpack, open_file, opened_frame
 from ensembler.predictions.loading.intake.names import says_class_names, says_labels
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, rows_of
@@ -139,9 +140,10 @@ def plan_opened(opened: list[Opened], request: ImportRequest) -> Plan:
     if logs:
         return plan_inspect(logs)
     read = [records_as_table(file) for file in opened]
-    plan = plan_data(read, request)
     of_records = [file for file, before in zip(read, opened, strict=True) if file is not before]
-    plan.decisions = [*(decision for file in of_records for decision in file.decisions), *plan.decisions]
+    decisions = [decision for file in of_records for decision in file.decisions]
+    plan = plan_data(joined_folds(read, request, decisions), request)
+    plan.decisions = [*decisions, *plan.decisions]
     return plan
 
 

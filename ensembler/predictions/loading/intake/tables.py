@@ -14,7 +14,6 @@ from ensembler.predictions.loading.alignment import matching_rows, unique_positi
 from ensembler.predictions.loading.column_names import simple
 from ensembler.predictions.loading.columns import Roles, as_table, find_id, find_roles, fractions, is_numeric
 from ensembler.predictions.loading.folder import LABELS
-from ensembler.predictions.loading.frame_files import read_frame_file
 from ensembler.predictions.loading.intake.answers import with_numbers, without_numbers
 from ensembler.predictions.loading.intake.arrays import given_labels
 from ensembler.predictions.loading.intake.competition import (
@@ -25,7 +24,9 @@ from ensembler.predictions.loading.intake.competition import (
     tells_other,
     without_foreign_labels,
 )
+from ensembler.predictions.loading.intake.folds import joined_labels, refuse_unordered, text_column
 from ensembler.predictions.loading.intake.names import member_names, says_labels, split_of, split_word, words
+from ensembler.predictions.loading.intake.numbered import how_to_join
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, Rows
 from ensembler.predictions.loading.intake.probabilities import as_probabilities
 from ensembler.predictions.loading.intake.splits import arrange
@@ -59,7 +60,7 @@ from ensembler.predictions.loading.intake.wide import (
 from ensembler.predictions.loading.labels import check_same_labels
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import is_one_hot, read_row_values
+from ensembler.predictions.loading.tables import is_one_hot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     files = [file for file in files if not is_sample(file, decisions)]
     given = None if request.labels is None else given_labels(request)
     label_tables: list[Table] = list(beside)
+    scattered = [file for file in files if not file.in_order]
     data = [file for file in files if is_data(file, files)]
     files = [file for file in files if file not in data]
     label_tables += filter(None, (data_labels(file, request, decisions) for file in data))
@@ -89,7 +91,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
             decisions.append(Decision(str(file.path), "labels", "it has a column of labels and no predictions"))
             aside = tuple(name for name in file.frame.columns if simple(name) in PART_NAMES)
             columns = replace(request.columns, drop=(*request.columns.drop, *aside))
-            label_tables.append(read_row_values(file.path, columns, foreign=True))
+            label_tables.append(joined_labels(file, columns))
         files = [file for file in files if not is_label_file(file)]
     words = {str(value) for table in label_tables + ([given] if given else []) for value in np.unique(table.array)}
     words.update(request.class_names or ())
@@ -107,6 +109,8 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     for tables, _ in parts.values():
         refuse_same_names(tables)
     share_labels(parts, label_tables if given is None else [])
+    for tables, labels in parts.values():
+        refuse_unordered(scattered, tables, labels)
     refuse_unused_labels(parts, label_tables if given is None else [])
     require_label_column(data, parts)
     parts = with_unseen_classes({split: rows for split, rows in parts.items() if rows[0]}, decisions)
@@ -264,9 +268,11 @@ def refuse_unused_labels(parts: Mapping[str | None, Rows], aside: Sequence[Table
     labels, first = own[0], tables[0]
     if labels.ids is not None and first.ids is not None:
         matching_rows(first, unique_positions(first), labels)
+    n_rows = {(table.path, ""): len(table.array) for table in tables}
     raise ShapeError(
         f"{labels.path} holds {len(labels.array)} labels, {first.path} {len(first.array)} rows, expected as many "
-        f"(or an id column in both); take the file away, or give another with {argument('labels')}"
+        f"(or an id column in both){how_to_join(n_rows, [len(labels.array)])}; take the file away, or give another "
+        f"with {argument('labels')}"
     )
 
 
@@ -295,8 +301,7 @@ def frame_tables(
     roles = find_roles(frame, columns, aligned_labels(frame, columns, labels), guess=True)
     if roles.id is not None and path.suffix in (".csv", ".tsv", ".txt"):
         # Once more, so that ids keep their zeros.
-        again = read_frame_file(path, (roles.id,), foreign=True)
-        frame = frame.assign(**{roles.id: again[roles.id].loc[frame.index].to_numpy()})
+        frame = frame.assign(**{roles.id: text_column(file, frame, roles.id)})
     if file.items:
         roles = roles_beside_lists(frame, roles)
     elif not roles.proba:
