@@ -177,3 +177,16 @@ def test_parts_without_any_order_are_told_what_is_missing(proba, labels, run, su
     result = run("import", "given", "--out", "preds")
     assert result.code == 1
     assert f"have {N_ROWS} rows together, as the labels, and nothing tells their order" in result.err
+
+
+def test_a_whole_array_beside_joined_ones_is_refused(proba, labels, run):
+    for fold in range(N_FOLDS):
+        np.save(f"given/lgbm_fold{fold}.npy", proba[0, fold == FOLD])
+        np.save(f"given/y_fold{fold}.npy", labels[fold == FOLD])
+    np.save("given/xgb.npy", proba[1])
+    result = run("import", "given", "--out", "preds")
+    assert result.code == 1
+    assert "xgb.npy has 60 rows in one file" in result.err
+    for fold in range(N_FOLDS):
+        np.save(f"given/idx_fold{fold}.npy", np.flatnonzero(fold == FOLD))
+    check(run, proba, labels)

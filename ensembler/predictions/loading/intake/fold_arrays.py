@@ -14,26 +14,25 @@ from ensembler.predictions.loading.intake.numbered import (
     of_same_rows,
     with_labels_of_parts,
 )
-from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole, rows_of
+from ensembler.predictions.loading.intake.plan import Decision, Item, Opened, is_whole, rows_of
 
 PLACES = frozenset({"idx", "index", "indices", "indexes", "rows"})
 """Last words in the names of arrays of row numbers."""
 
 
-def joined_items(items: Sequence[Item], decisions: list[Decision]) -> tuple[list[Item], set[int]]:
+def joined_items(items: Sequence[Item], decisions: list[Decision]) -> tuple[list[Opened], set[int]]:
     """Return arrays of parts joined, and the ids of those that they are made of."""
     groups = by_name([(item.path, item.key, item) for item in items])
     groups = [group for group in groups if all(item.array.ndim in (1, 2) for item in group.parts.values())]
     places = [group for group in groups if says_places(group)]
     rows, why = None, "each has labels of its own rows"
     found = with_labels_of_parts(groups, lambda item: len(item.array), array_labels)
-    if not found and places:
+    if places:
         numbers = [np.asarray(rows_of(item.array)) for item in places[0].parts.values()]
-        ids = np.concatenate(numbers).astype(str)
-        rows, counted = natural_order(ids)
-        if len(set(ids.tolist())) == len(ids) and counted:
-            found = of_same_rows(groups, places[0], [len(part) for part in numbers], lambda item: len(item.array))
-            why = f"{places[0].path.name} has their rows, each once"
+        order, counted = natural_order(np.concatenate(numbers).astype(str))
+        same = of_same_rows(groups, places[0], [len(part) for part in numbers], lambda item: len(item.array))
+        if counted and all(any(group is other for other in same) for group in found):
+            found, rows, why = same, order, f"{places[0].path.name} has their rows, each once"
     joined_names = {group.name for group in found if not says_labels(last_name(group))}
     means = []
     for group in groups:
@@ -46,11 +45,14 @@ def joined_items(items: Sequence[Item], decisions: list[Decision]) -> tuple[list
     made = []
     for group in found:
         array = np.concatenate([rows_of(item.array) for item in group.parts.values()])
-        made.append(Item(group.path, group.key, array if rows is None else array[rows]))
+        item = Item(group.path, group.key, array if rows is None else array[rows])
+        paths = tuple(dict.fromkeys(part.path for part in group.parts.values()))
+        made.append(Opened(group.path, [item], parts=paths, in_order=rows is not None))
         decisions.append(group.decision("parts of the rows", why))
     for group in means:
         arrays = [item.array for item in group.parts.values()]
-        made.append(Item(group.path, group.key, np.asarray(np.mean(arrays, axis=0, dtype=np.float64))))
+        mean = Item(group.path, group.key, np.asarray(np.mean(arrays, axis=0, dtype=np.float64)))
+        made.append(Opened(group.path, [mean]))
         decisions.append(group.decision("mean of arrays", "they are as long, each by the model of a fold"))
     return made, {id(item) for group in (*found, *means) for item in group.parts.values()}
 

@@ -14,7 +14,7 @@ from ensembler.predictions.loading.columns import find_id, fractions
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS, read_frame_file
 from ensembler.predictions.loading.intake.fold_arrays import joined_items
-from ensembler.predictions.loading.intake.names import says_labels
+from ensembler.predictions.loading.intake.names import says_labels, split_of
 from ensembler.predictions.loading.intake.numbered import (
     NUMBERED,
     Numbered,
@@ -48,7 +48,7 @@ def joined_folds(opened: Sequence[Opened], request: ImportRequest, decisions: li
     by_id = {id(file): file for file in (*tables, *taken.values())}
     rest = [replace(file, items=[item for item in file.items if id(item) not in used]) for file in arrays]
     kept = [file for file, before in zip(rest, arrays, strict=True) if file.items or not before.items]
-    return [*(by_id[key] for key in files), *kept, *(Opened(item.path, [item]) for item in joined)]
+    return [*(by_id[key] for key in files), *kept, *joined]
 
 
 def joined_tables(
@@ -184,3 +184,24 @@ def refuse_unordered(joined: Sequence[Opened], tables: Sequence[Table], labels: 
                 f"{table.path} has no ids, and the rows of {path} stand in {n_files} files, so that nothing "
                 "tells which row is which; save all with the same ids"
             )
+
+
+def refuse_whole(files: Sequence[Opened]) -> None:
+    """Raise where parts were joined in the order of their numbers, and a file or array beside has as many rows.
+
+    Raises
+    ------
+    AlignmentError
+    """
+    arrays = [(file, item) for file in files if file.frame is None for item in file.items if item.array.ndim]
+    places = [(file, item.key, len(item.array)) for file, item in arrays]
+    places += [(file, "", len(file.frame)) for file in files if file.frame is not None]
+    for file, key, n_rows in places:
+        for other, other_key, other_rows in places:
+            alike = split_of(file.path, key) in (None, split_of(other.path, other_key))
+            if not file.in_order and other.in_order and n_rows == other_rows and alike:
+                raise AlignmentError(
+                    f"{other.path} has {n_rows} rows in one file, and those of {file.path} stand in the order of "
+                    f"{len(file.parts)} files, so that nothing tells which row is which; save the row numbers of each "
+                    "part beside it (idx_fold0.npy), or tables with ids"
+                )

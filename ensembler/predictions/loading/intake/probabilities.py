@@ -11,6 +11,7 @@ from ensembler.errors import ShapeError
 from ensembler.predictions.loading.intake.names import says_logits
 from ensembler.predictions.loading.intake.plan import Decision, Item, is_whole
 
+LOGITS = "logits (a softmax is applied)"
 PERCENT_ROUNDING = 0.03
 """How far the sum of whole percentages may be from 100, as a share."""
 
@@ -72,7 +73,7 @@ def as_probabilities(item: Item, array: NDArray[Any], decisions: list[Decision])
     named = says_logits(item.source)
     if values.min() < 0 or named:
         logs = values.max() <= 0 and np.abs(np.exp(values).sum(axis=1) - 1).max() < 1e-2
-        what = "logarithms of probabilities" if logs else "logits (a softmax is applied)"
+        what = "logarithms of probabilities" if logs else LOGITS
         why = "it is called so" if named else f"its values go from {values.min():.3g} to {values.max():.3g}"
         decisions.append(Decision(item.source, what, why))
         return softmax(values)

@@ -1,25 +1,24 @@
 """Planning an import: opening the files, and trying the layouts in a fixed order."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ensembler.errors import EnsemblerError, FileError, Problems
 from ensembler.predictions.files import readable
-from ensembler.predictions.loading.folder import LABELS, expand, is_folder
+from ensembler.predictions.loading.folder import expand, is_folder
 from ensembler.predictions.loading.frame_files import DOUBTFUL
 from ensembler.predictions.loading.intake.arrays import plan_arrays
+from ensembler.predictions.loading.intake.beside import label_arrays, label_items, may_be_member, member_items
 from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
-from ensembler.predictions.loading.intake.folds import joined_folds
+from ensembler.predictions.loading.intake.folds import joined_folds, refuse_whole
 from ensembler.predictions.loading.intake.formats import ARROW, READERS, how_to_unpack, open_file, opened_frame
 from ensembler.predictions.loading.intake.names import says_class_names, says_labels
-from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, rows_of
+from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan
 from ensembler.predictions.loading.intake.tables import plan_tables
 from ensembler.predictions.loading.intake.votes import long_columns, plan_long
-from ensembler.predictions.loading.table import Table
 
 MOST_FILES = 5_000
 NOT_DATA = ("dataset_info.json", "state.json", "dataset_dict.json")
@@ -156,30 +155,18 @@ def plan_data(opened: list[Opened], request: ImportRequest) -> Plan:
     tables = [file for file in opened if file.frame is not None]
     arrays = [file for file in opened if file.frame is None and file.items]
     names = class_names_in(tables)
-    if tables and not any(
-        item.array.ndim >= 2 or item.array.dtype.kind == "f" for file in arrays for item in file.items
-    ):
+    if tables and not any(may_be_member(item) for file in arrays for item in file.items):
         plan = plan_tables(tables, request, label_arrays(arrays))
     else:
         decisions: list[Decision] = []
         tables = [file for file in tables if not is_sample(file, decisions)]
         items = [item for file in arrays for item in file.items]
-        plan = plan_arrays([*items, *label_items(tables)], request)
+        refuse_whole(opened)
+        beside = [*label_items(tables), *member_items(tables, arrays, request, decisions)]
+        plan = plan_arrays([*items, *beside], request)
         plan.decisions = [*decisions, *plan.decisions]
     plan.class_names = request.class_names or plan.class_names or names
     return plan
-
-
-def label_arrays(files: Sequence[Opened]) -> list[Table]:
-    """Return the arrays of labels that stand beside tables."""
-    items = [item for file in files for item in file.items]
-    named = [item for item in items if says_labels(item.key.split("/")[-1] or item.path.stem)]
-    return [Table(LABELS, item.path, rows_of(item.array)) for item in named if rows_of(item.array).ndim == 1]
-
-
-def may_be_member(item: Item) -> bool:
-    """Whether an array could hold probabilities."""
-    return item.array.ndim >= 2 or item.array.dtype.kind == "f"
 
 
 def records_as_table(file: Opened) -> Opened:
@@ -198,13 +185,3 @@ def class_names_in(tables: Sequence[Opened]) -> tuple[str, ...] | None:
             if says_class_names(item.key) and item.array.ndim == 1:
                 return tuple(map(str, item.array.tolist()))
     return None
-
-
-def label_items(tables: Sequence[Opened]) -> Iterator[Item]:
-    """Yield the columns of labels in tables that stand beside arrays."""
-    for file in tables:
-        for name in file.frame.columns:
-            if says_labels(str(name)) or (file.frame.shape[1] == 1 and says_labels(file.path.stem)):
-                values = file.frame[name]
-                array = values.to_numpy() if values.dtype.kind in "biuf" else values.map(str).to_numpy(dtype=str)
-                yield replace(Item(file.path, "labels", array))

@@ -1,0 +1,77 @@
+"""`ensembler import` of tables and arrays together."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensembler import load_predictions
+from tests.conftest import draw
+
+CLASSES = ["cat", "dog", "fox"]
+
+
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    """Probabilities of three members, the first of which is in an array, and labels."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "given").mkdir()
+    proba, labels = draw(0, 3, 60, 3)
+    np.save("given/rf.npy", proba[0])
+    return proba, labels
+
+
+def check(run, proba, labels, names):
+    result = run("import", "given", "--out", "preds")
+    assert result.code == 0, result.err
+    data = load_predictions("preds")
+    assert data.names == names
+    np.testing.assert_allclose(data.proba, proba)
+    np.testing.assert_array_equal(data.labels, labels)
+    return result
+
+
+def test_members_in_tables_beside_arrays(rows, run):
+    proba, labels = rows
+    table = pd.DataFrame(proba[1], columns=CLASSES).assign(label=[CLASSES[label] for label in labels])
+    table.to_csv("given/xgb.csv", index_label="id")
+    records = [{"id": row, "probs": member.tolist()} for row, member in enumerate(proba[2])]
+    Path("given/zero.json").write_text(json.dumps(records))
+    check(run, proba, labels, ("rf", "xgb", "zero"))
+    assert load_predictions("preds").class_names == tuple(CLASSES)
+
+
+def test_tables_that_order_rows_differently_are_refused(rows, run):
+    proba, labels = rows
+    for name, member, step in (("svm", proba[1], 1), ("xgb", proba[2], -1)):
+        table = pd.DataFrame(member, columns=CLASSES).rename_axis("id")
+        table[::step].to_csv(f"given/{name}.csv")
+    np.save("given/y.npy", labels)
+    result = run("import", "given", "--out", "preds")
+    assert result.code == 1
+    assert "have no ids" in result.err or "has no ids" in result.err
+
+
+def test_features_beside_arrays_are_no_members(rows, run):
+    proba, labels = rows
+    rng = np.random.default_rng(0)
+    pd.DataFrame({"age": rng.normal(size=60), "share": rng.random(60)}).to_csv("given/features.csv", index=False)
+    np.save("given/svm.npy", proba[1])
+    pd.DataFrame({"id": range(60), "fraction": rng.random(60)}).to_csv("given/ages.csv", index=False)
+    np.save("given/y.npy", labels)
+    result = check(run, proba[:2], labels, ("rf", "svm"))
+    assert "import tables by themselves" in result.out
+    assert "features.csv" in result.out
+    assert "ages.csv" in result.out
+
+
+def test_an_order_of_classes_that_is_not_sorted_is_a_guess(rows, run):
+    proba, labels = rows
+    pd.DataFrame(proba[1], columns=["dog", "cat", "fox"]).to_csv("given/xgb.csv", index=False)
+    np.save("given/y.npy", labels)
+    result = run("import", "given", "--out", "preds")
+    assert result.code == 2
+    assert "the order of columns of arrays: dog, cat, fox" in result.err
+    assert run("import", "given", "--out", "preds", "--yes").code == 0
