@@ -305,6 +305,34 @@ def test_documents_of_records(write, run, home):
     check(load_predictions("preds"), proba, labels)
 
 
+@pytest.mark.parametrize(
+    "predicted",
+    [
+        lambda own: {"probs": own.tolist()},
+        lambda own: dict(zip(CLASSES, own.tolist(), strict=True)),
+        lambda own: {"probs": own.tolist(), "predicted": str(CLASSES[own.argmax()])},
+    ],
+)
+def test_records_of_each_model_in_one_document(predicted, run, home):
+    proba, labels = members()
+    document = {
+        name: [{"id": f"r{row}", "label": CLASSES[labels[row]], **predicted(own[row])} for row in range(60)]
+        for name, own in proba.items()
+    }
+    (home / "all.json").write_text(json.dumps({"classes": list(CLASSES), **document}), encoding="utf-8")
+    result = run("import", "all.json", "--out", "preds")
+    assert result.code == 0, result.err
+    check(load_predictions("preds"), proba, labels)
+
+
+def test_models_in_a_dictionary_are_called_after_themselves(run, home):
+    proba, labels = members()
+    document = {"models": {name: own.tolist() for name, own in proba.items()}, "labels": labels.tolist()}
+    (home / "all.json").write_text(json.dumps(document), encoding="utf-8")
+    assert run("import", "all.json", "--out", "preds", "--classes", ",".join(CLASSES)).code == 0
+    check(load_predictions("preds"), proba, labels)
+
+
 @pytest.mark.parametrize("orient", ["columns", "index", "split"])
 def test_the_index_of_pandas_aligns_files(orient, run, home):
     proba, labels = members()
@@ -360,6 +388,10 @@ def test_scores_of_the_best_labels_only(run, home):
         {str(epoch): {"loss": 1 / (epoch + 1), "accuracy": epoch / 60} for epoch in range(60)},
         {"loss": {str(epoch): 1 / (epoch + 1) for epoch in range(60)}, "lr": {str(epoch): 0.1 for epoch in range(60)}},
         {"history": [{"epoch": epoch, "loss": 1 / (epoch + 1)} for epoch in range(60)], "seed": 3},
+        {
+            name: [{"epoch": epoch, "loss": 1 / (epoch + 1), "auc": epoch / (60 + scale)} for epoch in range(60)]
+            for scale, name in enumerate(NAMES)
+        },
     ],
 )
 def test_a_document_of_measures_is_no_set(document, run, home):

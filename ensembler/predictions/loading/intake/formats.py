@@ -16,7 +16,7 @@ from ensembler.predictions.files import parsing, readable
 from ensembler.predictions.loading.array_files import MOST_BYTES, read_npy, read_npz
 from ensembler.predictions.loading.column_names import ID_NAMES, simple
 from ensembler.predictions.loading.frame_files import NOTES, read_frame_file
-from ensembler.predictions.loading.intake.json_records import are_scores, by_label, records_in
+from ensembler.predictions.loading.intake.json_records import are_scores, by_label, names_classes, records_in
 from ensembler.predictions.loading.intake.names import says_labels
 from ensembler.predictions.loading.intake.pickles import read_object_array, read_pickle
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened
@@ -231,7 +231,10 @@ def open_json(path: Path, _: ImportRequest) -> Opened:
         return Opened(path, records=[value])
     records = records_in(value)
     if records is not None:
-        return opened_records(path, records)
+        told = value.items() if isinstance(value, dict) else ()
+        names = [np.array(entry) for name, entry in told if isinstance(entry, list) and names_classes(name)]
+        items = [Item(path, "class_names", array) for array in names if array.dtype.kind == "U" and array.ndim == 1]
+        return replace(opened_records(path, records), items=items)
     if isinstance(value, (dict, list)):
         return Opened(path, list(flatten(path, "", lists_as_arrays(value))))
     raise FileError(f"{path}: holds one {type(value).__name__}, expected records or arrays")

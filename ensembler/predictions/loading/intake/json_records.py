@@ -7,7 +7,7 @@ from typing import Any
 from ensembler.arrays import ROW_SUM_TOLERANCE
 from ensembler.errors import FileError
 from ensembler.predictions.loading.column_names import ID_NAMES, simple
-from ensembler.predictions.loading.intake.names import says_labels
+from ensembler.predictions.loading.intake.names import says_class_names, says_labels
 
 FEWEST_ROWS = 10
 """Dictionaries of fewer entries say nothing of which of their keys are rows."""
@@ -29,8 +29,9 @@ def records_in(value: Any) -> list[dict[str, Any]] | None:
 def records_of(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Return the records in a dictionary.
 
-    They are under its only key of records. Or its keys are the rows, as pandas' ``orient="index"`` has it, or those of
-    each of its dictionaries, as ``orient="columns"``; or it has lists of columns and of rows, as ``orient="split"``.
+    They are under its only key of records, or under a key a model. Or its keys are the rows, as pandas'
+    ``orient="index"`` has it, or those of each of its dictionaries, as ``orient="columns"``; or it has lists of columns
+    and of rows, as ``orient="split"``.
     """
     columns, rows = document.get("columns"), document.get("data")
     if isinstance(columns, list) and isinstance(rows, list) and all(is_row(row, columns) for row in rows):
@@ -39,9 +40,9 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]] | None:
         records = [dict(zip(map(str, columns), row, strict=True)) for row in rows]
         index = document.get("index")
         return with_ids(records, index) if isinstance(index, list) and len(index) == len(records) else records
-    lists = [entry for entry in document.values() if are_records(entry)]
-    if len(lists) == 1 and not any(isinstance(entry, list) and entry is not lists[0] for entry in document.values()):
-        return list(lists[0])
+    lists = {name: entry for name, entry in document.items() if isinstance(entry, list) and not names_classes(name)}
+    if lists and all(map(are_records, lists.values())):
+        return list(*lists.values()) if len(lists) == 1 else records_of_models(lists)
     inner = list(document.values())
     if not all(isinstance(entry, dict) and entry.keys() == inner[0].keys() for entry in inner):
         return None
@@ -54,6 +55,44 @@ def records_of(document: dict[str, Any]) -> list[dict[str, Any]] | None:
     if len(records) < FEWEST_ROWS or len(records) <= longest:
         return None
     return with_ids(records, list(document))
+
+
+def records_of_models(lists: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]] | None:
+    """Return one record a row of those that each model has, with what differs by model under its name.
+
+    None where models do not have the same rows, by what their records share.
+
+    >>> records_of_models({"rf": [{"id": 1, "p": [0.1, 0.9]}], "nn": [{"id": 1, "p": [0.3, 0.7]}]})
+    [{'id': 1, 'rf': [0.1, 0.9], 'nn': [0.3, 0.7]}]
+    """
+    first, *others = lists.values()
+    names = first[0].keys()
+    if not are_predictions(first) or any(len(other) != len(first) for other in others):
+        return None
+    rows = list(zip(*lists.values(), strict=True))
+    if any(record.keys() != names for row in rows for record in row):
+        return None
+    shared = [name for name in names if all(record[name] == row[0][name] for row in rows for record in row)]
+    told = [name for name in names if says_labels(name) or ID_NAMES.fullmatch(simple(name))]
+    if len(shared) == len(names) or not set(told) <= set(shared):
+        return None
+    own = [name for name in names if name not in shared]
+
+    def predicted(record: dict[str, Any]) -> Any:
+        return record[own[0]] if len(own) == 1 else {name: record[name] for name in own}
+
+    return [
+        {
+            **{name: row[0][name] for name in shared},
+            **{model: predicted(record) for model, record in zip(lists, row, strict=True)},
+        }
+        for row in rows
+    ]
+
+
+def names_classes(name: str) -> bool:
+    """Whether a key is called as names of classes are, rather than as records are."""
+    return says_class_names(name) and name != "names"
 
 
 def with_ids(records: list[dict[str, Any]], ids: Sequence[Any]) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ ROLES = frozenset({
 })
 # fmt: on
 """Words that say what an array is and not whose."""
+CONTAINERS = frozenset({"models", "members", "classifiers", "estimators", "learners"})
+"""What dictionaries of models are called."""
 # fmt: off
 DERIVED = frozenset({
     "avg", "average", "mean", "ensemble", "ensembled", "blend", "blended", "stack", "stacked", "stacking", "vote",
@@ -92,7 +94,7 @@ def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:
     """
     names = []
     for path, key in places:
-        own = [own_words(part) for part in key.split("/")] if key else []
+        own = [own_words(part) for part in key.split("/") if part.lower() not in CONTAINERS] if key else []
         own = [part for part in own if part]
         stem = own_words(path.stem)
         names.append(

@@ -1,6 +1,7 @@
 """Planning an import: opening the files, and trying the layouts in a fixed order."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +176,8 @@ def records_as_table(file: Opened) -> Opened:
         return file
     import pandas as pd
 
-    return opened_frame(file.path, pd.DataFrame(list(file.records)))
+    opened = opened_frame(file.path, pd.DataFrame(list(file.records)))
+    return replace(opened, items=[*file.items, *opened.items])
 
 
 def class_names_in(tables: Sequence[Opened]) -> tuple[str, ...] | None:
