@@ -127,3 +127,12 @@ def test_labels_of_other_rows_are_refused(rows, run):
     result = run("import", "oof_*.csv", "--labels", "work/train.csv", "--label-column", "target", "--out", "preds")
     assert result.code == 1
     assert "do not hold the same ids" in result.err
+
+
+def test_a_model_in_a_folder_below_another_of_the_same_file_name(rows, run, tmp_path):
+    (tmp_path / "runs" / "rf" / "calibrated").mkdir(parents=True)
+    for folder, name in (("rf", "rf"), ("rf/calibrated", "svm")):
+        frame = pd.DataFrame({"pred": rows[0][name], "target": rows[2]}).rename_axis("id")
+        frame.to_csv(f"runs/{folder}/test.csv")
+    assert run("import", "runs", "--out", "preds").code == 0
+    assert load_predictions("preds").names == ("calibrated", "rf")

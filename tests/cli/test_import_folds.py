@@ -1,5 +1,8 @@
 """`ensembler import` of predictions whose folds stand in files of their own."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -190,3 +193,205 @@ def test_a_whole_array_beside_joined_ones_is_refused(proba, labels, run):
     for fold in range(N_FOLDS):
         np.save(f"given/idx_fold{fold}.npy", np.flatnonzero(fold == FOLD))
     check(run, proba, labels)
+
+
+def rows_of(fold):
+    return np.flatnonzero(fold == FOLD)
+
+
+def other_rows(fold):
+    return np.flatnonzero(np.random.default_rng(7).permutation(N_ROWS) % N_FOLDS == fold)
+
+
+def refused(run, *arguments):
+    result = run("import", "given", *arguments, "--out", "preds")
+    assert result.code == 1, result.out
+    return result.err
+
+
+def test_each_model_has_row_numbers_of_its_own(proba, labels, run):
+    for name, member, rows in zip(NAMES, proba, (rows_of, other_rows), strict=True):
+        for fold in range(N_FOLDS):
+            np.savez(f"given/{name}_fold{fold}.npz", idx=rows(fold), pred=member[rows(fold)])
+    np.save("given/y.npy", labels)
+    check(run, proba, labels)
+
+
+def test_labels_given_in_the_order_of_rows_are_refused_beside_parts(proba, labels, run):
+    for fold in range(N_FOLDS):
+        np.save(f"given/lgbm_fold{fold}.npy", proba[0, rows_of(fold)])
+        np.save(f"given/y_fold{fold}.npy", labels[rows_of(fold)])
+    np.save("all.npy", labels)
+    assert "all.npy has 60 rows in one file" in refused(run, "--labels", "all.npy")
+
+
+def test_a_number_in_a_folder_above_is_no_fold(proba, labels, run, tmp_path):
+    (tmp_path / "given" / "cv5").mkdir()
+    for fold in range(N_FOLDS):
+        for name, member in zip(NAMES, proba, strict=True):
+            np.save(f"given/cv5/oof_{name}_fold{fold + 1}.npy", member[rows_of(fold)])
+        np.save(f"given/cv5/y_fold{fold + 1}.npy", labels[rows_of(fold)])
+    check(run, proba, labels, BY_FOLD)
+
+
+def test_repeats_are_members_of_their_own(proba, labels, run, tmp_path):
+    for repeat, rows in enumerate((rows_of, other_rows)):
+        for fold in range(N_FOLDS):
+            folder = tmp_path / "given" / f"cv{repeat}" / f"fold{fold}"
+            folder.mkdir(parents=True)
+            table = pd.DataFrame(proba[repeat], columns=CLASSES).assign(label=labels).rename_axis("id")
+            table.loc[rows(fold)].to_csv(folder / "lgbm.csv")
+    assert run("import", "given", "--out", "preds").code == 0
+    data = load_predictions("preds")
+    assert data.names == ("cv0", "cv1")
+    np.testing.assert_allclose(data.proba, proba)
+
+
+def test_rows_that_a_fold_was_trained_on_are_not_averaged(proba, labels, run, tmp_path):
+    for fold in range(N_FOLDS):
+        own = {f"val_{name}": member[rows_of(fold)] for name, member in zip(NAMES, proba, strict=True)}
+        seen = {f"train_{name}": member[fold != FOLD] for name, member in zip(NAMES, proba, strict=True)}
+        np.savez(f"given/fold{fold}.npz", y_val=labels[rows_of(fold)], **own, **seen)
+    check(run, proba, labels, BY_FOLD)
+    assert not (tmp_path / "preds" / "new").exists()
+
+
+def test_validation_and_test_parts_of_nested_folds(proba, labels, run):
+    for fold in range(N_FOLDS):
+        for name, member in zip(NAMES, proba, strict=True):
+            np.save(f"given/test_{name}_fold{fold}.npy", member[rows_of(fold)])
+            np.save(f"given/val_{name}_fold{fold}.npy", member[other_rows(fold)])
+        np.save(f"given/y_test_fold{fold}.npy", labels[rows_of(fold)])
+        np.save(f"given/y_val_fold{fold}.npy", labels[other_rows(fold)])
+    check(run, proba, labels, BY_FOLD)
+    order = np.concatenate([other_rows(fold) for fold in range(N_FOLDS)])
+    validation = load_predictions("preds").validation
+    np.testing.assert_allclose(validation.proba, proba[:, order])
+    np.testing.assert_array_equal(validation.labels, labels[order])
+
+
+def test_each_fold_orders_its_classes(proba, labels, run):
+    for fold in range(N_FOLDS):
+        order = np.random.default_rng(fold).permutation(3)
+        own = {name: member[rows_of(fold)][:, order] for name, member in zip(NAMES, proba, strict=True)}
+        names = np.array(CLASSES)
+        np.savez(f"given/fold{fold}.npz", classes=names[order], y=names[labels[rows_of(fold)]], **own)
+    assert run("import", "given", "--out", "preds").code == 0
+    data = load_predictions("preds")
+    order = [CLASSES.index(name) for name in data.class_names]
+    np.testing.assert_allclose(data.proba, proba[:, BY_FOLD][:, :, order])
+    assert [data.class_names[label] for label in data.labels] == [CLASSES[label] for label in labels[BY_FOLD]]
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_predicted_classes_do_not_tell_that_rows_are_parts(proba, labels, run, ids):
+    for fold, member in enumerate(proba):
+        table = pd.DataFrame(member, columns=CLASSES).assign(label=[CLASSES[best] for best in member.argmax(axis=1)])
+        table.rename_axis("id").to_csv(f"given/lgbm_fold{fold}.csv", index=ids)
+    truth = pd.DataFrame({"y_true": [CLASSES[label] for label in labels]}).rename_axis("id")
+    truth.to_csv("given/y_true.csv", index=ids)
+    assert run("import", "given", "--out", "preds").code == 0
+    np.testing.assert_allclose(load_predictions("preds").proba, proba)
+
+
+def test_the_same_ids_in_another_order_are_the_same_rows(proba, labels, run):
+    for size, member in zip((32, 64), proba, strict=True):
+        table = pd.DataFrame(member, columns=CLASSES).assign(label=labels).rename_axis("id")
+        table.sample(frac=1, random_state=size).to_csv(f"given/net_batch{size}.csv")
+    assert run("import", "given", "--out", "preds").code == 0
+    assert load_predictions("preds").names == ("net_batch32", "net_batch64")
+
+
+def test_a_fold_that_lacks_a_class_is_refused(proba, labels, run):
+    for fold in range(N_FOLDS):
+        np.save(f"given/lgbm_fold{fold}.npy", proba[0, rows_of(fold)][:, : 2 if fold == 3 else 3])
+        np.save(f"given/y_fold{fold}.npy", labels[rows_of(fold)])
+    assert "part 3 has 2 columns" in refused(run)
+
+
+def test_lists_of_other_lengths_are_refused(proba, labels, run):
+    for fold in range(N_FOLDS):
+        lists = proba[0, rows_of(fold)][:, : 2 if fold == 3 else 3].tolist()
+        table = pd.DataFrame({"id": rows_of(fold), "label": labels[rows_of(fold)], "lgbm": lists})
+        table.to_json(f"given/fold{fold}.jsonl", orient="records", lines=True)
+    assert "lists in 'lgbm' of part 3" in refused(run)
+
+
+def test_labels_with_an_index_of_pandas(proba, labels, run):
+    for name, fold, table in tables(proba, labels):
+        table[CLASSES].to_csv(f"given/{name}_fold{fold}.csv")
+        table["label"].to_csv(f"given/labels_fold{fold}.csv")
+    check(run, proba, labels)
+
+
+def test_labels_of_validation_folds_are_those_of_out_of_fold_rows(proba, labels, run):
+    for fold in range(N_FOLDS):
+        for name, member in zip(NAMES, proba, strict=True):
+            np.save(f"given/oof_{name}_fold{fold}.npy", member[rows_of(fold)])
+        np.save(f"given/y_val_fold{fold}.npy", labels[rows_of(fold)])
+    check(run, proba, labels, BY_FOLD)
+
+
+@pytest.mark.parametrize("rows", ["idx", "rows", "index"])
+def test_row_numbers_of_training_rows_stand_beside(proba, labels, run, rows):
+    for fold in range(N_FOLDS):
+        own = dict(zip(NAMES, proba[:, rows_of(fold)], strict=True))
+        numbers = {f"train_{rows}": np.flatnonzero(fold != FOLD), f"val_{rows}": rows_of(fold)}
+        np.savez(f"given/fold{fold}.npz", **numbers, **own)
+    np.save("given/y.npy", labels)
+    check(run, proba, labels)
+
+
+def test_overlapping_parts_are_refused(proba, labels, run):
+    for number in range(N_FOLDS):
+        rows = np.random.default_rng(number).permutation(N_ROWS)[:15]
+        np.savez(f"given/split{number}.npz", y=labels[rows], test_idx=rows, lgbm=proba[0, rows])
+    assert "is in two parts" in refused(run)
+
+
+def test_a_missing_part_is_refused(proba, labels, run):
+    for fold in range(N_FOLDS):
+        for name, member in zip(NAMES, proba, strict=True):
+            if (name, fold) != ("xgb", 4):
+                np.save(f"given/{name}_fold{fold}.npy", member[rows_of(fold)])
+        np.save(f"given/y_fold{fold}.npy", labels[rows_of(fold)])
+    assert "xgb_*.npy lacks part 4" in refused(run)
+
+
+def test_test_rows_of_folds_beside_whole_ones(proba, labels, run):
+    new = np.stack([draw(seed, len(NAMES), N_NEW, 3)[0] for seed in range(1, 1 + N_FOLDS)])
+    for index, name in enumerate(NAMES):
+        np.save(f"given/oof_{name}.npy", proba[index])
+        for fold in range(N_FOLDS):
+            np.save(f"given/test_{name}_fold{fold}.npy", new[fold, index])
+    np.save("given/y.npy", labels)
+    check(run, proba, labels)
+    np.testing.assert_allclose(load_predictions("preds/new", labelled=False).proba, new.mean(axis=0), atol=1e-7)
+
+
+@pytest.mark.parametrize("arrays", [True, False])
+def test_labels_of_another_kind_than_the_predictions(proba, labels, run, arrays):
+    for name, fold, table in tables(proba, labels):
+        if arrays:
+            np.save(f"given/{name}_fold{fold}.npy", table[CLASSES].to_numpy())
+            pd.DataFrame({"label": labels[rows_of(fold)]}).to_csv(f"given/labels_fold{fold}.csv", index=False)
+        else:
+            table[CLASSES].to_csv(f"given/{name}_fold{fold}.csv", index=False)
+            np.save(f"given/y_fold{fold}.npy", labels[rows_of(fold)])
+    check(run, proba, labels, BY_FOLD)
+
+
+def test_folds_as_keys_of_an_archive_for_each_model(proba, labels, run):
+    for name, values in (*zip(NAMES, proba, strict=True), ("y", labels)):
+        np.savez(f"given/{name}.npz", **{f"fold{fold}": values[rows_of(fold)] for fold in range(N_FOLDS)})
+    check(run, proba, labels, BY_FOLD)
+
+
+def test_provenance_has_the_checksums_of_all_parts(proba, labels, run):
+    for name, fold, table in tables(proba, labels):
+        table.to_csv(f"given/oof_{name}_fold{fold}.csv", index=False)
+    Path("given/oof_lgbm_notes.csv").touch()
+    assert run("import", "given", "--pair", "oof_{}.csv", "test_{}.csv", "--out", "preds").code == 0
+    np.testing.assert_allclose(load_predictions("preds").proba, proba)
+    checksums = json.loads(Path("preds/members.json").read_text())["imported"]["sha256"]
+    assert sorted(checksums) == sorted(f"given/oof_{name}_fold{fold}.csv" for name in NAMES for fold in range(N_FOLDS))

@@ -35,7 +35,10 @@ def is_data(file: Opened, files: Sequence[Opened]) -> bool:
     return (
         len(told) == 1
         and told[0] in DATA
-        and any(own_words(other.path.stem) or folder in other.path.parent.parents for other in files)
+        and any(
+            own_words(other.path.stem) or (folder in other.path.parent.parents and words(other.path.stem) != told)
+            for other in files
+        )
     )
 
 

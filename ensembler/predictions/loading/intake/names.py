@@ -11,7 +11,7 @@ from ensembler.predictions.loading.folder import unlike_parts
 SPLITS = {
     "train": frozenset(["train", "training", "oof", "cv"]),
     "val": frozenset(["val", "valid", "validation", "dev", "calib", "calibration"]),
-    "test": frozenset(["test", "holdout", "heldout", "eval", "evaluation", "private"]),
+    "test": frozenset(["test", "tst", "holdout", "heldout", "eval", "evaluation", "private"]),
     "new": frozenset(["sub", "submission", "submissions", "submit"]),
 }
 # fmt: off
@@ -23,6 +23,8 @@ ROLES = frozenset({
 })
 # fmt: on
 """Words that say what an array is and not whose."""
+PLACES = frozenset({"idx", "index", "indices", "indexes", "rows"})
+"""Last words in the names of arrays of row numbers."""
 CONTAINERS = frozenset({"models", "members", "classifiers", "estimators", "learners"})
 """What dictionaries of models are called."""
 # fmt: off
@@ -71,7 +73,7 @@ def own_words(name: str) -> str:
     >>> own_words("oof_lgbm_preds"), own_words("test_probs"), own_words("model (2)")
     ('lgbm', '', 'model (2)')
     """
-    name = re.sub(r"[^A-Za-z0-9]?\*", "", name)  # the number of a fold
+    name = without_stars(name)
     aside = ROLES.union(*SPLITS.values())
     pieces = re.split(r"([^A-Za-z0-9]+)", name)
     kept = [index for index in range(0, len(pieces), 2) if pieces[index] and pieces[index].lower() not in aside]
@@ -79,6 +81,18 @@ def own_words(name: str) -> str:
         return ""
     own, after = "".join(pieces[kept[0] : kept[-1] + 1]), "".join(pieces[kept[-1] + 1 :])
     return own + ")" * (after.startswith(")") and own.count("(") > own.count(")"))
+
+
+UUID = re.compile(r"[-_]?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}([-_]c\d+)?", re.IGNORECASE)
+
+
+def without_stars(name: str) -> str:
+    """Return a name without the number of a fold, for which ``*`` stands, and of a job.
+
+    >>> without_stars("oof_lgbm_*")
+    'oof_lgbm'
+    """
+    return re.sub(r"[^A-Za-z0-9]?\*", "", UUID.sub("", name))
 
 
 def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:
@@ -113,8 +127,8 @@ def member_names(places: Sequence[tuple[Path, str]]) -> list[str]:
                 )
         tails = unlike_parts([Path(*(own_words(part) or part for part in path.absolute().parts)) for path in whole])
         if len(set(tails)) == len(tails):
-            return [name.replace("/", "-") for name in tails]
-        return [name.replace("/", "-") for name in unlike_parts([path.absolute() for path in whole])]
+            return [without_stars(name).replace("/", "-") for name in tails]
+        return [without_stars(name).replace("/", "-") for name in unlike_parts([path.absolute() for path in whole])]
     prefixes = [own_words(path.stem) or path.parent.name for path in files]
     both = [f"{prefix}-{name}" if prefix != name else name for prefix, name in zip(prefixes, names, strict=True)]
     if len(set(both)) == len(both):

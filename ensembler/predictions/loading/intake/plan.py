@@ -143,6 +143,8 @@ class Opened:
         The set that rows are of, where a column says so.
     parts : tuple of Path
         The files that it was joined from, where it was.
+    rows : (N,), optional
+        The rows of these files, one below the other, where the order is another.
     in_order : bool
         Whether rows stand in the order that files without ids have.
     """
@@ -154,6 +156,7 @@ class Opened:
     decisions: Sequence[Decision] = ()
     split: str | None = None
     parts: tuple[Path, ...] = ()
+    rows: NDArray[np.intp] | None = None
     in_order: bool = True
 
 

@@ -10,7 +10,7 @@ from ensembler.errors import EnsemblerError, FileError, Problems
 from ensembler.predictions.files import readable
 from ensembler.predictions.loading.folder import expand, is_folder
 from ensembler.predictions.loading.frame_files import DOUBTFUL
-from ensembler.predictions.loading.intake.arrays import plan_arrays
+from ensembler.predictions.loading.intake.arrays import given_labels, plan_arrays
 from ensembler.predictions.loading.intake.beside import label_arrays, label_items, may_be_member, member_items
 from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
@@ -157,12 +157,12 @@ def plan_data(opened: list[Opened], request: ImportRequest) -> Plan:
     arrays = [file for file in opened if file.frame is None and file.items]
     names = class_names_in(tables)
     if tables and not any(may_be_member(item) for file in arrays for item in file.items):
-        plan = plan_tables(tables, request, label_arrays(arrays))
+        plan = plan_tables(tables, request, label_arrays(arrays), [file for file in arrays if not file.in_order])
     else:
         decisions: list[Decision] = []
         tables = [file for file in tables if not is_sample(file, decisions)]
         items = [item for file in arrays for item in file.items]
-        refuse_whole(opened)
+        refuse_whole(opened, None if request.labels is None else given_labels(request))
         beside = [*label_items(tables), *member_items(tables, arrays, request, decisions)]
         plan = plan_arrays([*items, *beside], request)
         plan.decisions = [*decisions, *plan.decisions]

@@ -1,9 +1,10 @@
 """Writing what an import planned: a prediction set as a folder, with where everything came from."""
 
+import glob
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ensembler.errors import Problems, ValueRangeError
 from ensembler.predictions.files import write_text, writing_folder
 from ensembler.predictions.loading.class_space import NamelessError
 from ensembler.predictions.loading.intake.formats import ARROW
+from ensembler.predictions.loading.intake.numbered import patterns
 from ensembler.predictions.loading.intake.plan import FITTING, NEW, SCORED, Plan
 from ensembler.predictions.loading.options import ReadOptions
 from ensembler.predictions.loading.row_set import RowSet, assemble, class_space
@@ -154,7 +156,7 @@ def write_import(plan: Plan, folder: Path, command: str | None = None) -> tuple[
 def provenance(plan: Plan, command: str | None) -> Mapping[str, Any]:
     """Return where a set came from: the command, the decisions, and the checksum of each file that was read."""
     paths = {split_key(table.path)[0] for part in plan.parts.values() for table in part.tables}
-    files = sorted(file for path in paths for file in ([path] if path.is_file() else path.glob(f"*{ARROW}")))
+    files = sorted(file for path in paths for file in files_of(path))
     return {
         "ensembler": serialization.__version__,
         "command": command,
@@ -165,6 +167,16 @@ def provenance(plan: Plan, command: str | None) -> Mapping[str, Any]:
             for decision in plan.decisions
         ],
     }
+
+
+def files_of(path: Path) -> Iterable[Path]:
+    """Return the files that rows were read from: one, the shards in a folder, or those of all folds."""
+    if path.is_file():
+        return [path]
+    if "*" not in str(path):
+        return path.glob(f"*{ARROW}")
+    matches = map(Path, glob.glob(str(path)))
+    return [match for match in matches if any(path == pattern for pattern, *_ in patterns(match))]
 
 
 def file_digest(path: Path) -> str:

@@ -25,7 +25,14 @@ from ensembler.predictions.loading.intake.competition import (
     without_foreign_labels,
 )
 from ensembler.predictions.loading.intake.folds import joined_labels, refuse_unordered, text_column
-from ensembler.predictions.loading.intake.names import member_names, says_labels, split_of, split_word, words
+from ensembler.predictions.loading.intake.names import (
+    member_names,
+    says_labels,
+    split_of,
+    split_word,
+    without_stars,
+    words,
+)
 from ensembler.predictions.loading.intake.numbered import how_to_join
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, Rows
 from ensembler.predictions.loading.intake.probabilities import as_probabilities
@@ -69,8 +76,10 @@ PART_NAMES = ("split", "set", "subset", "partition", "part", "usage")
 """What a column is called that says which set a row is of."""
 
 
-def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequence[Table] = ()) -> Plan:
-    """Plan a prediction set of tables, with arrays of labels that stand beside them.
+def plan_tables(
+    files: Sequence[Opened], request: ImportRequest, beside: Sequence[Table] = (), joined: Sequence[Opened] = ()
+) -> Plan:
+    """Plan a prediction set of tables, with arrays of labels that stand beside them, some of them joined in no order.
 
     Raises
     ------
@@ -81,7 +90,7 @@ def plan_tables(files: Sequence[Opened], request: ImportRequest, beside: Sequenc
     files = [file for file in files if not is_sample(file, decisions)]
     given = None if request.labels is None else given_labels(request)
     label_tables: list[Table] = list(beside)
-    scattered = [file for file in files if not file.in_order]
+    scattered = [*joined, *(file for file in files if not file.in_order)]
     data = [file for file in files if is_data(file, files)]
     files = [file for file in files if file not in data]
     label_tables += filter(None, (data_labels(file, request, decisions) for file in data))
@@ -172,7 +181,7 @@ def form_match(path: Path, form: str) -> str | None:
     """Return the member in a file's name of a form such as ``oof_{}.csv``."""
     before, _, after = form.partition("{}")
     match = re.fullmatch(re.escape(before) + "(.+)" + re.escape(after), path.name)
-    return None if match is None else match[1]
+    return None if match is None else without_stars(match[1])
 
 
 def table_names(files: Sequence[Opened], pair: tuple[str, str] | None) -> list[str]:
