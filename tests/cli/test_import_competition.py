@@ -136,3 +136,17 @@ def test_a_model_in_a_folder_below_another_of_the_same_file_name(rows, run, tmp_
         frame.to_csv(f"runs/{folder}/test.csv")
     assert run("import", "runs", "--out", "preds").code == 0
     assert load_predictions("preds").names == ("calibrated", "rf")
+
+
+def test_a_submission_of_an_imported_set_is_matched_by_id(rows, run):
+    for name in NAMES:
+        write_tables(f"work/oof_{name}.csv", rows[0][name], 0, "pred")
+        write_tables(f"work/sub_{name}.csv", rows[1][name], N_ROWS, "target")
+    assert run("import", "work", "--out", "preds").code == 0
+    sample = pd.DataFrame({"id": np.arange(N_ROWS, N_ROWS + N_NEW)[::-1], "target": 0.5})
+    sample.to_csv("like.csv", index=False)
+    result = run("predict", "preds", "--rule", "mean", "--to", "preds/new", "--like", "like.csv", "--out", "out.csv")
+    assert result.code == 0, result.err
+    submitted = pd.read_csv("out.csv")
+    mean = np.mean(list(rows[1].values()), axis=0)
+    np.testing.assert_allclose(submitted["target"], mean[submitted["id"] - N_ROWS], atol=1e-6)

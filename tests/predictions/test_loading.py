@@ -434,3 +434,24 @@ def test_the_member_that_lacks_a_class_is_named_though_it_is_the_first(tmp_path)
     with pytest.raises(ShapeError, match="member 'a' has 2 columns, expected 3 as in the other members") as refused:
         load_predictions(tmp_path)
     assert "'b'" not in str(refused.value)
+
+
+def test_a_saved_set_keeps_its_ids(tmp_path):
+    proba, labels = draw(0, 3, 20, 3)
+    ids = [f"t{row}" for row in range(20)]
+    saved = Predictions(proba[:2], labels, names=["a", "b"], ids=ids).save(tmp_path / "set")
+    assert load_predictions(saved).ids.tolist() == ids
+    # Rows of other files are brought into their order.
+    table = pd.DataFrame(proba[2], columns=["0", "1", "2"]).assign(id=ids)
+    table[::-1].to_csv(tmp_path / "c.csv", index=False)
+    both = load_predictions(saved, tmp_path / "c.csv")
+    np.testing.assert_allclose(both.proba, proba, atol=1e-6)
+    np.save(saved / "rows" / "ids.npy", ids[:19])
+    with pytest.raises(AlignmentError, match="holds 19 ids, and .* 20 rows"):
+        load_predictions(saved)
+
+
+def test_saved_ids_that_are_not_unique_name_no_rows(tmp_path):
+    proba, labels = draw(0, 2, 20, 3)
+    saved = Predictions(proba, labels, names=["a", "b"], ids=["patient"] * 20).save(tmp_path / "set")
+    assert load_predictions(saved).ids is None

@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import AlignmentError, Problems
+from ensembler.predictions.loading.array_files import read_npy
 from ensembler.predictions.loading.table import Table
+
+SAVED_IDS = Path("rows", "ids.npy")
 
 
 def row_order(tables: Sequence[Table]) -> tuple[dict[tuple[Path, str], Any], NDArray[Any] | None]:
     """Return for each table the rows that bring it into the order of the first one with ids, and those ids.
 
-    Files without ids are taken to be in the common order, which is only safe while no file needs reordering. Tables
-    whose rows have numbers but no names are aligned by those.
+    Files without ids are taken to be in the common order, which is only safe while no file needs reordering. Arrays of
+    a prediction set that was saved with ids have those; tables with row numbers but no names are aligned by these.
     """
     everything = slice(None)
-    tables = by_row_numbers(tables)
+    tables = by_row_numbers(with_saved_ids(tables))
     with_ids = [table for table in tables if table.ids is not None]
     order: dict[tuple[Path, str], Any] = {(table.path, table.name): everything for table in tables}
     if not with_ids:
@@ -33,6 +36,8 @@ def row_order(tables: Sequence[Table]) -> tuple[dict[tuple[Path, str], Any], NDA
     problems = Problems()
     reordered = None
     for table in with_ids[1:]:
+        if table.ids is not None and np.array_equal(table.ids, ids):
+            continue
         with problems.collected():
             rows = matching_rows(reference, position, table)
             if not np.array_equal(rows, np.arange(len(rows))):
@@ -46,6 +51,33 @@ def row_order(tables: Sequence[Table]) -> tuple[dict[tuple[Path, str], Any], NDA
             "has no ids to say which order it follows; give it an id column"
         )
     return order, ids
+
+
+def with_saved_ids(tables: Sequence[Table]) -> list[Table]:
+    """Return tables with the ids that `Predictions.save` wrote beside arrays, where no two rows have the same.
+
+    Raises
+    ------
+    AlignmentError
+        There are not as many as an array has rows.
+    """
+    homes = {table.path.parent for table in tables if table.ids is None and table.path.suffix == ".npy"}
+    saved: dict[Path, NDArray[Any]] = {}
+    for home in homes:
+        if (home / SAVED_IDS).is_file():
+            values = np.asarray(read_npy(home / SAVED_IDS)).astype(str)
+            if values.ndim == 1 and len(set(values.tolist())) == len(values):
+                saved[home] = values
+    found = []
+    for table in tables:
+        ids = saved.get(table.path.parent) if table.ids is None and table.path.suffix == ".npy" else None
+        if ids is not None and len(ids) != len(table.array):
+            raise AlignmentError(
+                f"{table.path.parent / SAVED_IDS} holds {len(ids)} ids, and {table.path} {len(table.array)} rows; "
+                "expected an id a row: take the one away that does not belong to the other"
+            )
+        found.append(table if ids is None else replace(table, ids=ids))
+    return found
 
 
 def by_row_numbers(tables: Sequence[Table]) -> Sequence[Table]:
