@@ -169,7 +169,10 @@ class EnsembleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 member[:, 0], member[:, 1] = 1.0 - positive, positive
             elif already:
                 clipped = np.maximum(values, 0.0)
-                member[:] = clipped / np.maximum(clipped.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+                totals = np.maximum(clipped.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+                # Rounding stays, as in files, so that equal values stay equal.
+                totals[np.abs(totals - 1.0) <= ROW_SUM_TOLERANCE] = 1.0
+                member[:] = clipped / totals
             else:
                 member[:] = softmax(values)
         return proba

@@ -75,9 +75,9 @@ class RankAverage(Combiner):
         self.mass_[..., 1:] = np.minimum(np.cumsum(share[order], axis=-1), 1.0)
 
     def _columns(self, proba: Floats) -> Values:
-        """Return the (M, K, N) probabilities whose ranks count."""
+        """Return the (M, K, N) probabilities whose ranks count, in single precision: a tie is one in any file."""
         kept = proba[..., 1:] if proba.shape[2] == 2 else proba
-        return np.ascontiguousarray(kept.transpose(0, 2, 1), dtype=np.float64)
+        return np.ascontiguousarray(kept.transpose(0, 2, 1), dtype=np.float32).astype(np.float64)
 
     def _scores(self, proba: Floats) -> Values:
         columns = self._columns(proba)

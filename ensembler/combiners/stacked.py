@@ -37,10 +37,11 @@ class Stacking(Combiner):
     r"""Multinomial logistic regression on the log probabilities of all members.
 
     The M·C features :math:`\log \max(p_m(c), 10^{-6})` are standardised on the fitting rows; the regularisation C is
-    the one of ``strengths`` with the lowest log loss over 3 stratified folds of the fitting rows (2 if a class has two
-    rows only; the smallest strength, unchosen, if a class has one); of 16,384 rows and more, over those of a stratified
-    sample of at least 8,192, whose weights have the same sum. Objective, folds and optimum are those of
-    scikit-learn's ``LogisticRegressionCV`` behind a ``StandardScaler``, reached to within 1e-6 of a probability.
+    the one of ``strengths`` with the lowest log loss over 3 stratified folds of the fitting rows, in which the only row
+    of a class is never left out (2 folds if no class has three rows; the smallest strength, unchosen, if none has two);
+    of 16,384 rows and more, over those of a stratified sample of at least 8,192, whose weights have the same sum.
+    Objective, folds and optimum are those of scikit-learn's ``LogisticRegressionCV`` behind a ``StandardScaler``,
+    reached to within 1e-6 of a probability.
 
     Parameters
     ----------
@@ -137,10 +138,9 @@ class Stacking(Combiner):
         fewest, strengths = int(counts.min()), list(self.strengths)
         searched: Rows | None = None
         folds: list[tuple[Rows, Rows]] = []
-        if fewest > 1 and len(strengths) > 1:
+        if counts.max() > 1 and len(strengths) > 1:
             searched = searched_rows(labels, fewest)
-            compared = labels if searched is None else labels[searched]
-            folds = stratified_folds(compared, min(MOST_FOLDS, fewest), seed=0)
+            folds = folds_within(labels if searched is None else labels[searched])
         fitted = chosen_fit(rows, strengths, folds, searched)
         if not fitted.converged:
             self._warn_of_convergence()
@@ -264,6 +264,20 @@ class Stacking(Combiner):
         if hasattr(classifier, "coef_"):
             return int(np.size(classifier.coef_) + np.size(classifier.intercept_))
         return self.n_members_ * self.n_classes_**2
+
+
+def folds_within(labels: Labels) -> list[tuple[Rows, Rows]]:
+    """Return stratified folds; the only row of a class is in none, since nothing is learnt of it without it."""
+    counts = np.bincount(labels)
+    held_out = np.flatnonzero(counts[labels] > 1)
+    folds = stratified_folds(labels[held_out], min(MOST_FOLDS, int(counts.max())), seed=0)
+    everything = np.ones(len(labels), dtype=bool)
+    found = []
+    for _, rest in folds:
+        kept = everything.copy()
+        kept[held_out[rest]] = False
+        found.append((np.flatnonzero(kept), held_out[rest]))
+    return found
 
 
 def searched_rows(labels: Labels, fewest: int) -> Rows | None:

@@ -212,6 +212,7 @@ def test_ranks_are_those_of_scipy(n_classes):
     proba = np.round(proba, 1) + 0.02
     proba /= proba.sum(axis=-1, keepdims=True)
     rule = RankAverage().fit(proba[:, :40], labels[:40])
+    exact, proba = proba, proba.astype(np.float32)
     ranks = np.array(
         [
             [
@@ -224,6 +225,7 @@ def test_ranks_are_those_of_scipy(n_classes):
     if n_classes == 2:
         ranks[:, 0] = 1 - ranks[:, 1]
     np.testing.assert_allclose(rule.scores(proba[:, 40:]), ranks, atol=1e-12)
+    np.testing.assert_allclose(rule.scores(exact[:, 40:]), ranks, atol=1e-12)
     np.testing.assert_array_equal(rule.scores(proba[:, 41:42])[0], rule.scores(proba[:, 40:])[1])
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeClassifier
+from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
@@ -11,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from ensembler import Stacking, load_predictions
 from ensembler.combiners import _logistic
 from ensembler.combiners._logistic import LogisticRows
-from ensembler.combiners.stacked import searched_rows
+from ensembler.combiners.stacked import REGULARISATION, folds_within, searched_rows
 from ensembler.errors import FitWarning, NotApplicableError, ParameterError
 from ensembler.predictions import bundled
 from tests.conftest import draw
@@ -202,3 +203,31 @@ def test_a_rare_class_has_all_rows_compared():
     labels[:5] = 1
     assert searched_rows(labels, 5) is None
     assert searched_rows(labels[:16_000], 8000) is None
+
+
+@pytest.mark.parametrize("n_rare", [1, 2])
+def test_a_class_of_a_row_or_two_does_not_choose_the_strength(n_rare):
+    proba, labels = draw(0, 4, 600, 4)
+    rare = np.flatnonzero(labels == 3)
+    common = np.flatnonzero(labels != 3)
+    rows = np.sort(np.concatenate([common[:300], rare[:n_rare]]))
+    fitted = Stacking().fit(proba[:, rows], labels[rows])
+    # Its strength is one of those that rows of the other classes choose: the best of all fits at one strength.
+    rest = np.setdiff1d(common, rows)
+
+    def loss(rule):
+        return log_loss(labels[rest], rule.predict_proba(proba[:, rest]), labels=range(4))
+
+    alone = [loss(Stacking(strengths=[strength]).fit(proba[:, rows], labels[rows])) for strength in REGULARISATION]
+    assert loss(fitted) < min(alone) + 0.02
+    assert loss(fitted) < loss(Stacking(strengths=[0.001]).fit(proba[:, rows], labels[rows])) - 0.02
+
+
+def test_folds_with_three_rows_of_each_class_are_those_of_scikit_learn():
+    labels = np.array([0] * 9 + [1] * 3 + [2] * 5)
+    found = folds_within(labels)
+    expected = list(StratifiedKFold(3, shuffle=True, random_state=0).split(labels, labels))
+    for (train, rest), (their_train, their_rest) in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(train, their_train)
+        np.testing.assert_array_equal(rest, their_rest)
+    assert all(17 in train for train, _ in folds_within(np.append(labels, 3)))
