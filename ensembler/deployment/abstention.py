@@ -1,5 +1,6 @@
 """Leaving rows without an answer: a threshold of confidence, set so that answers are wrong as seldom as wanted."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -207,7 +208,8 @@ def check_share(name: str, value: float) -> None:
 def no_threshold(tried: Thresholds, risk: float) -> str:
     """Say that no threshold is shown to keep a risk, and which risk one is."""
     least = float(tried.bounds.min())
-    reached = "" if least >= 1 else f"; the lowest that one is shown to keep is {least:.3g}"
+    # Rounded up, so that it is kept where it is typed.
+    reached = "" if least >= 1 else f"; the lowest that one is shown to keep is {math.ceil(1e4 * least) / 1e4:g}"
     return (
         f"no threshold of confidence is shown by {tried.n_rows:,} calibration rows to keep the risk at {risk:g}"
         f"{reached}; allow more risk, or give more rows"

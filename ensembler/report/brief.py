@@ -6,9 +6,20 @@ from ensembler.comparison.results import Comparison, RuleScore
 from ensembler.metrics import METRICS
 from ensembler.report.bench import advice, rules_legend, short_protocol
 from ensembler.report.differences import difference, difference_interval
-from ensembler.report.tables import CHOSEN, LUCKIEST, RECOMMENDED, Document, Table, count, mark_optimistic, number
+from ensembler.report.tables import (
+    CHOSEN,
+    LUCKIEST,
+    RECOMMENDED,
+    Document,
+    Table,
+    count,
+    mark_optimistic,
+    number,
+    some_of,
+)
 
 MOST_RULES = 10
+MOST_NAMED = 3
 SAME = 1e-6
 """Rules whose metrics differ by less say the same: their weights differ where iterations ended."""
 BESIDE = ("log-loss", "ece")
@@ -17,12 +28,20 @@ BESIDE = ("log-loss", "ece")
 
 def brief_document(result: Comparison, asked: list[Table | str]) -> Document:
     """Arrange a comparison for a screen: the answer first, then the leading rules, then what was asked for."""
-    verdict = advice(result)[:1]
+    verdict = [*advice(result)[:1], *of_unknown(result)]
     if result.metric == "accuracy" and result.imbalance is not None:
         verdict.append(result.imbalance.sentence)
     if not result.rules:
         return Document([" ".join(verdict), *asked])
     return Document([" ".join(verdict), leading_table(result), *asked])
+
+
+def of_unknown(result: Comparison) -> list[str]:
+    """Say which rules other sets say nothing of, where the recommended one is another."""
+    if result.advice is None or not result.advice.unknown or result.recommended in result.advice.unknown:
+        return []
+    names = some_of(result.advice.unknown, MOST_NAMED)
+    return [f"Other sets say nothing of {names}, and these rows do not show enough of a lead."]
 
 
 def leading_table(result: Comparison) -> Table:

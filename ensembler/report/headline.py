@@ -39,15 +39,28 @@ def headline(advice: Advice | None, rules: tuple[Tried, ...], n_members: int) ->
     test, best = rule.baselines.against_recommended, rule.baselines.against_best_member
     reached = rule.chosen.accuracy if rule.nested is None else rule.nested
     members = ", ".join(rule.chosen.members)
-    recommended = (
-        "the best single model" if advice.rule == "best-member" else f"{advice.rule} of all {n_members} members"
-    )
+    recommended = in_words(advice, n_members)
     if test.significant and test.difference > 0:
         text = f"Use {rule.rule} of {members}: accuracy {number(reached)}; "
         text += format_difference(test, recommended, share=True)
         return f"{text}{'' if best is None else '; ' + lead_clause(best, 'the best single model', ACCURACY)}."
     text = f"Use {recommended}: accuracy {number(round(reached - test.difference, TIED_DECIMALS))}"
     return f"{text}; {committee_clause(test, f'{rule.rule} of {members}')}."
+
+
+def untested(advice: Advice | None, n_members: int, metric: str) -> str | None:
+    """Say what is recommended where committees are chosen by a metric that they are not tested by; None elsewhere."""
+    if advice is None or n_members == 1 or metric == ACCURACY.name:
+        return None
+    return (
+        f"Use {in_words(advice, n_members)}; the committees below are chosen by {metric}, and are tested against it "
+        "where they are chosen by accuracy."
+    )
+
+
+def in_words(advice: Advice, n_members: int) -> str:
+    """Say what is recommended without choosing members."""
+    return "the best single model" if advice.rule == "best-member" else f"{advice.rule} of all {n_members} members"
 
 
 def selection_score(rule: Tried) -> float:

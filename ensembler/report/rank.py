@@ -24,7 +24,7 @@ MOST_CLUSTERS = 4
 
 def rank_document(ranking: Ranking) -> Document:
     """Arrange a ranking for reading: the answer first."""
-    parts: list[Table | str] = [*ranking.sentences, rules_table(ranking), "\n".join(findings(ranking))]
+    parts: list[Table | str] = [*ranking.sentences, rules_table(ranking), " ".join(findings(ranking))]
     pairs = pairs_table(ranking)
     parts += [] if pairs is None else [pairs]
     if ranking.learning_curve is not None:
@@ -93,7 +93,7 @@ def rules_notes(ranking: Ranking) -> list[str]:
 
 
 def findings(ranking: Ranking) -> list[str]:
-    """Return a line each on whether rules differ at all, by how much ranks must differ, and what was counted."""
+    """Return a sentence each on whether rules differ at all, by how much ranks must differ, and what was counted."""
     lines = []
     test = ranking.friedman
     if test is not None:

@@ -4,7 +4,7 @@ from ensembler.comparison.outcome import PairedTest
 from ensembler.comparison.wording import format_difference, noise_word
 from ensembler.metrics import get_metric
 from ensembler.report.differences import difference, unit
-from ensembler.report.headline import headline
+from ensembler.report.headline import headline, untested
 from ensembler.report.tables import CHOSEN, LUCKIEST, Document, Table, count, mark_optimistic, number
 from ensembler.subsets.describe import natural
 from ensembler.subsets.summaries import CommitteeEntry, CostSummary, RuleSummary, StudySummary
@@ -16,9 +16,10 @@ CHOSEN_IS = "the committee chosen is"
 def subsets_document(study: StudySummary, *, full: bool = False) -> Document:
     """Arrange a study for reading: what to use first; ``full`` has tables of sizes, shortcuts and costs too."""
     use = headline(study.advice, study.rules, len(study.members))
+    use = use or untested(study.advice, len(study.members), study.metric)
     parts: list[Table | str] = [] if use is None else [use]
     for rule in study.rules:
-        words = "use" if rule.baselines is None else CHOSEN_IS
+        words = "use" if use is None else CHOSEN_IS
         parts.append(" ".join(conclusion(rule, study, words)))
         parts += rule_tables(rule, study, full=full)
     parts += [f"Left out: {name}: {reason}" for name, reason in study.left_out]

@@ -75,3 +75,13 @@ def test_an_order_of_classes_that_is_not_sorted_is_a_guess(rows, run):
     assert result.code == 2
     assert "the order of columns of arrays: dog, cat, fox" in result.err
     assert run("import", "given", "--out", "preds", "--yes").code == 0
+
+
+def test_a_prediction_set_keeps_what_is_known_of_its_members(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("sample", "given").code == 0
+    result = run("import", "given", "--out", "preds")
+    assert result.code == 0, result.err
+    assert "facts of 9 members" in result.out
+    assert load_predictions("preds").metadata == load_predictions("given").metadata
+    assert load_predictions("preds").metadata[0]["architecture"]

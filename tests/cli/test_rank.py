@@ -23,6 +23,7 @@ def test_the_answer_comes_first_then_the_tables(run, sets):
     assert result.code == 0
     assert result.err == ""
     assert result.out.startswith("Use ")
+    assert "\\n" not in result.out
     places = [
         result.out.index(text)
         for text in (

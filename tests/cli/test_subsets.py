@@ -245,3 +245,10 @@ def test_a_table_and_the_json_speak_of_the_same_rule(run, tmp_path, write_set):
     for entry in json.loads(done.out)["rules"][0]["best"]:
         assert frame.loc[entry["mask"], "accuracy"] == entry["accuracy"]
         assert frame.loc[entry["mask"], "value"] == pytest.approx(entry["value"])
+
+
+def test_committees_chosen_by_another_metric_do_not_hide_the_recommendation(run, write_set):
+    out = run("subsets", write_set(n_members=3), "--metric", "balanced-accuracy", "--rule", "mean").out
+    first = " ".join(out.partition("\n\n")[0].split())
+    assert first.startswith("Use ")
+    assert "chosen by balanced-accuracy" in first

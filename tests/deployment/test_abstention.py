@@ -84,6 +84,14 @@ def test_what_is_not_shown_is_told():
         Abstention.fit(np.ones(40, dtype=bool), np.linspace(0, 1, 40), risk=0.01)
 
 
+def test_the_lowest_risk_that_is_shown_can_be_asked_for():
+    correct, sure = confident_rows(np.random.default_rng(3), 700)
+    with pytest.raises(NotApplicableError) as refusal:
+        Abstention.fit(correct, sure, risk=0.001)
+    told = float(str(refusal.value).partition("is shown to keep is ")[2].partition(";")[0])
+    assert Abstention.fit(correct, sure, risk=told).risk == told
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

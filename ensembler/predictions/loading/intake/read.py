@@ -8,7 +8,8 @@ import numpy as np
 
 from ensembler.errors import EnsemblerError, FileError, Problems
 from ensembler.predictions.files import readable
-from ensembler.predictions.loading.folder import expand, is_folder
+from ensembler.predictions.loading.class_space import METADATA_FILE
+from ensembler.predictions.loading.folder import expand, is_folder, read_metadata
 from ensembler.predictions.loading.frame_files import DOUBTFUL
 from ensembler.predictions.loading.intake.arrays import given_labels, plan_arrays
 from ensembler.predictions.loading.intake.beside import label_arrays, label_items, may_be_member, member_items
@@ -69,8 +70,28 @@ def plan_import(
     for error in unread:
         decisions.append(Decision(str(error).partition(": ")[0], "nothing", str(error).partition(": ")[2]))
     plan.normalize = request.normalize
+    add_facts(plan, paths)
     plan.decisions = [*decisions, *(told for file in opened for told in file.decisions), *plan.decisions]
     return plan
+
+
+def add_facts(plan: Plan, folders: Sequence[Path]) -> None:
+    """Take what the ``members.json`` of a prediction set says of its members."""
+    for folder in folders:
+        if not (is_folder(folder) and (folder / METADATA_FILE).is_file()):
+            continue
+        try:
+            known = read_metadata(None, folder).members
+        except FileError as error:
+            reason = str(error).removeprefix(f"{folder / METADATA_FILE}: ")
+            plan.decisions.append(Decision(str(folder / METADATA_FILE), "nothing", reason))
+            continue
+        names = {table.name for part in plan.parts.values() for table in part.tables}
+        facts = {name: dict(entry) for name, entry in known.items() if name in names and entry}
+        plan.facts = {**facts, **plan.facts}
+        if facts:
+            decision = Decision(str(folder / METADATA_FILE), f"facts of {len(facts)} members", "it names them")
+            plan.decisions.append(decision)
 
 
 def input_files(paths: Sequence[Path], request: ImportRequest, decisions: list[Decision]) -> Iterator[Path]:
