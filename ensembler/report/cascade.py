@@ -51,6 +51,8 @@ def how_to_run(study: CascadeStudy) -> str:
         others = "all others" if len(stage.members) == study.predictions.n_members else ", ".join(added)
         text += f"; where the {signal} is {number(before.threshold, 3)} or less, add {others}"
         signal = f"{SIGNALS[study.confidence]} of those together"
+    if study.summary.escalated == 0:
+        text += ", which the scored rows never need"
     return f"{text}."
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ensembler.metrics.diversity import MORE_IS_DIVERSE
-from ensembler.predictions.diagnosis.diversity import Diversity
+from ensembler.predictions.diagnosis.diversity import FEWEST_COMMITTEES, Diversity
 from ensembler.predictions.diagnosis.redundancy import Redundancy
 from ensembler.predictions.prediction_set import Predictions
 from ensembler.predictions.provenance import provenance
@@ -105,6 +105,7 @@ def measure_table(diversity: Diversity) -> Table:
     which = "drawn" if diversity.sampled else "all"
     notes = [
         f"rank correlations over {which} {diversity.n_committees:,} committees of two or more, among those of one size",
+        f"sizes with fewer than {FEWEST_COMMITTEES} committees count for nothing",
         "positive: the more diverse, the better",
         "gain: accuracy of the mean over that of the committee's mean member",
     ]

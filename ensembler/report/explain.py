@@ -122,9 +122,11 @@ def signals_table(rule: str, signals: Sequence[ErrorSignal], *, alone: bool = Fa
         rows[-1] += means
     first = signals[0].name
     apart = f"{', '.join(UNCERTAIN.values())}: the members' uncertainty, in nats; the first is the sum of the others"
+    scaled = ["entropy as a confidence: 1 − H / log C"] * any(signal.name == "entropy" for signal in signals)
     notes = [
         f"AUROC: how probably a row that {rule} is right about is surer than one it is wrong about",
         f"more: against {first}, with its interval; {SIGNIFICANT} excludes 0",
+        *scaled,
         *([] if alone else [apart]),
     ]
     headers = ["signal", "AUROC", "more ", "95 % interval", "mean\nif right", "mean\nif wrong"]
