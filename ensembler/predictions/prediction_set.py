@@ -283,6 +283,9 @@ class Predictions(Votes):
         for name, rows in (("weights", self.sample_weight), ("groups", self.groups), ("ids", self.ids)):
             if rows is not None:
                 write_array(folder / "rows" / f"{name}.npy", rows)
+            else:
+                # Those of a set that was here before are of other rows.
+                (folder / "rows" / f"{name}.npy").unlink(missing_ok=True)
 
     def _as_named(self, labels: Labels) -> Labels:
         """Return class numbers as files have them: class names that are numbers stand in the place of those."""

@@ -395,3 +395,46 @@ def test_provenance_has_the_checksums_of_all_parts(proba, labels, run):
     np.testing.assert_allclose(load_predictions("preds").proba, proba)
     checksums = json.loads(Path("preds/members.json").read_text())["imported"]["sha256"]
     assert sorted(checksums) == sorted(f"given/oof_{name}_fold{fold}.csv" for name in NAMES for fold in range(N_FOLDS))
+
+
+@pytest.mark.parametrize("names", [("f1", "f2"), ("rf", "rf_rank4", "rf_rank8"), ("part1", "part2", "split3")])
+def test_models_whose_names_look_like_parts_keep_their_test_rows(run, proba, names):
+    (own, labels), new = draw(3, len(names), N_ROWS, 3), draw(4, len(names), N_NEW, 3)[0]
+    for place, name in enumerate(names):
+        np.save(f"given/oof_{name}.npy", own[place])
+        np.save(f"given/test_{name}.npy", new[place])
+    np.save("given/y.npy", labels)
+    assert run("import", "given", "--out", "preds").code == 0
+    assert load_predictions("preds").names == names
+    np.testing.assert_allclose(load_predictions("preds/new", labelled=False).proba, new)
+
+
+def test_tables_of_models_whose_names_look_like_parts_keep_their_test_rows(run, proba, labels):
+    for place, name in enumerate(("f1", "f2")):
+        pd.DataFrame({"id": range(N_ROWS), "pred": proba[place, :, 0]}).to_csv(f"given/oof_{name}.csv", index=False)
+        ids = range(1000, 1000 + N_ROWS)
+        pd.DataFrame({"id": ids, "pred": proba[place, :, 1]}).to_csv(f"given/test_{name}.csv", index=False)
+    data = pd.DataFrame({"id": range(N_ROWS), "x": proba[0, :, 2], "target": np.minimum(labels, 1)})
+    data.to_csv("given/train.csv", index=False)
+    assert run("import", "given", "--out", "preds").code == 0
+    assert load_predictions("preds/new", labelled=False).names == ("f1", "f2")
+
+
+def test_models_of_folds_with_common_validation_and_test_rows(run, proba, labels):
+    for fold, member in enumerate(proba):
+        np.save(f"given/val_fold{fold}.npy", member)
+        np.save(f"given/test_fold{fold}.npy", member[:N_NEW])
+    np.save("given/y_val.npy", labels)
+    np.save("given/y_test.npy", labels[:N_NEW])
+    assert run("import", "given", "--out", "preds").code == 0
+    data = load_predictions("preds")
+    np.testing.assert_allclose(data.proba, proba[:, :N_NEW])
+    np.testing.assert_allclose(data.validation.proba, proba)
+
+
+def test_parts_with_dictionaries_of_classes(proba, labels, run):
+    for name, fold, table in tables(proba, labels):
+        table.assign(probs=table[CLASSES].to_dict(orient="records")).drop(columns=CLASSES).to_json(
+            f"given/{name}_part{fold}.jsonl", orient="records", lines=True
+        )
+    check(run, proba, labels)

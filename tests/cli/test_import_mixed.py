@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensembler import load_predictions
+from ensembler import Predictions, load_predictions
 from tests.conftest import draw
 
 CLASSES = ["cat", "dog", "fox"]
@@ -85,3 +85,72 @@ def test_a_prediction_set_keeps_what_is_known_of_its_members(run, tmp_path, monk
     assert "facts of 9 members" in result.out
     assert load_predictions("preds").metadata == load_predictions("given").metadata
     assert load_predictions("preds").metadata[0]["architecture"]
+
+
+SHUFFLED = np.random.default_rng(5).permutation(60)
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_ids_of_arrays_order_the_rows_of_tables(rows, run, archive):
+    proba, labels = rows
+    if archive:
+        Path("given/rf.npy").unlink()
+        np.savez("given/runs.npz", ids=np.arange(60), rf=proba[0])
+    else:
+        np.save("given/ids.npy", np.arange(60))
+    table = pd.DataFrame(proba[1], columns=CLASSES).assign(label=[CLASSES[label] for label in labels])
+    table.rename_axis("id").loc[SHUFFLED].to_csv("given/xgb.csv")
+    check(run, proba[:2], labels, ("rf", "xgb"))
+
+
+def test_ids_of_arrays_order_labels(rows, run):
+    proba, labels = rows
+    np.save("given/svm.npy", proba[1])
+    np.save("given/ids.npy", [f"img_{row}" for row in range(60)])
+    table = pd.DataFrame({"id": [f"img_{row}" for row in SHUFFLED], "label": labels[SHUFFLED]})
+    table.to_csv("given/labels.csv", index=False)
+    check(run, proba[:2], labels, ("rf", "svm"))
+
+
+@pytest.mark.parametrize("column", ["label", "xgb"])
+def test_rows_that_are_numbered_in_another_order_than_arrays_are_refused(rows, run, column):
+    proba, labels = rows
+    np.save("given/svm.npy", proba[1])
+    table = pd.DataFrame({"label": labels} if column == "label" else dict(zip(CLASSES, proba[1].T, strict=True)))
+    table.rename_axis("id").loc[SHUFFLED].to_csv(f"given/{'labels' if column == 'label' else 'xgb'}.csv")
+    if column == "xgb":
+        np.save("given/y.npy", labels)
+    result = run("import", "given", "--out", "preds")
+    assert result.code == 1
+    assert "numbers its rows in another order" in result.err
+
+
+def test_a_table_beside_a_saved_set_with_ids(rows, run, tmp_path):
+    proba, labels = rows
+    ids = [f"t{row}" for row in range(60)]
+    saved = Predictions(proba[:2], labels, names=["rf", "svm"], class_names=CLASSES, ids=ids).save(tmp_path / "set")
+    table = pd.DataFrame(proba[2], columns=CLASSES, index=pd.Index(ids, name="id"))
+    table.iloc[SHUFFLED].to_csv(saved / "xgb.csv")
+    assert run("import", str(saved), "--out", "preds").code == 0
+    np.testing.assert_allclose(load_predictions("preds").proba, proba, atol=1e-6)
+
+
+def test_tables_of_several_sets_of_rows_beside_arrays(rows, run):
+    proba, labels = rows
+    Path("given/rf.npy").rename("given/oof_rf.npy")
+    new, _ = draw(1, 3, 20, 3)
+    np.save("given/test_rf.npy", new[0])
+    np.save("given/y.npy", labels)
+    pd.DataFrame(proba[1], columns=CLASSES).rename_axis("id").to_csv("given/oof_xgb.csv")
+    frame = pd.DataFrame(new[1], columns=CLASSES, index=pd.RangeIndex(1000, 1020, name="id"))
+    frame.to_csv("given/test_xgb.csv")
+    check(run, proba[:2], labels, ("rf", "xgb"))
+    np.testing.assert_allclose(load_predictions("preds/new", labelled=False).proba, new[:2])
+
+
+def test_a_score_a_row_is_no_member_beside_arrays_of_more_classes(rows, run):
+    proba, labels = rows
+    np.save("given/svm.npy", proba[1])
+    np.save("given/y.npy", labels)
+    pd.DataFrame({"id": range(60), "score": np.linspace(0.3, 0.9, 60)}).to_csv("given/quality.csv", index=False)
+    check(run, proba[:2], labels, ("rf", "svm"))

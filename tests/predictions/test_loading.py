@@ -455,3 +455,11 @@ def test_saved_ids_that_are_not_unique_name_no_rows(tmp_path):
     proba, labels = draw(0, 2, 20, 3)
     saved = Predictions(proba, labels, names=["a", "b"], ids=["patient"] * 20).save(tmp_path / "set")
     assert load_predictions(saved).ids is None
+
+
+def test_a_set_without_ids_that_is_saved_over_another_takes_its_ids_away(tmp_path):
+    proba, labels = draw(0, 2, 20, 3)
+    Predictions(proba, labels, names=["a", "b"], ids=range(20), groups=range(20)).save(tmp_path / "set")
+    saved = Predictions(proba[:, :6], labels[:6], names=["a", "b"]).save(tmp_path / "set")
+    assert load_predictions(saved).ids is None
+    assert not list((saved / "rows").iterdir())

@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ensembler.errors import FileError
+from ensembler.predictions.loading.column_names import simple
 from ensembler.predictions.loading.columns import find_id, fractions
 from ensembler.predictions.loading.intake.names import own_words, says_labels, split_of, words
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Opened, Rows
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import read_row_values
+from ensembler.predictions.loading.tables import is_one_hot, read_row_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLES = re.compile(r"sample_?submission.*", re.IGNORECASE)
 MOST_CLASSES = 100
+PART_NAMES = ("split", "set", "subset", "partition", "part", "usage")
+"""What a column is called that says which set a row is of."""
 DATA = ("train", "training", "test")
 """Names of a competition's own tables, where predictions are called after models."""
 
@@ -40,6 +43,18 @@ def is_data(file: Opened, files: Sequence[Opened]) -> bool:
             for other in files
         )
     )
+
+
+def is_label_file(file: Opened) -> bool:
+    """Whether a table holds labels and nothing else."""
+    frame = file.frame
+    identity = find_id(frame, list(frame.columns))
+    values = [name for name in frame.columns if name != identity and simple(name) not in PART_NAMES]
+    one_hot = len(values) > 1 and is_one_hot(frame[values].to_numpy())
+    if not one_hot and (len(values) != 1 or fractions(frame[values[0]])):
+        return False
+    solution = any(word in ("solution", "answers", "truth", "gt", "labels", "gold") for word in words(file.path.stem))
+    return solution or says_labels(file.path.stem)
 
 
 def data_labels(file: Opened, request: ImportRequest, decisions: list[Decision]) -> Table | None:

@@ -83,8 +83,10 @@ def joined_items(
     for group in members:
         if not any(group is one.group for one in joined) and group.split not in WHOLE:
             refuse_missing(group, used.values(), members)
-    whole = {model_name(item.path, item.key) for item in items if split_of(item.path, item.key) not in WHOLE}
-    whole |= {one.group.name for one in joined}
+    in_groups = {id(item) for group in groups for item in group.parts.values()}
+    whole = {model_name(item.path, item.key) for item in items if id(item) not in in_groups and is_divided(item)}
+    whole |= joined_names(joined)
+    whole -= {group.name for group in members if group.split not in WHOLE and group.name not in joined_names(joined)}
     means = [group for group in members if not any(group is one.group for one in joined) and is_mean(group, whole)]
     made = [one.opened(one.group, one.group.key, one.whole(same_columns(one.group, items))) for one in joined]
     for one in joined:
@@ -102,6 +104,18 @@ def joined_items(
         first = next(iter(group.parts.values()))
         made.append(Opened(group.path, [Item(group.path, group.key, first.array)]))
     return made, {id(item) for group in (*consumed, *names) for item in group.parts.values()}, labels
+
+
+def joined_names(joined: Sequence[Joined]) -> set[str]:
+    """Return the names of joined members."""
+    return {one.group.name for one in joined}
+
+
+def is_divided(item: Item) -> bool:
+    """Whether an array may be a member's predictions of other rows than test rows."""
+    name = item.key.split("/")[-1] or item.path.stem
+    aside = says_labels(name) or says_ids(name) or says_class_names(name)
+    return not aside and item.array.ndim > 0 and split_of(item.path, item.key) not in WHOLE
 
 
 def join(group: Group, places: Sequence[Told], labels: Sequence[Told], members: Sequence[Group]) -> Joined | None:

@@ -13,8 +13,9 @@ from ensembler.predictions.loading.column_names import LABEL_NAMES, simple
 from ensembler.predictions.loading.columns import find_id, fractions
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS, read_frame_file
+from ensembler.predictions.loading.intake.competition import is_data, is_label_file
 from ensembler.predictions.loading.intake.fold_arrays import joined_items
-from ensembler.predictions.loading.intake.names import says_labels, split_of
+from ensembler.predictions.loading.intake.names import says_class_names, says_labels, split_of
 from ensembler.predictions.loading.intake.numbered import (
     NUMBERED,
     WHOLE,
@@ -79,7 +80,8 @@ def same_header(group: Numbered[Opened]) -> bool:
     for item in parts[0].items:
         for number, part in group.parts.items():
             for other in part.items:
-                if other.key == item.key and other.array.shape[1:] != item.array.shape[1:]:
+                names = says_class_names(item.key) and not np.array_equal(other.array, item.array)
+                if other.key == item.key and (names or other.array.shape[1:] != item.array.shape[1:]):
                     raise ShapeError(
                         f"{group.source}: lists in {item.key!r} of part {number} have the shape "
                         f"{other.array.shape[1:]}, of part {next(iter(group.parts))} {item.array.shape[1:]}; expected "
@@ -106,8 +108,12 @@ def joined_tables(
         if whole is not None:
             decisions.append(group.decision("parts of the rows", why))
             found.append((group, whole, own))
-    names = {model_name(file.path, "") for file in files if split_of(file.path) not in WHOLE}
-    names |= {group.name for group, *_ in found}
+    in_groups = {part.path for group in groups for part in group.parts.values()}
+    others = [file for file in files if file.path not in in_groups and split_of(file.path) not in WHOLE]
+    together = {group.name for group, *_ in found}
+    names = {model_name(file.path, "") for file in others if not is_label_file(file) and not is_data(file, files)}
+    names |= together
+    names -= {group.name for group in groups if group.split not in WHOLE and group.name not in together}
     for group in groups:
         is_joined = any(group is other for other, *_ in found)
         if group.split in WHOLE and group.name in names and not is_joined:
@@ -129,6 +135,9 @@ def joined(group: Numbered[Opened], rows: NDArray[np.intp] | None = None, *, in_
     frame = pd.concat([part.frame[first.frame.columns] for part in parts], ignore_index=True)
     items = []
     for item in first.items:
+        if says_class_names(item.key):
+            items.append(Item(group.path, item.key, item.array))
+            continue
         array = np.concatenate([other.array for part in parts for other in part.items if other.key == item.key])
         items.append(Item(group.path, item.key, array if rows is None else array[rows]))
     frame = frame if rows is None else frame.iloc[rows]

@@ -12,7 +12,13 @@ from ensembler.predictions.loading.class_space import METADATA_FILE
 from ensembler.predictions.loading.folder import expand, is_folder, read_metadata
 from ensembler.predictions.loading.frame_files import DOUBTFUL
 from ensembler.predictions.loading.intake.arrays import given_labels, plan_arrays
-from ensembler.predictions.loading.intake.beside import label_arrays, label_items, may_be_member, member_items
+from ensembler.predictions.loading.intake.beside import (
+    in_array_order,
+    label_arrays,
+    label_items,
+    may_be_member,
+    member_items,
+)
 from ensembler.predictions.loading.intake.competition import is_sample
 from ensembler.predictions.loading.intake.evaluations import is_harness_log, is_inspect_log, plan_harness, plan_inspect
 from ensembler.predictions.loading.intake.folds import joined_folds, refuse_whole
@@ -181,7 +187,7 @@ def plan_data(opened: list[Opened], request: ImportRequest) -> Plan:
         plan = plan_tables(tables, request, label_arrays(arrays), [file for file in arrays if not file.in_order])
     else:
         decisions: list[Decision] = []
-        tables = [file for file in tables if not is_sample(file, decisions)]
+        tables = [in_array_order(file, arrays, request) for file in tables if not is_sample(file, decisions)]
         items = [item for file in arrays for item in file.items]
         refuse_whole(opened, None if request.labels is None else given_labels(request))
         beside = [*label_items(tables), *member_items(tables, arrays, request, decisions)]

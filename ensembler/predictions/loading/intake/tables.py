@@ -17,8 +17,10 @@ from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.answers import with_numbers, without_numbers
 from ensembler.predictions.loading.intake.arrays import given_labels
 from ensembler.predictions.loading.intake.competition import (
+    PART_NAMES,
     data_labels,
     is_data,
+    is_label_file,
     is_sample,
     require_label_column,
     tells_other,
@@ -31,7 +33,6 @@ from ensembler.predictions.loading.intake.names import (
     split_of,
     split_word,
     without_stars,
-    words,
 )
 from ensembler.predictions.loading.intake.numbered import how_to_join
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, Plan, Rows
@@ -67,13 +68,9 @@ from ensembler.predictions.loading.intake.wide import (
 from ensembler.predictions.loading.labels import check_same_labels
 from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import is_one_hot
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PART_NAMES = ("split", "set", "subset", "partition", "part", "usage")
-"""What a column is called that says which set a row is of."""
 
 
 def plan_tables(
@@ -229,18 +226,6 @@ def read_split(
                 decisions.append(Decision(str(table.path), "nothing", why))
         tables = [table for table in tables if len(table.array) == len(labels.array)]
     return [replace(table, labels=None) for table in tables], labels
-
-
-def is_label_file(file: Opened) -> bool:
-    """Whether a table holds labels and nothing else."""
-    frame = file.frame
-    identity = find_id(frame, list(frame.columns))
-    values = [name for name in frame.columns if name != identity and simple(name) not in PART_NAMES]
-    one_hot = len(values) > 1 and is_one_hot(frame[values].to_numpy())
-    if not one_hot and (len(values) != 1 or fractions(frame[values[0]])):
-        return False
-    solution = any(word in ("solution", "answers", "truth", "gt", "labels", "gold") for word in words(file.path.stem))
-    return solution or says_labels(file.path.stem)
 
 
 def share_labels(parts: dict[str | None, Rows], aside: Sequence[Table]) -> None:
