@@ -12,7 +12,7 @@ from ensembler.predictions.loading.columns import find_id, fractions
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.competition import is_data, is_label_file
 from ensembler.predictions.loading.intake.names import ROLES, says_ids, says_labels, split_of, words
-from ensembler.predictions.loading.intake.numbered import WHOLE, natural_order
+from ensembler.predictions.loading.intake.numbered import WHOLE, is_same_set, natural_order
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened, rows_of
 from ensembler.predictions.loading.intake.probabilities import LOGITS, sums_to_one
 from ensembler.predictions.loading.intake.tables import frame_tables, table_names
@@ -65,11 +65,6 @@ def in_array_order(file: Opened, arrays: Sequence[Opened], request: ImportReques
             "sort the table by it, or save the ids of the arrays beside them (ids.npy)"
         )
     return file
-
-
-def is_same_set(one: str | None, other: str | None) -> bool:
-    """Whether two names may be of the same rows: neither says test rows where the other says others."""
-    return None in (one, other) or (one in WHOLE) == (other in WHOLE)
 
 
 def label_items(tables: Sequence[Opened]) -> Iterator[Item]:

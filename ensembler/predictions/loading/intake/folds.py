@@ -22,6 +22,7 @@ from ensembler.predictions.loading.intake.numbered import (
     Numbered,
     Told,
     by_name,
+    is_same_set,
     model_name,
     natural_order,
     nearest,
@@ -299,8 +300,7 @@ def refuse_whole(files: Sequence[Opened], labels: Table | None) -> None:
         places.append((Opened(labels.path), "", len(labels.array)))
     for file, key, n_rows in places:
         for other, other_key, other_rows in places:
-            splits = split_of(file.path, key), split_of(other.path, other_key)
-            alike = None in splits or (splits[0] in WHOLE) == (splits[1] in WHOLE)
+            alike = is_same_set(split_of(file.path, key), split_of(other.path, other_key))
             if not file.in_order and other.in_order and n_rows == other_rows and alike:
                 raise AlignmentError(
                     f"{other.path} has {n_rows} rows in one file, and those of {file.path} stand in the order of "

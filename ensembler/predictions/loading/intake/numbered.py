@@ -185,7 +185,12 @@ def are_alike(group: AnyGroup, other: AnyGroup, members: Sequence[AnyGroup]) -> 
     """
     if other.split is None and group.split in WHOLE:
         return not any(one.split not in WHOLE and one.lengths == other.lengths for one in members)
-    return None in (group.split, other.split) or (group.split in WHOLE) == (other.split in WHOLE)
+    return is_same_set(group.split, other.split)
+
+
+def is_same_set(one: str | None, other: str | None) -> bool:
+    """Whether two names may be of the same rows: neither says test rows where the other says others."""
+    return None in (one, other) or (one in WHOLE) == (other in WHOLE)
 
 
 def refuse_missing(group: AnyGroup, told: Collection[Told], members: Sequence[AnyGroup]) -> None:
