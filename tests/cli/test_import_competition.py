@@ -150,3 +150,13 @@ def test_a_submission_of_an_imported_set_is_matched_by_id(rows, run):
     submitted = pd.read_csv("out.csv")
     mean = np.mean(list(rows[1].values()), axis=0)
     np.testing.assert_allclose(submitted["target"], mean[submitted["id"] - N_ROWS], atol=1e-6)
+
+
+def test_a_submitted_blend_beside_test_arrays(rows, run):
+    for name in NAMES:
+        np.save(f"work/oof_{name}.npy", rows[0][name])
+        np.save(f"work/test_{name}.npy", rows[1][name])
+    write_tables("work/submission.csv", np.mean(list(rows[1].values()), axis=0), N_ROWS, "target")
+    result = run("import", "work", "--out", "preds")
+    assert result.code == 0, result.err
+    check(rows)

@@ -27,6 +27,10 @@ def arrange(
     parts = checked_votes(parts, decisions, class_names)
     labelled = [split for split in ("test", None, "new", "val", "train") if split in parts and parts[split][1]]
     waiting = [split for split in ("new", "test", None, "val", "train") if split in parts and not parts[split][1]]
+    if labelled:
+        names = {table.name for table in parts[labelled[0]][0]}
+        # A blend that was submitted has no member of its own among the labelled rows.
+        waiting.sort(key=lambda split: not any(table.name in names for table in parts[split][0]))
     plan: dict[str, Part] = {}
     taken = dict(zip((SCORED, FITTING), labelled, strict=False))
     if waiting:
