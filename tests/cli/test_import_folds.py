@@ -438,3 +438,13 @@ def test_parts_with_dictionaries_of_classes(proba, labels, run):
             f"given/{name}_part{fold}.jsonl", orient="records", lines=True
         )
     check(run, proba, labels)
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_training_rows_of_the_competition_in_folds(proba, labels, run, ids):
+    for name, fold, table in tables(proba, labels):
+        own = table[["image", *CLASSES] if ids else CLASSES]
+        own.to_csv(f"given/{name}_fold{fold}.csv", index=False)
+        data = table[["image", "label"] if ids else ["label"]].assign(size=1.5 + np.arange(len(table)) / 7)
+        data.to_csv(f"given/train_fold{fold}.csv", index=False)
+    check(run, proba, labels, slice(None) if ids else BY_FOLD)

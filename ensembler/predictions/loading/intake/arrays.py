@@ -13,7 +13,7 @@ from ensembler.errors import DataError, FileError, ShapeError
 from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.formats import open_file
 from ensembler.predictions.loading.intake.names import (
-    PLACES,
+    ROW_NUMBER_WORDS,
     member_names,
     own_words,
     says_class_names,
@@ -236,7 +236,7 @@ def kind_of(item: Item) -> tuple[str, str]:
 def says_count(name: str) -> bool:
     """Whether a name is one of counts, places or confidences of what another array predicts."""
     last = words(name)[-1:] or [""]
-    return last[0] in ("repeats", "count", "counts", "fold", "folds", "conf", "weight", "weights", *PLACES)
+    return last[0] in ("repeats", "count", "counts", "fold", "folds", "conf", "weight", "weights", *ROW_NUMBER_WORDS)
 
 
 def n_classes_of(parts: dict[str | None, tuple[list[Table], Table | None]]) -> int | None:

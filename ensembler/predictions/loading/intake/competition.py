@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ensembler.errors import FileError
 from ensembler.predictions.loading.column_names import simple
 from ensembler.predictions.loading.columns import find_id, fractions
+from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.intake.names import own_words, says_labels, split_of, words
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Opened, Rows
+from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import Table
 from ensembler.predictions.loading.tables import is_one_hot, read_row_values
 
@@ -57,6 +61,22 @@ def is_label_file(file: Opened) -> bool:
     return solution or says_labels(file.path.stem)
 
 
+def joined_labels(file: Opened, columns: Columns) -> Table:
+    """Return the labels in a table of nothing else, with those of all its parts."""
+    tables = [read_row_values(path, columns, foreign=True) for path in file.parts or (file.path,)]
+    if not file.parts:
+        return tables[0]
+    rows = slice(None) if file.rows is None else file.rows
+    array = np.concatenate([table.array for table in tables])[rows]
+    ids = [table.ids for table in tables if table.ids is not None]
+    numbers = [np.arange(len(table.array)).astype(str) if table.numbers is None else table.numbers for table in tables]
+    whole = np.concatenate(ids)[rows] if len(ids) == len(tables) else None
+    if whole is not None and len(set(whole.tolist())) < len(whole):
+        whole = None  # other values, which differ within each part alone
+    named = any(table.numbers is not None for table in tables)
+    return Table(LABELS, file.path, array, whole, numbers=np.concatenate(numbers)[rows] if named else None)
+
+
 def data_labels(file: Opened, request: ImportRequest, decisions: list[Decision]) -> Table | None:
     """Return the labels in a competition's own table, which has features beside them; None where it has none."""
     names = [str(name) for name in file.frame.columns]
@@ -67,7 +87,7 @@ def data_labels(file: Opened, request: ImportRequest, decisions: list[Decision])
         return None
     identity = request.columns.id if request.columns.id in names else find_id(file.frame, names)
     decisions.append(Decision(f"{file.path} ({told[0]})", "labels", "a competition's own rows, with features beside"))
-    return read_row_values(file.path, replace(request.columns, id=identity, label=told[0]), foreign=True)
+    return joined_labels(file, replace(request.columns, id=identity, label=told[0]))
 
 
 def require_label_column(data: Sequence[Opened], parts: Mapping[str | None, Rows]) -> None:

@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensembler.errors import AlignmentError, ShapeError
-from ensembler.predictions.loading.intake.names import PLACES, says_class_names, says_ids, says_labels, split_of, words
+from ensembler.predictions.loading.intake.names import (
+    ROW_NUMBER_WORDS,
+    says_class_names,
+    says_ids,
+    says_labels,
+    split_of,
+    words,
+)
 from ensembler.predictions.loading.intake.numbered import (
     WHOLE,
     Numbered,
-    Told,
+    PartValues,
     by_name,
     model_name,
     natural_order,
@@ -31,7 +38,7 @@ class Joined:
     Attributes
     ----------
     group : Numbered
-    places, labels : Told, optional
+    row_numbers, labels : PartValues, optional
         Row numbers, and labels, of its parts.
     rows : (N,), optional
         What brings the parts, one below the other, into the order of the row numbers.
@@ -40,8 +47,8 @@ class Joined:
     """
 
     group: Group
-    places: Told | None
-    labels: Told | None
+    row_numbers: PartValues | None
+    labels: PartValues | None
     rows: NDArray[np.intp] | None = None
     in_order: bool = False
 
@@ -59,8 +66,8 @@ class Joined:
 
 
 def joined_items(
-    items: Sequence[Item], beside: Sequence[Told], decisions: list[Decision]
-) -> tuple[list[Opened], set[int], list[Told]]:
+    items: Sequence[Item], beside: Sequence[PartValues], decisions: list[Decision]
+) -> tuple[list[Opened], set[int], list[PartValues]]:
     """Return arrays of parts joined, the ids of those that they are made of, and the labels in all parts.
 
     Labels in tables may stand beside them.
@@ -73,13 +80,13 @@ def joined_items(
         A part has fewer columns than the others.
     """
     groups = [group for group in by_name([(item.path, item.key, item) for item in items]) if has_rows(group)]
-    labels, places = [told for group in groups if (told := labels_of(group))], list(map(places_of, groups))
-    aside = [group for group in groups if says_labels(last_name(group)) or says_names(group) or says_places(group)]
+    labels = [values for group in groups if (values := labels_of(group)) is not None]
+    row_numbers = [values for group in groups if (values := row_numbers_of(group)) is not None]
+    aside = [group for group in groups if says_labels(last_name(group)) or says_names(group) or says_row_numbers(group)]
     members = [group for group in groups if not any(group is other for other in aside)]
-    told_places = [told for told in places if told is not None]
-    joined = [one for group in members if (one := join(group, told_places, [*labels, *beside], members))]
+    joined = [one for group in members if (one := join(group, row_numbers, [*labels, *beside], members))]
     refuse_unlike(joined)
-    used = {id(told.group): told for one in joined for told in (one.places, one.labels) if told is not None}
+    used = {id(own.group): own for one in joined for own in (one.row_numbers, one.labels) if own is not None}
     for group in members:
         if not any(group is one.group for one in joined) and group.split not in WHOLE:
             refuse_missing(group, used.values(), members)
@@ -90,7 +97,11 @@ def joined_items(
     means = [group for group in members if not any(group is one.group for one in joined) and is_mean(group, whole)]
     made = [one.opened(one.group, one.group.key, one.whole(same_columns(one.group, items))) for one in joined]
     for one in joined:
-        why = "each has labels of its own rows" if one.places is None else f"{one.places.group.path.name} has its rows"
+        why = (
+            "each has labels of its own rows"
+            if one.row_numbers is None
+            else f"{one.row_numbers.group.path.name} has its rows"
+        )
         decisions.append(one.group.decision("parts of the rows", why))
     for group in means:
         mean = np.asarray(np.mean(same_columns(group, items), axis=0, dtype=np.float64))
@@ -118,9 +129,11 @@ def is_divided(item: Item) -> bool:
     return not aside and item.array.ndim > 0 and split_of(item.path, item.key) not in WHOLE
 
 
-def join(group: Group, places: Sequence[Told], labels: Sequence[Told], members: Sequence[Group]) -> Joined | None:
+def join(
+    group: Group, row_numbers: Sequence[PartValues], labels: Sequence[PartValues], members: Sequence[Group]
+) -> Joined | None:
     """Return a member's parts as one array, in the order of row numbers, else of parts with labels of their own."""
-    where, truth = nearest(group, places, members), nearest(group, labels, members)
+    where, own_labels = nearest(group, row_numbers, members), nearest(group, labels, members)
     if where is not None:
         numbers = np.concatenate(list(where.values)).astype(str)
         if len(set(numbers.tolist())) < len(numbers):
@@ -131,8 +144,8 @@ def join(group: Group, places: Sequence[Told], labels: Sequence[Told], members: 
                 f"{where.group.source}: row {twice} is in two parts, expected each row in one of them, as out-of-fold"
             )
         rows, in_order = natural_order(numbers)
-        return Joined(group, where, truth, rows, in_order)
-    return Joined(group, None, truth) if truth is not None and group.is_run else None
+        return Joined(group, where, own_labels, rows, in_order)
+    return Joined(group, None, own_labels) if own_labels is not None and group.is_run else None
 
 
 def refuse_unlike(joined: Sequence[Joined]) -> None:
@@ -142,7 +155,7 @@ def refuse_unlike(joined: Sequence[Joined]) -> None:
     ------
     AlignmentError
     """
-    of_labels = [(one, one.labels) for one in joined if one.places is None and one.labels is not None]
+    of_labels = [(one, one.labels) for one in joined if one.row_numbers is None and one.labels is not None]
     for one, labels in of_labels[1:]:
         first, others = of_labels[0]
         if (one.group.split in WHOLE) == (first.group.split in WHOLE) and not labels.is_like(others):
@@ -152,7 +165,7 @@ def refuse_unlike(joined: Sequence[Joined]) -> None:
             )
 
 
-def label_arrays(joined: Sequence[Joined], labels: Sequence[Told]) -> list[Opened]:
+def label_arrays(joined: Sequence[Joined], labels: Sequence[PartValues]) -> list[Opened]:
     """Return the labels of joined members, once for each set of rows.
 
     Raises
@@ -163,15 +176,15 @@ def label_arrays(joined: Sequence[Joined], labels: Sequence[Told]) -> list[Opene
     found: dict[bool, tuple[Joined, NDArray[Any]]] = {}
     made = []
     for one in joined:
-        told = next((own for own in labels if one.labels is own), None)
-        if told is None:
+        values = next((own for own in labels if one.labels is own), None)
+        if values is None:
             continue
-        array, of_test = one.whole(told.values), one.group.split in WHOLE
+        array, of_test = one.whole(values.values), one.group.split in WHOLE
         if of_test not in found:
             found[of_test] = one, array
-            group = Numbered(told.group.path, told.group.key, one.group.parts)
+            group = Numbered(values.group.path, values.group.key, one.group.parts)
             if group.split in (None, one.group.split):
-                made.append(one.opened(group, told.group.key, array))
+                made.append(one.opened(group, values.group.key, array))
             else:
                 # The name of the members says of which rows they are: oof_lgbm beside y_val.
                 made.append(one.opened(one.group, "labels", array))
@@ -236,22 +249,22 @@ def says_names(group: Group) -> bool:
     )
 
 
-def places_of(group: Group) -> Told | None:
+def row_numbers_of(group: Group) -> PartValues | None:
     """Return the row numbers in arrays, where their name says that they are."""
     values = [rows_of(item.array) for item in group.parts.values()]
-    return Told(group, values) if says_places(group) else None
+    return PartValues(group, values) if says_row_numbers(group) else None
 
 
-def says_places(group: Group) -> bool:
+def says_row_numbers(group: Group) -> bool:
     """Whether arrays hold row numbers, as their name says."""
     name = last_name(group)
-    named = says_ids(name) or (words(name) or [""])[-1] in PLACES
+    named = says_ids(name) or (words(name) or [""])[-1] in ROW_NUMBER_WORDS
     return named and all(is_whole(item.array) and rows_of(item.array).ndim == 1 for item in group.parts.values())
 
 
-def labels_of(group: Group) -> Told | None:
+def labels_of(group: Group) -> PartValues | None:
     """Return the labels in arrays, where their name says so, and they are not the same in all parts."""
     if not says_labels(last_name(group)) or says_names(group):
         return None
     values = [rows_of(item.array) for item in group.parts.values()]
-    return None if all(np.array_equal(values[0], one) for one in values) else Told(group, values)
+    return None if all(np.array_equal(values[0], one) for one in values) else PartValues(group, values)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ensembler.errors import AlignmentError, ShapeError
 from ensembler.predictions.loading.column_names import LABEL_NAMES, simple
 from ensembler.predictions.loading.columns import find_id, fractions
-from ensembler.predictions.loading.folder import LABELS
 from ensembler.predictions.loading.frame_files import ROW_NUMBERS, read_frame_file
 from ensembler.predictions.loading.intake.competition import is_data, is_label_file
 from ensembler.predictions.loading.intake.fold_arrays import joined_items
@@ -20,7 +19,7 @@ from ensembler.predictions.loading.intake.numbered import (
     NUMBERED,
     WHOLE,
     Numbered,
-    Told,
+    PartValues,
     by_name,
     is_same_set,
     model_name,
@@ -29,9 +28,7 @@ from ensembler.predictions.loading.intake.numbered import (
 )
 from ensembler.predictions.loading.intake.plan import Decision, ImportRequest, Item, Opened
 from ensembler.predictions.loading.intake.wide import is_argmax
-from ensembler.predictions.loading.options import Columns
 from ensembler.predictions.loading.table import Table
-from ensembler.predictions.loading.tables import read_row_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +48,7 @@ def joined_folds(opened: Sequence[Opened], request: ImportRequest, decisions: li
     arrays = [file for file in opened if file.frame is None]
     items = [item for file in arrays for item in file.items]
     groups = [group for group in by_name([(file.path, "", file) for file in tables]) if same_header(group)]
-    labelled = [told for group in groups if (told := labels_in(group, request)) is not None]
+    labelled = [values for group in groups if (values := labels_in(group, request)) is not None]
     made, used, in_arrays = joined_items(items, [one for one in labelled if is_labels(one.group)], decisions)
     taken: dict[Path, Opened] = {}
     for group, whole, labels in joined_tables(tables, groups, [*labelled, *in_arrays], request, decisions):
@@ -94,14 +91,14 @@ def same_header(group: Numbered[Opened]) -> bool:
 def joined_tables(
     files: Sequence[Opened],
     groups: Sequence[Numbered[Opened]],
-    labels: Sequence[Told],
+    labels: Sequence[PartValues],
     request: ImportRequest,
     decisions: list[Decision],
-) -> list[tuple[Numbered[Opened], Opened, Told | None]]:
+) -> list[tuple[Numbered[Opened], Opened, PartValues | None]]:
     """Return tables of parts joined, with the labels that say that they are, and means of tables of the same rows."""
-    found: list[tuple[Numbered[Opened], Opened, Told | None]] = []
+    found: list[tuple[Numbered[Opened], Opened, PartValues | None]] = []
     for group in groups:
-        own: Told | None = None
+        own: PartValues | None = None
         whole, why = joined_by_id(group, request), "no id is in two of the files"
         if whole is None and group.is_run and not repeats_ids(group, request):
             own = next((one for one in labels if one.group is group), None) or nearest(group, labels, groups)
@@ -184,7 +181,7 @@ def repeats_ids(group: Numbered[Opened], request: ImportRequest) -> bool:
     return len(set(ids)) < len(ids)
 
 
-def labels_in(group: Numbered[Opened], request: ImportRequest) -> Told | None:
+def labels_in(group: Numbered[Opened], request: ImportRequest) -> PartValues | None:
     """Return the labels in tables, from a column whose name says so; None where they are the same in all, or missing.
 
     A column of the most probable class is none.
@@ -202,7 +199,7 @@ def labels_in(group: Numbered[Opened], request: ImportRequest) -> Told | None:
         if len(soft) > 1 and is_argmax(frame, called[0], soft):
             return None
         values.append(np.asarray(frame[called[0]].map(str).to_numpy(dtype=str)))
-    return None if all(np.array_equal(values[0], one) for one in values) else Told(group, values)
+    return None if all(np.array_equal(values[0], one) for one in values) else PartValues(group, values)
 
 
 def is_labels(group: Numbered[Opened] | Numbered[Item]) -> bool:
@@ -248,20 +245,6 @@ def text_column(file: Opened, frame: "pd.DataFrame", name: str) -> NDArray[Any]:
 
     columns = [read_frame_file(path, (name,), foreign=True)[name] for path in file.parts or (file.path,)]
     return (pd.concat(columns, ignore_index=True) if file.parts else columns[0]).loc[frame.index].to_numpy()
-
-
-def joined_labels(file: Opened, columns: Columns) -> Table:
-    """Return the labels in a table of nothing else, with those of all its parts."""
-    tables = [read_row_values(path, columns, foreign=True) for path in file.parts or (file.path,)]
-    if not file.parts:
-        return tables[0]
-    rows = slice(None) if file.rows is None else file.rows
-    array = np.concatenate([table.array for table in tables])[rows]
-    ids = [table.ids for table in tables if table.ids is not None]
-    numbers = [np.arange(len(table.array)).astype(str) if table.numbers is None else table.numbers for table in tables]
-    whole = np.concatenate(ids)[rows] if len(ids) == len(tables) else None
-    named = any(table.numbers is not None for table in tables)
-    return Table(LABELS, file.path, array, whole, numbers=np.concatenate(numbers)[rows] if named else None)
 
 
 def refuse_unordered(joined: Sequence[Opened], tables: Sequence[Table], labels: Table | None) -> None:

@@ -23,7 +23,7 @@ ROLES = frozenset({
 })
 # fmt: on
 """Words that say what an array is and not whose."""
-PLACES = frozenset({"idx", "index", "indices", "indexes", "rows"})
+ROW_NUMBER_WORDS = frozenset({"idx", "index", "indices", "indexes", "rows"})
 """Last words in the names of arrays of row numbers."""
 CONTAINERS = frozenset({"models", "members", "classifiers", "estimators", "learners"})
 """What dictionaries of models are called."""

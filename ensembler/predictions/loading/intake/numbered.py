@@ -78,13 +78,13 @@ class Numbered(Generic[P_co]):
 
 
 @dataclass(frozen=True)
-class Told:
+class PartValues:
     """Labels, or row numbers, of each part."""
 
     group: Numbered[Opened] | Numbered[Item]
     values: Sequence[NDArray[Any]]
 
-    def is_like(self, other: "Told") -> bool:
+    def is_like(self, other: "PartValues") -> bool:
         """Whether they are the same as others."""
         return len(self.values) == len(other.values) and all(
             np.array_equal(one, two) for one, two in zip(self.values, other.values, strict=True)
@@ -143,7 +143,7 @@ def by_name(places: Sequence[tuple[Path, str, P]]) -> list[Numbered[P]]:
 AnyGroup = Numbered[Opened] | Numbered[Item]
 
 
-def nearest(group: AnyGroup, told: Sequence[Told], members: Sequence[AnyGroup]) -> Told | None:
+def nearest(group: AnyGroup, values: Sequence[PartValues], members: Sequence[AnyGroup]) -> PartValues | None:
     """Return the labels or row numbers of the parts of a member; None where there are none.
 
     They have its numbers and as many rows in each part, of the same set of rows. Where there are several, those in the
@@ -154,7 +154,7 @@ def nearest(group: AnyGroup, told: Sequence[Told], members: Sequence[AnyGroup]) 
     AlignmentError
         Several are as near, and differ.
     """
-    fitting = [one for one in told if one.group.lengths == group.lengths and are_alike(group, one.group, members)]
+    fitting = [one for one in values if one.group.lengths == group.lengths and are_alike(group, one.group, members)]
     if not fitting:
         return None
     ranks = [nearness(group, one.group) for one in fitting]
@@ -193,7 +193,7 @@ def is_same_set(one: str | None, other: str | None) -> bool:
     return None in (one, other) or (one in WHOLE) == (other in WHOLE)
 
 
-def refuse_missing(group: AnyGroup, told: Collection[Told], members: Sequence[AnyGroup]) -> None:
+def refuse_missing(group: AnyGroup, values: Collection[PartValues], members: Sequence[AnyGroup]) -> None:
     """Raise where a member has some of the parts that others have.
 
     Raises
@@ -201,7 +201,7 @@ def refuse_missing(group: AnyGroup, told: Collection[Told], members: Sequence[An
     AlignmentError
     """
     own = group.lengths
-    for one in told:
+    for one in values:
         theirs = one.group.lengths
         common = own.keys() & theirs.keys()
         if len(common) < 2 or own == theirs or not are_alike(group, one.group, members):

@@ -22,11 +22,12 @@ from ensembler.predictions.loading.intake.competition import (
     is_data,
     is_label_file,
     is_sample,
+    joined_labels,
     require_label_column,
     tells_other,
     without_foreign_labels,
 )
-from ensembler.predictions.loading.intake.folds import joined_labels, refuse_unordered, text_column
+from ensembler.predictions.loading.intake.folds import refuse_unordered, text_column
 from ensembler.predictions.loading.intake.names import (
     member_names,
     says_labels,
